@@ -1,0 +1,154 @@
+"""Turning a tracer into a plain Python value: allowed where a value exists and nothing is lost unawares.
+
+`float(x)`, f-strings and debuggers get the concrete value. But C code also calls `__float__` and `__array__` where the user
+did not ask for a number: `a[i] = x` into a plain array, `math.sin(x)`, `np.float64(x)`. There the derivative would be lost
+without a word, so the caller's instruction is looked at and an error raised. None of this is on the hot path.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import dis
+import linecache
+from itertools import islice
+from types import FrameType, ModuleType
+from typing import Any, NoReturn
+
+import numpy as np
+
+from .errors import ArrayConversionError, ConcretizationError, InPlaceWriteError
+from .source import Source, is_library_frame
+
+__all__ = ["no_concrete_value", "refuse_array", "refuse_hidden_float"]
+
+_MATH_MODULES = ("math", "cmath", "statistics")
+_WRITING_METHODS = ("fill", "put", "itemset")
+
+
+def _called_object(frame: FrameType) -> tuple[str, Any]:
+    """The text and, where it is easily found, the value of what the frame's current instruction calls."""
+    code = frame.f_code
+    position = next(islice(code.co_positions(), frame.f_lasti // 2, None), None)
+    if position is None or None in position:
+        return "", None
+    first, last, start, stop = position
+    assert first is not None and last is not None
+    lines = [linecache.getline(code.co_filename, n) for n in range(first, last + 1)]
+    if not all(lines):
+        return "", None
+    lines[-1] = lines[-1].encode()[:stop].decode()
+    lines[0] = lines[0].encode()[start:].decode()
+    try:
+        call = ast.parse("".join(lines).strip(), mode="eval").body
+    except SyntaxError:
+        return "", None
+    if not isinstance(call, ast.Call):
+        return "", None
+    return ast.unparse(call.func), _look_up(call.func, frame)
+
+
+def _look_up(node: ast.expr, frame: FrameType) -> Any:
+    if isinstance(node, ast.Name):
+        for scope in (frame.f_locals, frame.f_globals, vars(builtins)):
+            if node.id in scope:
+                return scope[node.id]
+    if isinstance(node, ast.Attribute):
+        owner = _look_up(node.value, frame)
+        if isinstance(owner, ModuleType | np.ndarray):
+            return getattr(owner, node.attr, None)
+    return None
+
+
+def _opname(frame: FrameType) -> str:
+    return dis.opname[frame.f_code.co_code[frame.f_lasti]]
+
+
+def _source(frame: FrameType) -> Source | None:
+    return None if is_library_frame(frame) else Source(frame.f_code, frame.f_lasti)
+
+
+def refuse_hidden_float(frame: FrameType, kind: str) -> None:
+    """Raise if the frame's current instruction takes a tracer's number without the user asking for it."""
+    if is_library_frame(frame):
+        return
+    if _opname(frame) == "STORE_SUBSCR":
+        refuse_write(frame)
+    text, called = _called_object(frame)
+    if called is None:
+        return
+    if getattr(called, "__module__", None) in _MATH_MODULES:
+        name = called.__name__
+        numpys = name if hasattr(np, name) else None
+        raise ArrayConversionError(
+            f"{text}() takes a Python {kind}, so the result would not be traced and its derivative would be lost.",
+            fix=f"use np.{numpys}(...) instead" if numpys else f"use NumPy's functions instead of {text}",
+            source=_source(frame),
+        )
+    if isinstance(called, type) and issubclass(called, np.generic):
+        raise ArrayConversionError(
+            f"{text}() makes a plain NumPy scalar, so the derivative would be lost.",
+            fix=f"use x.astype({text}); or float(x) if a plain number is what you want",
+            source=_source(frame),
+        )
+    if isinstance(getattr(called, "__self__", None), np.ndarray) and called.__name__ in _WRITING_METHODS:
+        refuse_write(frame)
+
+
+def refuse_write(frame: FrameType) -> NoReturn:
+    """Raise the error for writing a tracer into a plain array."""
+    source = _source(frame)
+    line = "" if source is None else source.text
+    example = f"instead of  {line}\n" if line else ""
+    raise InPlaceWriteError(
+        "a traced value cannot be written into a plain NumPy array: the array has no place for its derivative.",
+        fix=f"{example}collect the values in a list and join them: a = np.stack(values)\n"
+        "or choose with a mask: a = np.where(mask, x, a)",
+        source=source,
+    )
+
+
+def refuse_array(tracer: Any, frame: FrameType) -> NoReturn:
+    """Raise the error for np.asarray(tracer) and everything in NumPy and C that calls it."""
+    user: FrameType | None = frame
+    while user is not None and is_library_frame(user):
+        user = user.f_back
+    if user is not None:
+        if _opname(user) == "STORE_SUBSCR":
+            refuse_write(user)
+        text, called = _called_object(user)
+    else:
+        text, called = "", None
+    owner = getattr(called, "__self__", None)
+    if isinstance(owner, np.ndarray) and called.__name__ in _WRITING_METHODS:
+        assert user is not None
+        refuse_write(user)
+    what = f"{text}()" if text else "this call"
+    raise ArrayConversionError(
+        f"{what} tried to turn a traced value into a plain NumPy array, which would lose what is traced.",
+        got=repr(tracer),
+        fix="for a list of traced values use wengert.numpy.array or np.stack;\n"
+        "to keep a traced value traced, leave np.asarray out, or use wengert.numpy.asarray;\n"
+        "code outside NumPy (C extensions) cannot be traced: call it before, or outside, the transformed function",
+        source=None if user is None else _source(user),
+    )
+
+
+def no_concrete_value(tracer: Any, what: str, why: str) -> NoReturn:
+    """Raise the error for asking a Python value of a tracer that has none."""
+    raise ConcretizationError(
+        f"{what} needs one concrete value, but this traced value has none: {why}",
+        got=repr(tracer),
+        fix="write the choice with np.where(condition, a, b), or np.minimum/np.maximum/np.clip;\n"
+        "or compute what decides from values that are not traced",
+    )
+
+
+def check_scalar(tracer: Any, what: str) -> None:
+    """Raise NumPy's error for a Python number of an array with more than one element."""
+    if tracer.size != 1:
+        raise ConcretizationError(
+            f"{what} needs an array of one element.", got=repr(tracer.aval), fix="index it, or reduce it with np.any / np.all / np.sum"
+        )
+
+

@@ -1,0 +1,148 @@
+"""Which of our functions stands for which of NumPy's: the tables behind `__array_ufunc__` and `__array_function__`.
+
+The files of `primitives/` fill the tables with `implements` and `implements_ufunc`; `array_tracer.py` reads them, and
+`wengert.numpy` is made of the functions that `implements` returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Final, TypeVar
+
+import numpy as np
+
+from .aval import SCALAR_AVALS, Array
+from .errors import InPlaceWriteError, RuleDefinitionError, UnsupportedError
+from .tracing import Primitive, Tracer
+
+__all__ = ["DEFER", "FUNCTIONS", "KNOWN", "UFUNCS", "UFUNC_METHODS", "coerce", "implements", "is_traced"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+UFUNCS: dict[np.ufunc, Any] = {}
+"""A ufunc to the primitive, or the function, that does its work on traced values."""
+
+UFUNC_METHODS: dict[tuple[str, str], Callable[..., Any]] = {}
+"""(method, name of a ufunc) to the function for `ufunc.reduce`, `ufunc.accumulate` and `ufunc.outer`."""
+
+FUNCTIONS: dict[Any, Callable[..., Any]] = {}
+"""A NumPy function to ours."""
+
+KNOWN: Final = frozenset([np.ndarray, *SCALAR_AVALS])
+"""The types of plain operands that need no thought."""
+
+DEFER: Final = object()
+"""What `coerce` returns for an operand whose own class should handle the operation."""
+
+_arrays_of_tracers: list[Callable[[Any], Array]] = []
+
+
+def implements(*functions: Any) -> Callable[[F], F]:
+    """Decorator: this function does the work of these NumPy functions when an argument is traced.
+
+    The function that comes back calls NumPy itself when nothing is traced, so it takes what NumPy takes.
+    """
+
+    def register(ours: F) -> F:
+        numpys = functions[0]
+
+        @wraps(ours)
+        def function(*args: Any, **kwargs: Any) -> Any:
+            if is_traced(args) or (kwargs and is_traced(kwargs.values())):
+                return ours(*args, **kwargs)
+            return numpys(*args, **kwargs)
+
+        for f in dict.fromkeys(functions):  # NumPy gives some functions several names
+            if f in FUNCTIONS:
+                raise RuleDefinitionError(f"{name_of(f)} is implemented twice.", fix="keep one of the two definitions")
+            FUNCTIONS[f] = ours
+        function.numpy_function = numpys  # type: ignore[attr-defined]  # read by the spec table's coverage test
+        return function  # type: ignore[return-value]  # the same signature
+
+    return register
+
+
+def implements_ufunc(ufunc: np.ufunc, ours: Primitive | Callable[..., Any]) -> None:
+    """Let a primitive or a function do the work of a ufunc on traced values."""
+    if ufunc in UFUNCS:
+        raise RuleDefinitionError(f"np.{ufunc.__name__} is implemented twice.", fix="keep one of the two definitions")
+    UFUNCS[ufunc] = ours
+
+
+def sets_arrays_of_tracers(f: F) -> F:
+    """Decorator for the one function that makes an array of a nested list with tracers in it."""
+    _arrays_of_tracers.append(f)
+    return f
+
+
+def is_traced(values: Any) -> bool:
+    """True if one of the values is a tracer, or a list or tuple that holds one."""
+    for v in values:
+        if isinstance(v, Tracer):
+            return True
+        if (type(v) is list or type(v) is tuple) and is_traced(v):
+            return True
+    return False
+
+
+def coerce(x: Any) -> Any:
+    """An operand as an array, a number or a tracer; DEFER where its own class should decide.
+
+    Lists become arrays. ndarray subclasses with a protocol of their own, and other array libraries, are deferred to.
+    """
+    if type(x) in KNOWN or isinstance(x, Tracer):
+        return x
+    if type(x) is list or type(x) is tuple:
+        return _arrays_of_tracers[0](x) if is_traced(x) else np.asarray(x)
+    protocol = getattr(type(x), "__array_ufunc__", DEFER)
+    if protocol is np.ndarray.__array_ufunc__ and not isinstance(x, np.matrix | np.ma.MaskedArray):
+        return np.asarray(x)
+    if protocol is DEFER and hasattr(x, "__array__"):
+        return np.asarray(x)
+    return DEFER
+
+
+def asarray(x: Any, operation: str) -> Any:
+    """An operand as an array, a number or a tracer; an UnsupportedError where that can't be."""
+    if type(x) in KNOWN or isinstance(x, Tracer):
+        return x
+    y = coerce(x)
+    if y is DEFER:
+        raise UnsupportedError(
+            f"{operation} cannot mix traced values with {type(x).__module__}.{type(x).__qualname__}.",
+            needed="NumPy arrays, numbers, lists of them, or traced values",
+            fix="convert it first, with np.asarray(...)",
+        )
+    return y
+
+
+def name_of(function: Any) -> str:
+    """How a user writes a NumPy function: `np.linalg.solve`."""
+    module = getattr(function, "__module__", None) or "numpy"
+    public = ".".join([p for p in module.split(".") if not p.startswith("_")])
+    name = getattr(function, "__name__", str(function))
+    return f"{public.replace('numpy', 'np', 1)}.{name}"
+
+
+def refuse_out(operation: str) -> None:
+    """Raise the error for `out=` and in-place operators with a traced operand."""
+    raise InPlaceWriteError(
+        f"{operation}: a traced result cannot be written into a given array (out=, or an operator such as `a += x`).",
+        fix=f"use the returned value: y = {operation}(...), or a = a + x instead of a += x",
+    )
+
+
+def unsupported(function: Any) -> UnsupportedError:
+    """The error for a NumPy function without a rule."""
+    name = name_of(function)
+    return UnsupportedError(
+        f"{name} has no rule for traced values.",
+        needed="one of the functions listed in wengert.numpy",
+        fix="write it with supported functions, or take it out of the differentiated part",
+    )
+
+
+def unsupported_argument(operation: str, argument: str, got: Any, fix: str) -> UnsupportedError:
+    """The error for an argument of a NumPy function that is not supported on traced values."""
+    return UnsupportedError(f"{operation}: the argument {argument!r} is not supported on traced values.", got=repr(got), fix=fix)

@@ -1,0 +1,199 @@
+"""The IR: a program is a straight line of equations, each one primitive applied to variables and constants.
+
+`Program : inputs -> outputs`, pure, in single-assignment form. Invariant (see `check.py`): a variable is assigned once, before
+it is used, and its aval is what the primitive's shape rule says. Printing is in `printing.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import tree
+from .aval import Array, ShapedArray, aval_of
+from .errors import ShapeError
+from .printing import program_text
+from .source import Source, describe_function
+from .tracing import Primitive
+
+__all__ = ["Atom", "Equation", "Literal", "Program", "Var", "evaluate"]
+
+
+class Var:
+    """A variable of a program: its type, and an identity."""
+
+    __slots__ = ("aval",)
+
+    def __init__(self, aval: ShapedArray) -> None:
+        self.aval = aval
+
+    def __repr__(self) -> str:
+        return f"Var({self.aval!r})"
+
+
+class Literal:
+    """A scalar constant, written where it is used."""
+
+    __slots__ = ("value", "aval")
+
+    def __init__(self, value: Array) -> None:
+        self.value = value
+        self.aval = aval_of(value)
+
+    def __repr__(self) -> str:
+        return f"Literal({self.value!r})"
+
+
+Atom = Var | Literal
+
+
+class Equation:
+    """`outputs = primitive[params] inputs`, and the user's line that it comes from."""
+
+    __slots__ = ("primitive", "inputs", "outputs", "params", "source")
+
+    def __init__(
+        self,
+        primitive: Primitive,
+        inputs: Sequence[Atom],
+        outputs: Sequence[Var],
+        params: Mapping[str, Any],
+        source: Source | None = None,
+    ) -> None:
+        self.primitive = primitive
+        self.inputs = tuple(inputs)
+        self.outputs = tuple(outputs)
+        self.params = dict(params)
+        self.source = source
+
+
+class Program:
+    """A function as data: call it, print it, pass it to any transform, pickle it.
+
+    Args:
+        inputs: the variables that stand for the arguments.
+        equations: in order of evaluation.
+        outputs: variables or literals.
+        constants: pairs of a variable and the array that it stands for.
+        name: of the function that it was made of.
+        in_tree: structure of the tuple of arguments; a flat tuple when left out.
+        out_tree: structure of the result; a flat tuple when left out.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> program = wg.make_program(lambda x, y: np.sum(np.sin(x) * y))(np.ones(3), 2.0)
+        >>> print(program)
+        program (a: f64[3], b: f64*[]) -> (f64[]) {
+          c: f64[3] = sin a
+          d: f64[3] = mul c b
+          e: f64[]  = reduce_sum[axes=(0,)] d
+          return e
+        }
+        >>> program(np.zeros(3), 1.0)
+        np.float64(0.0)
+    """
+
+    __slots__ = ("inputs", "equations", "outputs", "constants", "name", "in_tree", "out_tree")
+
+    def __init__(
+        self,
+        inputs: Sequence[Var],
+        equations: Sequence[Equation],
+        outputs: Sequence[Atom],
+        constants: Sequence[tuple[Var, Array]] = (),
+        *,
+        name: str = "program",
+        in_tree: tree.TreeDef | None = None,
+        out_tree: tree.TreeDef | None = None,
+    ) -> None:
+        self.inputs = tuple(inputs)
+        self.equations = tuple(equations)
+        self.outputs = tuple(outputs)
+        self.constants = tuple(constants)
+        self.name = name
+        self.in_tree = tree.structure(self.inputs) if in_tree is None else in_tree
+        self.out_tree = tree.structure(self.outputs) if out_tree is None else out_tree
+
+    @property
+    def in_avals(self) -> tuple[ShapedArray, ...]:
+        """The types of the flat arguments."""
+        return tuple([v.aval for v in self.inputs])
+
+    @property
+    def out_avals(self) -> tuple[ShapedArray, ...]:
+        """The types of the flat results."""
+        return tuple([v.aval for v in self.outputs])
+
+    @property
+    def __name__(self) -> str:
+        return self.name
+
+    def __call__(self, *args: Any) -> Any:
+        leaves, treedef = tree.flatten(args)
+        tree.check_same_structure(self.in_tree, treedef, f"program {self.name}", "the arguments", "what it was made for")
+        for (path, leaf), var in zip(tree.leaves_with_path(args), self.inputs, strict=True):
+            if np.shape(leaf) != var.aval.shape:
+                raise ShapeError(
+                    f"program {self.name}: argument {path} has another shape than the program was made for.",
+                    got=repr(aval_of(leaf)),
+                    needed=repr(var.aval),
+                    fix="make a program for this shape with wg.make_program",
+                )
+        return tree.unflatten(self.out_tree, evaluate(self, *leaves))
+
+    def __repr__(self) -> str:
+        return program_text(self)
+
+    def pretty(self, *, source: bool = False) -> str:
+        """The text of the program.
+
+        Args:
+            source: show each equation's line in the user's code.
+
+        Returns:
+            The text that `print(program)` shows, with the lines if asked for.
+
+        Example:
+            >>> import numpy as np, wengert as wg
+            >>> "# " in wg.make_program(np.cumsum)(np.ones(3)).pretty(source=True)
+            True
+        """
+        return program_text(self, source=source)
+
+
+def evaluate(program: Program, *args: Array) -> list[Array]:
+    """Run a program on flat arguments.
+
+    Args:
+        program: what to run.
+        args: one value for each input; arrays, numbers or tracers.
+
+    Returns:
+        The flat results.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> wg.core.evaluate(wg.make_program(np.square)(2.0), 3.0)
+        [np.float64(9.0)]
+    """
+    env: dict[Var, Array] = dict(program.constants)
+    env.update(zip(program.inputs, args, strict=True))
+
+    def read(atom: Atom) -> Array:
+        return env[atom] if type(atom) is Var else atom.value  # type: ignore[union-attr]  # mypy keeps Var in the union
+
+    for equation in program.equations:
+        primitive = equation.primitive
+        value = primitive.bind(*[read(a) for a in equation.inputs], **equation.params)
+        if primitive.multiple_results:
+            env.update(zip(equation.outputs, value, strict=True))
+        else:
+            env[equation.outputs[0]] = value
+    return [read(a) for a in program.outputs]
+
+
+def program_name(f: object) -> str:
+    """The name that a program made of `f` carries."""
+    return describe_function(f)

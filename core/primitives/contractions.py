@@ -1,0 +1,329 @@
+"""Contractions: matmul, einsum, and dot, inner, outer, vdot, tensordot, kron, which are made of them.
+
+`matmul` is the one bilinear primitive that BLAS runs; `einsum` is multilinear in any number of operands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from string import ascii_letters
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from ..aval import Array, ShapedArray, aval_of
+from ..dispatch import asarray, implements, implements_ufunc
+from ..rules import bilinear, shape_by_sample, unbroadcast, variadic
+from ..tracing import Every, newest_trace
+from .elementwise import astype
+
+# matmul. An operand with one axis is a row on the left and a column on the right, as in NumPy.
+
+
+def _columns(b: Array) -> Array:
+    return b[:, None] if b.ndim == 1 else b
+
+
+def _rows(a: Array) -> Array:
+    return a[None, :] if a.ndim == 1 else a
+
+
+def _as_matrix(ct: Array, a: Any, b: Any) -> Array:
+    """The cotangent with the axes that vectors lost put back."""
+    if a.ndim == 1:
+        ct = ct[..., None, :] if b.ndim > 1 else ct[..., None]
+    return ct[..., None] if b.ndim == 1 else ct
+
+
+def _transpose_left(ct: Array, a: Any, b: Array) -> Array:
+    if b.ndim == 1:  # an outer product
+        g = ct[..., None] * b
+        return unbroadcast(g, a)
+    g = _as_matrix(ct, a, b) @ np.swapaxes(b, -1, -2)
+    return unbroadcast(g, a) if a.ndim > 1 else unbroadcast(g[..., 0, :], a)
+
+
+def _transpose_right(ct: Array, a: Array, b: Any) -> Array:
+    if a.ndim == 1:
+        g = a[:, None] * ct[..., None, :] if b.ndim > 1 else a * ct
+        return unbroadcast(g, b)
+    g = np.swapaxes(a, -1, -2) @ _as_matrix(ct, a, b)
+    return unbroadcast(g, b) if b.ndim > 1 else unbroadcast(g[..., 0], b)
+
+
+def _matmul_shape(a: ShapedArray, b: ShapedArray) -> ShapedArray:
+    return _matmul_by_sample(
+        *[ShapedArray(x.shape, x.dtype) for x in (a, b)]
+    )
+
+
+_matmul_by_sample = shape_by_sample(np.matmul)
+
+
+def _matmul_batch(size: int, batched: Sequence[bool], a: Array, b: Array) -> Array:
+    a_batched, b_batched = batched
+    a_ndim, b_ndim = a.ndim - a_batched, b.ndim - b_batched
+    if a_batched and b_batched:
+        # Vectors become matrices of one row or column, so that every operand has its batch axis in front.
+        left = a[:, None, :] if a_ndim == 1 else a
+        right = b[:, :, None] if b_ndim == 1 else b
+        rank = max(left.ndim, right.ndim)
+        left, right = [x[(slice(None), *[None] * (rank - x.ndim))] for x in (left, right)]
+        y = matmul_p.bind(left, right)
+        if b_ndim == 1:
+            y = y[..., 0]
+        return y if a_ndim > 1 else (y[..., 0, :] if b_ndim > 1 else y[..., 0])
+    if a_batched:
+        if a_ndim == 2 and b_ndim == 2:  # one large product instead of many small ones
+            return np.reshape(matmul_p.bind(np.reshape(a, (-1, a.shape[2])), b), (size, a.shape[1], b.shape[1]))
+        if a_ndim == 1 and b_ndim > 2:
+            return matmul_p.bind(a[(slice(None), *[None] * (b_ndim - 1))], b)[..., 0, :]
+        missing = max(b_ndim - a_ndim, 0) if a_ndim > 1 else 0
+        return matmul_p.bind(a[(slice(None), *[None] * missing)] if missing else a, b)
+    if b_ndim == 1:
+        if a_ndim <= 2:
+            return matmul_p.bind(b, np.transpose(a))
+        return matmul_p.bind(a, b[(slice(None), *[None] * (a_ndim - 2), slice(None), None)])[..., 0]
+    missing = max(a_ndim - b_ndim, 0)
+    return matmul_p.bind(a, b[(slice(None), *[None] * missing)] if missing else b)
+
+
+matmul_p = bilinear(
+    "matmul", np.matmul, _transpose_left, _transpose_right, shape=_matmul_shape, batch=_matmul_batch
+)
+
+
+def matmul(x1: Array, x2: Array, /) -> Array:
+    """`np.matmul`, and the operator `@`, on traced values."""
+    a, b = asarray(x1, "np.matmul"), asarray(x2, "np.matmul")
+    a_shape, b_shape = np.shape(a) if type(a) is float else a.shape, np.shape(b) if type(b) is float else b.shape
+    if not a_shape or not b_shape or a_shape[-1] != b_shape[-2 if len(b_shape) > 1 else 0]:
+        raise ValueError(
+            f"np.matmul: the last axis of the left operand must be as long as the "
+            f"{'second last' if len(b_shape) > 1 else 'only'} axis of the right one; got {aval_of(a)!r} @ {aval_of(b)!r}"
+        )
+    trace = newest_trace((a, b))
+    assert trace is not None
+    return trace.process2(matmul_p, a, b)
+
+
+implements_ufunc(np.matmul, matmul)
+
+
+def _vecdot(a: Array, b: Array) -> Array:
+    return np.sum(np.conjugate(a) * b, axis=-1)
+
+
+for _name, _function in {
+    "vecdot": _vecdot,
+    "matvec": lambda a, b: np.matmul(a, b[..., None])[..., 0],
+    "vecmat": lambda a, b: np.matmul(np.conjugate(a)[..., None, :], b)[..., 0, :],
+}.items():
+    if hasattr(np, _name):
+        implements_ufunc(getattr(np, _name), _function)
+
+
+@implements(np.dot)
+def dot(a: Array, b: Array, out: None = None) -> Array:
+    """`np.dot` on traced values."""
+    a, b = asarray(a, "np.dot"), asarray(b, "np.dot")
+    a_ndim, b_ndim = aval_of(a).ndim, aval_of(b).ndim
+    if not a_ndim or not b_ndim:
+        return a * b
+    if a_ndim <= 2 and b_ndim <= 2:
+        return matmul(a, b)
+    return np.tensordot(a, b, axes=((a_ndim - 1,), (max(b_ndim - 2, 0),)))
+
+
+@implements(np.inner)
+def inner(a: Array, b: Array, /) -> Array:
+    """`np.inner` on traced values."""
+    a, b = asarray(a, "np.inner"), asarray(b, "np.inner")
+    if not aval_of(a).ndim or not aval_of(b).ndim:
+        return a * b
+    return np.tensordot(a, b, axes=((-1,), (-1,)))
+
+
+@implements(np.outer)
+def outer(a: Array, b: Array, out: None = None) -> Array:
+    """`np.outer` on traced values."""
+    return np.ravel(a)[:, None] * np.ravel(b)
+
+
+@implements(np.linalg.outer)
+def linalg_outer(x1: Array, x2: Array, /) -> Array:
+    """`np.linalg.outer` on traced values."""
+    return np.outer(x1, x2)
+
+
+@implements(np.vdot)
+def vdot(a: Array, b: Array, /) -> Array:
+    """`np.vdot` on traced values."""
+    a, b = np.ravel(asarray(a, "np.vdot")), np.ravel(asarray(b, "np.vdot"))
+    return matmul(np.conjugate(a), b)
+
+
+@implements(np.tensordot)
+def tensordot(a: Array, b: Array, axes: Any = 2) -> Array:
+    """`np.tensordot` on traced values."""
+    a, b = asarray(a, "np.tensordot"), asarray(b, "np.tensordot")
+    left, right = aval_of(a), aval_of(b)
+    if isinstance(axes, int | np.integer):
+        axes = (tuple(range(left.ndim - axes, left.ndim)), tuple(range(axes)))
+    a_axes, b_axes = [(x,) if isinstance(x, int | np.integer) else tuple(x) for x in axes]
+    a_axes, b_axes = [normalize_axis_index(i, left.ndim) for i in a_axes], [normalize_axis_index(i, right.ndim) for i in b_axes]
+    if [left.shape[i] for i in a_axes] != [right.shape[i] for i in b_axes]:
+        raise ValueError(f"np.tensordot: the axes {axes} of {left!r} and {right!r} differ in length")
+    a_free = [i for i in range(left.ndim) if i not in a_axes]
+    b_free = [i for i in range(right.ndim) if i not in b_axes]
+    n = 1
+    for i in a_axes:
+        n *= left.shape[i]
+    rows = [left.shape[i] for i in a_free]
+    columns = [right.shape[i] for i in b_free]
+    a_matrix = np.reshape(np.transpose(a, (*a_free, *a_axes)), (_product(rows), n))
+    b_matrix = np.reshape(np.transpose(b, (*b_axes, *b_free)), (n, _product(columns)))
+    return np.reshape(_matmul_any(a_matrix, b_matrix), (*rows, *columns))
+
+
+def _matmul_any(a: Array, b: Array) -> Array:
+    return matmul_p.bind(a, b)
+
+
+def _product(shape: Sequence[int]) -> int:
+    n = 1
+    for d in shape:
+        n *= d
+    return n
+
+
+@implements(np.kron)
+def kron(a: Array, b: Array) -> Array:
+    """`np.kron` on traced values."""
+    a, b = asarray(a, "np.kron"), asarray(b, "np.kron")
+    a_shape, b_shape = aval_of(a).shape, aval_of(b).shape
+    ndim = max(len(a_shape), len(b_shape))
+    a_shape, b_shape = [(1,) * (ndim - len(s)) + s for s in (a_shape, b_shape)]
+    left = np.reshape(a, [d for pair in zip(a_shape, [1] * ndim, strict=True) for d in pair])
+    right = np.reshape(b, [d for pair in zip([1] * ndim, b_shape, strict=True) for d in pair])
+    return np.reshape(left * right, [m * n for m, n in zip(a_shape, b_shape, strict=True)])
+
+
+# einsum.
+
+
+def _split_subscripts(subscripts: str) -> tuple[list[str], str]:
+    inputs, _, output = subscripts.partition("->")
+    return inputs.split(","), output
+
+
+def _einsum_transpose(i: int) -> Any:
+    def transpose(ct: Array, *args: Any, subscripts: str, optimize: Any) -> Array:
+        inputs, output = _split_subscripts(subscripts)
+        rest = [k for k in range(len(args)) if k != i]
+        spec = ",".join([output, *[inputs[k] for k in rest]]) + "->" + inputs[i]
+        g = einsum_p.bind(ct, *[args[k] for k in rest], subscripts=spec, optimize=optimize)
+        # einsum broadcasts axes of length 1: undo that in both directions.
+        wide = np.broadcast_shapes(g.shape, args[i].shape)
+        return unbroadcast(np.broadcast_to(g, wide), args[i])
+
+    return transpose
+
+
+def _einsum_shape(*avals: ShapedArray, subscripts: str, optimize: Any) -> ShapedArray:
+    inputs, output = _split_subscripts(subscripts)
+    lengths: dict[str, int] = {}
+    for letters, aval in zip(inputs, avals, strict=True):
+        for letter, d in zip(letters, aval.shape, strict=True):
+            lengths[letter] = d if lengths.get(letter, 1) == 1 else lengths[letter]
+    dtype = np.result_type(*[a.dtype for a in avals])
+    return ShapedArray(tuple([lengths[letter] for letter in output]), dtype)
+
+
+def _einsum_batch(size: int, batched: Sequence[bool], *args: Array, subscripts: str, optimize: Any) -> Array:
+    inputs, output = _split_subscripts(subscripts)
+    free = next(letter for letter in ascii_letters if letter not in subscripts)
+    spec = ",".join([free + s if b else s for s, b in zip(inputs, batched, strict=True)]) + "->" + free + output
+    return einsum_p.bind(*args, subscripts=spec, optimize=optimize)
+
+
+def _einsum(*args: Array, subscripts: str, optimize: Any) -> Array:
+    y = np.einsum(subscripts, *args, optimize=optimize)
+    return y if y.flags.writeable or y.ndim == 0 else y.copy()
+
+
+einsum_p = variadic(
+    "einsum",
+    _einsum,
+    Every(_einsum_transpose),
+    linear="separately",
+    linear_args=Every(lambda i: True),
+    shape=_einsum_shape,
+    batch=_einsum_batch,
+)
+
+
+@implements(np.einsum)
+def einsum(*operands: Any, out: None = None, optimize: Any = False, **kwargs: Any) -> Array:
+    """`np.einsum` on traced values, with subscripts or lists of axis numbers."""
+    dtype = kwargs.pop("dtype", None)
+    spec, arrays = _parse_einsum(operands)
+    xs = [asarray(x, "np.einsum") for x in arrays]
+    if dtype is not None:
+        xs = [astype(x, dtype) for x in xs]
+    inputs, output = _expand_subscripts(spec, [aval_of(x).ndim for x in xs])
+    # Take diagonals and sums that concern one operand alone, so that every letter is in the output or in another operand.
+    for k, letters in enumerate(inputs):
+        x = xs[k]
+        for letter in dict.fromkeys(letters):
+            while letters.count(letter) > 1:
+                i = letters.index(letter)
+                j = letters.index(letter, i + 1)
+                x = np.diagonal(x, 0, i, j)
+                letters = letters[:i] + letters[i + 1 : j] + letters[j + 1 :] + letter
+        elsewhere = output + "".join(inputs[:k] + inputs[k + 1 :])
+        alone = [i for i, letter in enumerate(letters) if letter not in elsewhere]
+        if alone:
+            x = np.sum(x, axis=tuple(alone))
+            letters = "".join([letter for i, letter in enumerate(letters) if i not in alone])
+        xs[k], inputs[k] = x, letters
+    return einsum_p.bind(*xs, subscripts=",".join(inputs) + "->" + output, optimize=optimize)
+
+
+def _parse_einsum(operands: Sequence[Any]) -> tuple[str, list[Any]]:
+    if isinstance(operands[0], str):
+        return operands[0].replace(" ", ""), list(operands[1:])
+
+    def text(axes: Sequence[Any]) -> str:
+        return "".join(["..." if a is Ellipsis else ascii_letters[a] for a in axes])
+
+    pairs = len(operands) // 2
+    spec = ",".join([text(operands[2 * i + 1]) for i in range(pairs)])
+    if len(operands) % 2:
+        spec += "->" + text(operands[-1])
+    return spec, [operands[2 * i] for i in range(pairs)]
+
+
+def _expand_subscripts(spec: str, ndims: Sequence[int]) -> tuple[list[str], str]:
+    """Subscripts without ellipses, and with the output written out."""
+    left, arrow, output = spec.partition("->")
+    inputs = left.split(",")
+    if len(inputs) != len(ndims):
+        raise ValueError(f"np.einsum: {spec!r} names {len(inputs)} operands, but {len(ndims)} are given")
+    used = set(spec)
+    fresh = [letter for letter in ascii_letters if letter not in used]
+    width = max([n - len(s.replace("...", "")) for s, n in zip(inputs, ndims, strict=True) if "..." in s], default=0)
+    dots = "".join(fresh[:width])
+    expanded = []
+    for s, n in zip(inputs, ndims, strict=True):
+        own = n - len(s.replace("...", ""))
+        if own < 0 or (own and "..." not in s):
+            raise ValueError(f"np.einsum: {s!r} has {len(s)} subscripts for an operand with {n} axes")
+        expanded.append(s.replace("...", dots[width - own :] if own else ""))
+    if not arrow:
+        letters = "".join(expanded)
+        output = dots + "".join(sorted({c for c in letters if letters.count(c) == 1 and c not in dots}))
+    return expanded, output.replace("...", dots)
+
+

@@ -1,0 +1,503 @@
+"""Elementwise primitives: arithmetic, powers, exponentials, trigonometry, comparisons, rounding, complex parts, choice.
+
+One line or block a primitive: NumPy's ufunc, then the derivative by each operand as a function of the tangent `t`, the result
+`y` and the operands. The formulas are holomorphic where the function is, so complex numbers need no rules of their own.
+Nothing here speaks of broadcasting or promotion: the maker `elementwise` does.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from ..aval import Array, ShapedArray, aval_of, is_inexact
+from ..dispatch import asarray, implements, implements_ufunc, refuse_out, unsupported_argument
+from ..rules import elementwise, zero_derivative
+from ..tracing import Primitive
+
+_LN2 = math.log(2)
+_LN10 = math.log(10)
+
+
+def _ufunc(ufunc: np.ufunc, *jvps: Any, name: str | None = None, **options: Any) -> Primitive:
+    """An elementwise primitive that does the work of a ufunc, and has its name unless another is given."""
+    primitive = elementwise(name or ufunc.__name__, ufunc, *jvps, **options)
+    implements_ufunc(ufunc, primitive)
+    return primitive
+
+
+def _zero(ufunc: np.ufunc, impl: Any = None) -> Primitive:
+    """A ufunc with derivative zero, or none."""
+    primitive = zero_derivative(ufunc.__name__, impl or ufunc, ufunc=ufunc)
+    implements_ufunc(ufunc, primitive)
+    return primitive
+
+
+def _nonzero(x: Array) -> Array:
+    """x with 1 in the place of 0: a denominator for quotients whose limit at 0 is their numerator's 0."""
+    return np.where(x == 0, 1, x)
+
+
+# Arithmetic. The Python operators compute, because they are much faster than ufuncs on scalars.
+
+add_p = _ufunc(
+    np.add,
+    lambda t, y, a, b: t,
+    lambda t, y, a, b: t,
+    impl=operator.add,
+    fits=True,
+    transposes=(lambda ct, a, b: ct, lambda ct, a, b: ct),
+    linear="jointly",
+)
+subtract_p = _ufunc(
+    np.subtract,
+    lambda t, y, a, b: t,
+    lambda t, y, a, b: -t,
+    name="sub",
+    impl=operator.sub,
+    fits=True,
+    transposes=(lambda ct, a, b: ct, lambda ct, a, b: -ct),
+    linear="jointly",
+)
+multiply_p = _ufunc(
+    np.multiply,
+    lambda t, y, a, b: t * b,
+    lambda t, y, a, b: t * a,
+    name="mul",
+    impl=operator.mul,
+    transposes=(lambda ct, a, b: ct * b, lambda ct, a, b: ct * a),
+    linear="separately",
+)
+divide_p = _ufunc(
+    np.divide,
+    lambda t, y, a, b: t / b,
+    lambda t, y, a, b: t * (-y / b),
+    name="div",
+    impl=operator.truediv,
+    transposes=(lambda ct, a, b: ct / b, None),
+    linear="separately",
+)
+negative_p = _ufunc(
+    np.negative, lambda t, y, x: -t, name="neg", impl=operator.neg, transposes=(lambda ct, x: -ct,), linear="jointly"
+)
+positive_p = _ufunc(np.positive, lambda t, y, x: t, impl=operator.pos, transposes=(lambda ct, x: ct,), linear="jointly")
+reciprocal_p = _ufunc(np.reciprocal, lambda t, y, x: t * -(y * y))
+square_p = _ufunc(np.square, lambda t, y, x: t * (2 * x))
+fmod_p = _ufunc(np.fmod, lambda t, y, a, b: t, lambda t, y, a, b: t * -np.trunc(a / b), fits=True)
+remainder_p = _ufunc(np.remainder, lambda t, y, a, b: t, lambda t, y, a, b: t * -np.floor(a / b), fits=True)
+
+
+def _power_by_base(t: Array, y: Array, x: Array, p: Array) -> Array:
+    # x**0 is constant, also at x = 0 where p * x**(p - 1) would be 0 * inf.
+    if type(p) is int or type(p) is float:
+        return t * 0.0 if p == 0 else t * (2 * x if p == 2 else p * np.power(x, p - 1))
+    return t * (p * np.power(x, np.where(p == 0, 1, p - 1)))
+
+
+def _power_by_exponent(t: Array, y: Array, x: Array, p: Array) -> Array:
+    # 0**p stays 0 for p > 0, though log(0) is -inf.
+    return t * (y * np.log(_nonzero(x)))
+
+
+power_p = _ufunc(np.power, _power_by_base, _power_by_exponent, name="pow", impl=operator.pow)
+
+
+def _float_power(x: Array, p: Array) -> Array:
+    kind = np.result_type(_promotable(x), _promotable(p), np.float64)
+    return np.power(astype(x, kind), astype(p, kind))
+
+
+def _promotable(x: Array) -> Any:
+    return aval_of(x).dtype
+
+
+implements_ufunc(np.float_power, _float_power)
+
+# Roots, exponentials, logarithms.
+
+sqrt_p = _ufunc(np.sqrt, lambda t, y, x: t * (0.5 / y))
+cbrt_p = _ufunc(np.cbrt, lambda t, y, x: t / (3 * y * y))
+exp_p = _ufunc(np.exp, lambda t, y, x: t * y)
+exp2_p = _ufunc(np.exp2, lambda t, y, x: t * (y * _LN2))
+expm1_p = _ufunc(np.expm1, lambda t, y, x: t * (y + 1))
+log_p = _ufunc(np.log, lambda t, y, x: t / x)
+log2_p = _ufunc(np.log2, lambda t, y, x: t / (x * _LN2))
+log10_p = _ufunc(np.log10, lambda t, y, x: t / (x * _LN10))
+log1p_p = _ufunc(np.log1p, lambda t, y, x: t / (1 + x))
+
+
+def _log_share(a: Array, y: Array) -> Array:
+    # a - y, where infinities of the same sign leave all the weight to a: exp(0) = 1.
+    return np.where(a == y, 0, a - np.where(a == y, 0, y))
+
+
+logaddexp_p = _ufunc(
+    np.logaddexp,
+    lambda t, y, a, b: t * np.exp(_log_share(a, y)),
+    lambda t, y, a, b: t * np.exp(_log_share(b, y)),
+)
+logaddexp2_p = _ufunc(
+    np.logaddexp2,
+    lambda t, y, a, b: t * np.exp2(_log_share(a, y)),
+    lambda t, y, a, b: t * np.exp2(_log_share(b, y)),
+)
+
+# Trigonometric and hyperbolic functions.
+
+sin_p = _ufunc(np.sin, lambda t, y, x: t * np.cos(x))
+cos_p = _ufunc(np.cos, lambda t, y, x: t * -np.sin(x))
+tan_p = _ufunc(np.tan, lambda t, y, x: t * (1 + y * y))
+arcsin_p = _ufunc(np.arcsin, lambda t, y, x: t / np.sqrt((1 - x) * (1 + x)))
+arccos_p = _ufunc(np.arccos, lambda t, y, x: t / -np.sqrt((1 - x) * (1 + x)))
+arctan_p = _ufunc(np.arctan, lambda t, y, x: t / (1 + x * x))
+sinh_p = _ufunc(np.sinh, lambda t, y, x: t * np.cosh(x))
+cosh_p = _ufunc(np.cosh, lambda t, y, x: t * np.sinh(x))
+tanh_p = _ufunc(np.tanh, lambda t, y, x: t * (1 - y * y))
+arcsinh_p = _ufunc(np.arcsinh, lambda t, y, x: t / np.sqrt(1 + x * x))
+arccosh_p = _ufunc(np.arccosh, lambda t, y, x: t / (np.sqrt(x - 1) * np.sqrt(x + 1)))
+arctanh_p = _ufunc(np.arctanh, lambda t, y, x: t / ((1 - x) * (1 + x)))
+deg2rad_p = _ufunc(np.deg2rad, lambda t, y, x: t * (math.pi / 180))
+rad2deg_p = _ufunc(np.rad2deg, lambda t, y, x: t * (180 / math.pi))
+implements_ufunc(np.radians, deg2rad_p)
+implements_ufunc(np.degrees, rad2deg_p)
+hypot_p = _ufunc(
+    np.hypot,
+    lambda t, y, a, b: t * (a / _nonzero(y)),
+    lambda t, y, a, b: t * (b / _nonzero(y)),
+)
+arctan2_p = _ufunc(
+    np.arctan2,
+    lambda t, y, a, b: t * (b / _nonzero(a * a + b * b)),
+    lambda t, y, a, b: t * (-a / _nonzero(a * a + b * b)),
+)
+
+# Absolute value, signs, the larger and the smaller. Ties share the derivative equally; abs'(0) = 0.
+
+
+def _absolute_jvp(t: Array, y: Array, x: Array) -> Array:
+    if aval_of(x).dtype.kind == "c":
+        return np.real(t * np.conjugate(np.sign(x)))
+    return t * np.sign(x)
+
+
+def _share(a: Array, b: Array, wins: Array) -> Array:
+    """1 where `wins`, 1/2 where the operands are equal, 0 elsewhere, in the operands' precision."""
+    return np.where(a == b, 0.5, np.where(wins, 1.0, 0.0))
+
+
+def _masked(t: Array, weight: Array, y: Array) -> Array:
+    return t * astype(weight, aval_of(y).dtype)
+
+
+def _absolute_dtype(x: ShapedArray) -> np.dtype[Any]:
+    return real_dtype(x.dtype)
+
+
+absolute_p = _ufunc(np.absolute, _absolute_jvp, name="abs", impl=operator.abs, dtype=_absolute_dtype)
+fabs_p = _ufunc(np.fabs, lambda t, y, x: t * np.sign(x))
+real_sign_p = zero_derivative("sign", np.sign, ufunc=np.sign)
+
+
+def _sign(x: Array) -> Array:
+    # A complex sign is z/|z|, which does have a derivative.
+    if aval_of(x).dtype.kind == "c":
+        return x / _nonzero(np.abs(x))
+    return real_sign_p.bind(x)
+
+
+implements_ufunc(np.sign, _sign)
+maximum_p = _ufunc(
+    np.maximum,
+    lambda t, y, a, b: _masked(t, _share(a, b, (a > b) | np.isnan(a)), y),
+    lambda t, y, a, b: _masked(t, _share(a, b, (b > a) | np.isnan(b)), y),
+)
+minimum_p = _ufunc(
+    np.minimum,
+    lambda t, y, a, b: _masked(t, _share(a, b, (a < b) | np.isnan(a)), y),
+    lambda t, y, a, b: _masked(t, _share(a, b, (b < a) | np.isnan(b)), y),
+)
+fmax_p = _ufunc(
+    np.fmax,
+    lambda t, y, a, b: _masked(t, _share(a, b, (a > b) | np.isnan(b)), y),
+    lambda t, y, a, b: _masked(t, _share(a, b, (b > a) | np.isnan(a)), y),
+)
+fmin_p = _ufunc(
+    np.fmin,
+    lambda t, y, a, b: _masked(t, _share(a, b, (a < b) | np.isnan(b)), y),
+    lambda t, y, a, b: _masked(t, _share(a, b, (b < a) | np.isnan(a)), y),
+)
+copysign_p = _ufunc(np.copysign, lambda t, y, a, b: t * (np.sign(a) * np.copysign(1.0, b)), None)
+heaviside_p = _ufunc(np.heaviside, None, lambda t, y, x, h: _masked(t, x == 0, y))
+ldexp_p = _ufunc(
+    np.ldexp, lambda t, y, x, i: t * np.ldexp(astype(np.float64(1.0), aval_of(y).dtype), i), None
+)
+nextafter_p = _ufunc(np.nextafter, lambda t, y, a, b: t, None, fits=True)
+
+# Comparisons, logic, bits, rounding: no derivative.
+
+less_p = _zero(np.less, operator.lt)
+less_equal_p = _zero(np.less_equal, operator.le)
+greater_p = _zero(np.greater, operator.gt)
+greater_equal_p = _zero(np.greater_equal, operator.ge)
+equal_p = _zero(np.equal, operator.eq)
+not_equal_p = _zero(np.not_equal, operator.ne)
+for _f in (
+    np.logical_and,
+    np.logical_or,
+    np.logical_xor,
+    np.logical_not,
+    np.bitwise_and,
+    np.bitwise_or,
+    np.bitwise_xor,
+    np.invert,
+    np.left_shift,
+    np.right_shift,
+    np.bitwise_count,
+    np.gcd,
+    np.lcm,
+    np.isfinite,
+    np.isinf,
+    np.isnan,
+    np.signbit,
+    np.floor,
+    np.ceil,
+    np.trunc,
+    np.rint,
+    np.floor_divide,
+    np.spacing,
+):
+    _zero(_f)
+
+
+def _modf(x: Array) -> tuple[Array, Array]:
+    whole = np.trunc(x)
+    return np.copysign(np.where(np.isinf(x), 0.0, x - np.where(np.isinf(x), 0.0, whole)), x), whole
+
+
+def _frexp(x: Array) -> tuple[Array, Array]:
+    exponent = frexp_exponent_p.bind(x)
+    return np.ldexp(x, -exponent), exponent
+
+
+implements_ufunc(np.divmod, lambda a, b: (np.floor_divide(a, b), np.remainder(a, b)))
+implements_ufunc(np.modf, _modf)
+frexp_exponent_p = elementwise(
+    "frexp_exponent", None, None, impl=lambda x: np.frexp(x)[1], dtype=lambda x: np.dtype(np.int32)
+)
+implements_ufunc(np.frexp, _frexp)
+
+round_p = elementwise(
+    "round", None, None, impl=lambda x, *, decimals: np.round(x, decimals), dtype=lambda x, **params: x.dtype
+)
+
+
+@implements(np.round, np.around)
+def round(a: Array, decimals: int = 0, out: None = None) -> Array:
+    """`np.round` on traced values; its derivative is zero."""
+    return round_p.bind(asarray(a, "np.round"), decimals=decimals)
+
+
+@implements(np.fix)
+def fix(x: Array, out: None = None) -> Array:
+    """`np.fix` on traced values; its derivative is zero."""
+    return np.trunc(asarray(x, "np.fix"))
+
+
+# Complex parts.
+
+
+def real_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype of the real part."""
+    return np.dtype(f"f{dtype.itemsize // 2}") if dtype.kind == "c" else dtype
+
+
+def _plain_real(x: Array) -> Array:
+    return x.real if type(x) is not np.ndarray else np.real(x)
+
+
+real_p = elementwise(
+    "real",
+    None,
+    lambda t, y, x: np.real(t),
+    impl=lambda x: x.real,
+    dtype=lambda x: real_dtype(x.dtype),
+    transposes=(lambda ct, x: ct,),
+    linear="jointly",
+)
+imag_p = elementwise(
+    "imag",
+    None,
+    lambda t, y, x: np.imag(t),
+    impl=lambda x: x.imag,
+    dtype=lambda x: real_dtype(x.dtype),
+    transposes=(lambda ct, x: ct * -1j,),
+    linear="jointly",
+)
+conjugate_p = _ufunc(
+    np.conjugate, lambda t, y, x: np.conjugate(t), transposes=(lambda ct, x: np.conjugate(ct),), linear="jointly"
+)
+
+
+@implements(np.real)
+def real(val: Array) -> Array:
+    """`np.real` on traced values."""
+    x = asarray(val, "np.real")
+    return real_p.bind(x) if aval_of(x).dtype.kind == "c" else x
+
+
+@implements(np.imag)
+def imag(val: Array) -> Array:
+    """`np.imag` on traced values."""
+    x = asarray(val, "np.imag")
+    aval = aval_of(x)
+    return imag_p.bind(x) if aval.dtype.kind == "c" else np.zeros(aval.shape, aval.dtype)[()]
+
+
+@implements(np.angle)
+def angle(z: Array, deg: bool = False) -> Array:
+    """`np.angle` on traced values."""
+    z = asarray(z, "np.angle")
+    y = np.arctan2(np.imag(z), np.real(z))
+    return y * (180 / math.pi) if deg else y
+
+
+# Casts.
+
+astype_p = elementwise(
+    "astype",
+    None,
+    lambda t, y, x, *, dtype: astype(t, dtype),
+    impl=lambda x, *, dtype: dtype.type(x) if type(x) in (float, complex, int, bool) else x.astype(dtype),
+    dtype=lambda x, *, dtype: dtype,
+    transposes=(lambda ct, x, *, dtype: ct,),
+    linear="jointly",
+)
+
+
+def astype(x: Array, dtype: Any) -> Array:
+    """Cast an array, a number or a tracer; complex to real drops the imaginary part, as NumPy's astype does."""
+    dtype = np.dtype(dtype)
+    aval = aval_of(x)
+    if aval.dtype == dtype and not aval.weak_type:
+        return x
+    if aval.dtype.kind == "c" and dtype.kind in "fiub":
+        x = np.real(x)
+        if x.dtype == dtype:
+            return x
+    return astype_p.bind(x, dtype=dtype)
+
+
+if hasattr(np, "astype"):
+
+    @implements(np.astype)
+    def array_api_astype(x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Array:
+        """`np.astype` on traced values."""
+        return astype(x, dtype)
+
+
+# Choice.
+
+where_p = elementwise(
+    "where",
+    None,
+    None,
+    lambda t, y, c, a, b: np.where(c, t, 0),
+    lambda t, y, c, a, b: np.where(c, 0, t),
+    impl=np.where,
+    dtype=lambda c, a, b: _promoted(a, b),
+    fits=True,
+    transposes=(None, lambda ct, c, a, b: np.where(c, ct, 0), lambda ct, c, a, b: np.where(c, 0, ct)),
+    linear="jointly",
+)
+
+
+def _promoted(*avals: ShapedArray) -> np.dtype[Any]:
+    return np.result_type(*[a.dtype_or_python_type(1) if a.weak_type else a.dtype for a in avals])
+
+
+@implements(np.where)
+def where(condition: Array, x: Array = None, y: Array = None) -> Any:
+    """`np.where` on traced values."""
+    if x is None and y is None:
+        return np.nonzero(condition)
+    return where_p.bind(asarray(condition, "np.where"), asarray(x, "np.where"), asarray(y, "np.where"))
+
+
+@implements(np.select)
+def select(condlist: Any, choicelist: Any, default: Array = 0) -> Array:
+    """`np.select` on traced values."""
+    y = asarray(default, "np.select")
+    for condition, choice in reversed(list(zip(condlist, choicelist, strict=True))):
+        y = np.where(condition, choice, y)
+    return y
+
+
+clip_p = elementwise(
+    "clip",
+    None,
+    # Inside the bounds, and on them, x decides.
+    lambda t, y, x, low, high: _masked(t, (x >= low) & (x <= high), y),
+    lambda t, y, x, low, high: _masked(t, (x < low) & (low <= high), y),
+    lambda t, y, x, low, high: _masked(t, (x > high) | (low > high), y),
+    impl=np.clip,
+    dtype=lambda x, low, high: _promoted(x, low, high),
+)
+
+
+@implements(np.clip)
+def clip(a: Array, a_min: Array = None, a_max: Array = None, out: None = None, **kwargs: Any) -> Array:
+    """`np.clip` on traced values; on the edges the derivative is that of the inside."""
+    low = kwargs.pop("min", None) if a_min is None else a_min
+    high = kwargs.pop("max", None) if a_max is None else a_max
+    kwargs.pop("min", None)
+    kwargs.pop("max", None)
+    if out is not None:
+        refuse_out("np.clip")
+    if kwargs:
+        raise unsupported_argument("np.clip", next(iter(kwargs)), next(iter(kwargs.values())), "leave it out")
+    x = asarray(a, "np.clip")
+    inexact = is_inexact(aval_of(x).dtype)
+    if low is None and high is None:
+        return np.positive(x)
+    if low is None:
+        low = -math.inf if inexact else np.iinfo(aval_of(x).dtype).min
+    if high is None:
+        high = math.inf if inexact else np.iinfo(aval_of(x).dtype).max
+    return clip_p.bind(x, asarray(low, "np.clip"), asarray(high, "np.clip"))
+
+
+@implements(np.nan_to_num)
+def nan_to_num(x: Array, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Array:
+    """`np.nan_to_num` on traced values; where a value is replaced, the derivative is zero."""
+    x = asarray(x, "np.nan_to_num")
+    aval = aval_of(x)
+    if aval.dtype.kind == "c":
+        parts = [nan_to_num(p, copy, nan, posinf, neginf) for p in (np.real(x), np.imag(x))]
+        return parts[0] + 1j * parts[1]
+    if aval.dtype.kind != "f":
+        return x
+    info = np.finfo(aval.dtype)
+    x = np.where(np.isnan(x), nan, x)
+    x = np.where(x == math.inf, info.max if posinf is None else posinf, x)
+    return np.where(x == -math.inf, info.min if neginf is None else neginf, x)
+
+
+@implements(np.isclose)
+def isclose(a: Array, b: Array, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Array:
+    """`np.isclose` on traced values; its derivative is zero."""
+    a, b = asarray(a, "np.isclose"), asarray(b, "np.isclose")
+    both_finite = np.isfinite(a) & np.isfinite(b)
+    near = np.abs(np.where(both_finite, a - b, 0)) <= atol + rtol * np.abs(np.where(both_finite, b, 0))
+    result = np.where(both_finite, near, a == b)
+    return result | (np.isnan(a) & np.isnan(b)) if equal_nan else result
+
+
+@implements(np.allclose)
+def allclose(a: Array, b: Array, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Array:
+    """`np.allclose` on traced values; its derivative is zero."""
+    return np.all(np.isclose(a, b, rtol, atol, equal_nan))
+
+

@@ -1,0 +1,394 @@
+"""Indexing: `x[...]` in all of NumPy's forms, its transpose (adding into an array of zeros), and what is made of the two.
+
+A key is kept as a template: ints, slices and None, with `Place.ARRAY` where an index array goes. The arrays are operands
+of the primitive, so they may be batched or traced. `scatter_sum` takes any number of (template, cotangent) pairs, which is how
+the backward pass of a loop over `x[i]` stays linear in time also when the cotangents are traced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from ..aval import Array, Shape, ShapedArray, aval_of
+from ..dispatch import asarray, implements, is_traced
+from ..errors import ConcretizationError
+from ..rules import align_batch, linear, ndim_of, variadic
+from ..tracing import Every, Tracer
+
+Template = tuple[Any, ...]
+
+
+class Place(Enum):
+    """Marks the place of an index array in a template."""
+
+    ARRAY = "array"
+
+    def __repr__(self) -> str:
+        return "array"
+
+
+_ALL = slice(None)
+
+
+def fill(index: Template, arrays: Sequence[Array]) -> Template:
+    """The key: the template with the index arrays in their places."""
+    if not arrays:
+        return index
+    rest = iter(arrays)
+    return tuple([next(rest) if i is Place.ARRAY else i for i in index])
+
+
+def _getitem(x: Array, *arrays: Array, index: Template) -> Array:
+    return x[fill(index, arrays)]
+
+
+def _index_sample(aval: ShapedArray) -> Array:
+    return np.broadcast_to(np.zeros((), aval.dtype), aval.shape)
+
+
+def _getitem_shape(x: ShapedArray, *arrays: ShapedArray, index: Template) -> ShapedArray:
+    y = _getitem(np.broadcast_to(np.zeros((), x.dtype), x.shape), *[_index_sample(a) for a in arrays], index=index)
+    return ShapedArray(np.shape(y), x.dtype)
+
+
+def _accumulate(acc: Array, ct: Array, x: Any, *arrays: Array, index: Template) -> None:
+    if arrays:
+        np.add.at(acc, fill(index, arrays), ct)
+    else:
+        acc[index] += ct
+
+
+def _advanced_positions(index: Template) -> list[int]:
+    """The positions of index arrays, and of ints, which NumPy broadcasts with them."""
+    return [k for k, i in enumerate(index) if i is Place.ARRAY or type(i) is int]
+
+
+def _lane_position(index: Template) -> int:
+    """The axis of one lane's result at which the axes of the broadcast index arrays begin."""
+    positions = _advanced_positions(index)
+    apart = positions[-1] - positions[0] >= len(positions)
+    return 0 if apart else positions[0]  # before the first there are only slices and None: one axis each
+
+
+def _batched_key(
+    size: int, x_batched: bool, arrays: Sequence[Array], batched: Sequence[bool], index: Template
+) -> tuple[Template, list[Array]]:
+    """Template and arrays that index all lanes at once, where some index arrays differ from lane to lane."""
+    rank = max([ndim_of(a) - b for a, b in zip(arrays, batched, strict=True)])
+    arrays = [align_batch(rank, a) if b else a for a, b in zip(arrays, batched, strict=True)]
+    if x_batched:
+        lanes = np.arange(size).reshape((size,) + (1,) * rank)
+        return (Place.ARRAY, *index), [lanes, *arrays]
+    return index, arrays
+
+
+def _getitem_batch(size: int, batched: Sequence[bool], x: Array, *arrays: Array, index: Template) -> Array:
+    if not any(batched[1:]):
+        y = getitem_p.bind(x, *arrays, index=(_ALL, *index))
+        if arrays and _advanced_positions(index) and _is_apart(index):
+            # NumPy moved the index axes to the front, past the batch axis.
+            y = np.moveaxis(y, max([ndim_of(a) for a in arrays]), 0)
+        return y
+    key, arrays_now = _batched_key(size, batched[0], arrays, batched[1:], index)
+    y = getitem_p.bind(x, *arrays_now, index=key)
+    at = _lane_position(index)
+    rank = max([ndim_of(a) for a in arrays_now]) - 1
+    if not batched[0]:
+        return np.moveaxis(y, at, 0)  # the batch axis leads the index axes, which begin at `at`
+    if at == 0:
+        return y
+    # The batch index stands apart from the others, so all index axes went to the front: bring the lanes' own back.
+    return np.moveaxis(y, list(range(1, 1 + rank)), list(range(1 + at, 1 + at + rank)))
+
+
+def _is_apart(index: Template) -> bool:
+    positions = _advanced_positions(index)
+    return positions[-1] - positions[0] >= len(positions)
+
+
+getitem_p = linear(
+    "getitem",
+    _getitem,
+    lambda ct, x, *arrays, index: scatter_sum_p.bind(
+        ct, *arrays, places=((index, len(arrays)),), shape=x.shape, dtype=x.dtype
+    ),
+    shape=_getitem_shape,
+    batch=_getitem_batch,
+    accumulate=_accumulate,
+)
+
+
+# The transpose: place several cotangents into zeros, adding where they meet.
+
+Places = tuple[tuple[Template, int], ...]
+
+
+def _pieces(args: Sequence[Any], places: Places) -> list[tuple[Any, list[Any], Template]]:
+    """(cotangent, index arrays, template) for each place; the arrays follow after all cotangents."""
+    at = len(places)
+    found = []
+    for ct, (index, n) in zip(args, places, strict=False):
+        found.append((ct, list(args[at : at + n]), index))
+        at += n
+    return found
+
+
+def _scatter_sum(*args: Array, places: Places, shape: Shape, dtype: np.dtype[Any]) -> Array:
+    out = np.zeros(shape, dtype)
+    for ct, arrays, index in _pieces(args, places):
+        _accumulate(out, ct, None, *arrays, index=index)
+    return out
+
+
+def _scatter_transpose(i: int) -> Any:
+    def transpose(ct: Array, *args: Any, places: Places, shape: Shape, dtype: np.dtype[Any]) -> Array:
+        _, arrays, index = _pieces(args, places)[i]
+        return getitem_p.bind(ct, *arrays, index=index)
+
+    return transpose
+
+
+def _scatter_batch(
+    size: int, batched: Sequence[bool], *args: Array, places: Places, shape: Shape, dtype: np.dtype[Any]
+) -> Array:
+    cts, all_arrays, new_places = [], [], []
+    flags = _pieces(batched, places)
+    for (ct, arrays, index), (ct_batched, arrays_batched, _) in zip(_pieces(args, places), flags, strict=True):
+        if not ct_batched:
+            ct = np.broadcast_to(ct, (size, *np.shape(ct)))
+        key: Template
+        if any(arrays_batched):
+            at, rank = _lane_position(index), max([ndim_of(a) - b for a, b in zip(arrays, arrays_batched, strict=True)])
+            key, arrays = _batched_key(size, True, arrays, arrays_batched, index)
+            if at:
+                ct = np.moveaxis(ct, list(range(1 + at, 1 + at + rank)), list(range(1, 1 + rank)))
+        else:
+            key = (_ALL, *index)
+            if arrays and _is_apart(index):
+                ct = np.moveaxis(ct, 0, max([ndim_of(a) for a in arrays]))
+        cts.append(ct)
+        all_arrays += arrays
+        new_places.append((key, len(arrays)))
+    return scatter_sum_p.bind(*cts, *all_arrays, places=tuple(new_places), shape=(size, *shape), dtype=dtype)
+
+
+scatter_sum_p = variadic(
+    "scatter_sum",
+    _scatter_sum,
+    Every(_scatter_transpose),
+    linear="jointly",
+    linear_args=Every(lambda i: True),
+    shape=lambda *avals, places, shape, dtype: ShapedArray(shape, dtype),
+    batch=_scatter_batch,
+)
+
+
+def scatter(ct: Array, index: Template, shape: Shape, *arrays: Array) -> Array:
+    """An array of zeros with `ct` at `index`: the transpose of indexing."""
+    return scatter_sum_p.bind(ct, *arrays, places=((index, len(arrays)),), shape=shape, dtype=aval_of(ct).dtype)
+
+
+# From what the user writes between the brackets to a template.
+
+
+def getitem(x: Array, index: Any) -> Array:
+    """`x[index]` for a traced array, or a traced index.
+
+    Args:
+        x: array or tracer.
+        index: anything that NumPy takes; traced index arrays must be of integers.
+
+    Returns:
+        The elements.
+    """
+    items = index if type(index) is tuple else (index,)
+    template: list[Any] = []
+    arrays: list[Array] = []
+    axes_used = 0
+    for item in items:
+        kind = type(item)
+        if kind is int or kind is slice:
+            template.append(item)
+            axes_used += 1
+        elif item is None or item is Ellipsis:
+            template.append(item)
+        elif kind is bool or kind is np.bool_:
+            template.append(_BooleanAxis(bool(item)))
+        elif isinstance(item, np.integer) and not isinstance(item, Tracer):
+            template.append(int(item))
+            axes_used += 1
+        else:
+            found = _index_arrays(x, item)
+            arrays += found
+            template += [Place.ARRAY] * len(found)
+            axes_used += len(found)
+    if any([i is Ellipsis for i in template]):
+        at = [i is Ellipsis for i in template].index(True)
+        template[at : at + 1] = [_ALL] * (x.ndim - axes_used)
+    if any([type(i) is _BooleanAxis for i in template]):
+        return _with_boolean_axes(x, template, arrays)
+    return getitem_p.bind(x, *arrays, index=tuple(template))
+
+
+class _BooleanAxis:
+    """A scalar True or False between the brackets: a new axis of length 1 or 0."""
+
+    __slots__ = ("kept",)
+
+    def __init__(self, kept: bool) -> None:
+        self.kept = kept
+
+
+def _with_boolean_axes(x: Array, template: list[Any], arrays: list[Array]) -> Array:
+    at = [k for k, i in enumerate(template) if type(i) is _BooleanAxis]
+    plain = tuple([i for i in template if type(i) is not _BooleanAxis])
+    if len(at) > 1 or arrays:
+        raise ConcretizationError(
+            "a scalar bool next to index arrays is not supported between the brackets of a traced array.",
+            fix="write x[None] for x[True], and x[:0] for x[False]",
+        )
+    y = x[None] if template[at[0]].kept else x[None][:0]
+    return y[(_ALL, *plain)]
+
+
+def _index_arrays(x: Array, item: Any) -> list[Array]:
+    """The index arrays that one entry between the brackets stands for: a mask gives one for each of its axes."""
+    if not isinstance(item, Tracer):
+        if isinstance(item, list | tuple) and is_traced(item):
+            item = asarray(item, "indexing")
+        else:
+            item = np.asarray(item)
+            if item.size == 0 and item.dtype.kind == "f":
+                item = item.astype(np.intp)  # x[[]] selects nothing
+    kind = item.dtype.kind
+    if kind == "b":
+        if isinstance(item, Tracer):
+            raise ConcretizationError(
+                "a boolean mask between the brackets must be concrete, because it decides the shape of the result.",
+                got=f"a mask of {item!r}",
+                fix="use np.where(mask, x, other), or multiply by the mask",
+            )
+        return list(np.nonzero(item))
+    if kind not in "iu":
+        raise IndexError(
+            f"indexing: arrays between the brackets must be of integers or bools; got {aval_of(item)!r}."
+            " Cast it: x[i.astype(int)]"
+        )
+    return [item]
+
+
+# NumPy's functions that are indexing.
+
+
+@implements(np.take)
+def take(a: Array, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise") -> Array:
+    """`np.take` on traced values."""
+    a = asarray(a, "np.take")
+    indices = asarray(indices, "np.take")
+    if axis is None:
+        a, axis = np.ravel(a), 0
+    axis = normalize_axis_index(axis, a.ndim)
+    if mode == "wrap":
+        indices = indices % a.shape[axis]
+    elif mode == "clip":
+        indices = np.clip(indices, 0, a.shape[axis] - 1)
+    return getitem(a, (*[_ALL] * axis, indices))
+
+
+@implements(np.take_along_axis)
+def take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array:
+    """`np.take_along_axis` on traced values."""
+    arr = asarray(arr, "np.take_along_axis")
+    if axis is None:
+        arr, axis = np.ravel(arr), 0
+    axis = normalize_axis_index(axis, arr.ndim)
+    shape = aval_of(indices).shape
+    grid: list[Any] = [
+        indices if i == axis else np.arange(d).reshape([-1 if j == i else 1 for j in range(arr.ndim)])
+        for i, d in enumerate([shape[j] if arr.shape[j] == 1 else arr.shape[j] for j in range(arr.ndim)])
+    ]
+    return getitem(arr, tuple(grid))
+
+
+@implements(np.nonzero)
+def nonzero(a: Array) -> Any:
+    """`np.nonzero` on traced values: plain index arrays, where the values are concrete."""
+    mask = asarray(a, "np.nonzero") != 0
+    if isinstance(mask, Tracer):
+        raise ConcretizationError(
+            "np.nonzero, and np.where with one argument, need concrete values: they decide the shape of the result.",
+            got=repr(a),
+            fix="use np.where(condition, x, y) with three arguments",
+        )
+    return np.nonzero(mask)
+
+
+@implements(np.flatnonzero)
+def flatnonzero(a: Array) -> Any:
+    """`np.flatnonzero` on traced values."""
+    return np.nonzero(np.ravel(a))[0]
+
+
+@implements(np.argwhere)
+def argwhere(a: Array) -> Any:
+    """`np.argwhere` on traced values."""
+    return np.transpose(np.asarray(np.nonzero(a)))
+
+
+def _diagonal_indices(n: int, m: int, offset: int) -> tuple[Array, Array]:
+    length = max(0, min(n + min(offset, 0), m - max(offset, 0)))
+    i = np.arange(length)
+    return i - min(offset, 0), i + max(offset, 0)
+
+
+@implements(np.diagonal)
+def diagonal(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
+    """`np.diagonal` on traced values."""
+    a = np.moveaxis(asarray(a, "np.diagonal"), (axis1, axis2), (-2, -1))
+    i, j = _diagonal_indices(a.shape[-2], a.shape[-1], offset)
+    return getitem(a, (Ellipsis, i, j))
+
+
+@implements(np.trace)
+def trace(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None) -> Array:
+    """`np.trace` on traced values."""
+    return np.sum(np.diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
+
+
+@implements(np.diag)
+def diag(v: Array, k: int = 0) -> Array:
+    """`np.diag` on traced values."""
+    v = asarray(v, "np.diag")
+    if v.ndim == 2:
+        return np.diagonal(v, k)
+    if v.ndim != 1:
+        raise ValueError(f"np.diag: the input must have one or two axes, but is {aval_of(v)!r}")
+    n = v.shape[0] + abs(k)
+    i = np.arange(v.shape[0])
+    return scatter(v, (Place.ARRAY, Place.ARRAY), (n, n), i - min(k, 0), i + max(k, 0))
+
+
+@implements(np.diagflat)
+def diagflat(v: Array, k: int = 0) -> Array:
+    """`np.diagflat` on traced values."""
+    return np.diag(np.ravel(v), k)
+
+
+@implements(np.tril)
+def tril(m: Array, k: int = 0) -> Array:
+    """`np.tril` on traced values."""
+    m = asarray(m, "np.tril")
+    return np.where(np.tri(*m.shape[-2:], k=k, dtype=bool), m, 0)
+
+
+@implements(np.triu)
+def triu(m: Array, k: int = 0) -> Array:
+    """`np.triu` on traced values."""
+    m = asarray(m, "np.triu")
+    return np.where(np.tri(*m.shape[-2:], k=k - 1, dtype=bool), 0, m)
+

@@ -1,0 +1,518 @@
+"""Reductions and cumulative functions: sum, mean, var, std, prod, max, min, norm, any, all, argmax, argmin, ptp, cumsum, cumprod.
+
+The reducers take `axes`, a tuple of non-negative ints, and `keepdims`. Ties of max and min share the derivative equally; products
+with zeros, and the standard deviation and the norm at zero, have finite derivatives.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+
+from ..aval import Array, ShapedArray, aval_of
+from ..dispatch import UFUNC_METHODS, UFUNCS, asarray, implements
+from ..rules import Rule, expand_reduced, linear, reducer, zero_derivative
+from ..tracing import Primitive
+from .elementwise import astype, real_dtype
+
+Axes = tuple[int, ...]
+
+
+def _axes(axis: Any, ndim: int) -> Axes:
+    if axis is None:
+        return tuple(range(ndim))
+    return normalize_axis_tuple(axis, ndim)
+
+
+def _count(x: Any, axes: Axes) -> int:
+    n = 1
+    for i in axes:
+        n *= x.shape[i]
+    return n
+
+
+def _sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """NumPy adds bools and small ints up as long ints."""
+    if dtype.kind not in "biu" or dtype.itemsize >= 8:
+        return dtype
+    return np.dtype(np.uint64 if dtype.kind == "u" else np.int64)
+
+
+def _as_reduction(ufunc: np.ufunc) -> Rule:
+    def impl(x: Array, *, axes: Axes, keepdims: bool = False) -> Array:
+        return ufunc.reduce(x, axis=axes, keepdims=keepdims)
+
+    return impl
+
+
+def _reduce(primitive: Primitive, x: Array, axes: Axes, keepdims: bool, **params: Any) -> Array:
+    if keepdims:
+        params["keepdims"] = True
+    return primitive.bind(x, axes=axes, **params)
+
+
+# Sum and mean.
+
+
+def _sum_transpose(ct: Array, x: Any, *, axes: Axes, keepdims: bool = False) -> Array:
+    return np.broadcast_to(expand_reduced(ct, x, axes, keepdims), x.shape)
+
+
+reduce_sum_p = reducer("reduce_sum", _as_reduction(np.add), None, transpose=_sum_transpose, dtype=_sum_dtype)
+
+
+def _mean(x: Array, *, axes: Axes, keepdims: bool = False) -> Array:
+    if x.dtype.itemsize < 4 or not _count(x, axes):  # float16 adds up in float32; the mean of nothing warns
+        return np.mean(x, axis=axes, keepdims=keepdims)
+    return np.add.reduce(x, axis=axes, keepdims=keepdims) / _count(x, axes)
+
+
+mean_p = reducer(
+    "mean",
+    _mean,
+    None,
+    transpose=lambda ct, x, *, axes, keepdims=False: _sum_transpose(
+        ct / _count(x, axes), x, axes=axes, keepdims=keepdims
+    ),
+)
+
+
+def _masked_operand(x: Array, where: Any, neutral: Any) -> Array:
+    """The operand with what `where=` leaves out replaced by a value that does not count."""
+    return x if where is True else np.where(where, x, neutral)
+
+
+@implements(np.sum)
+def sum(
+    a: Array,
+    axis: Any = None,
+    dtype: Any = None,
+    out: None = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Array:
+    """`np.sum` on traced values."""
+    x = _masked_operand(asarray(a, "np.sum"), where, 0)
+    if dtype is not None:
+        x = astype(x, dtype)
+    y = _reduce(reduce_sum_p, x, _axes(axis, x.ndim), keepdims)
+    return y if initial is None else y + initial
+
+
+@implements(np.mean)
+def mean(
+    a: Array, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, *, where: Any = True
+) -> Array:
+    """`np.mean` on traced values."""
+    x = _float_operand(asarray(a, "np.mean"), dtype)
+    axes = _axes(axis, x.ndim)
+    if where is True:
+        return _reduce(mean_p, x, axes, keepdims)
+    count = np.sum(np.broadcast_to(where, x.shape), axis=axes, keepdims=keepdims)
+    return np.sum(x, axis=axes, keepdims=keepdims, where=where) / astype(count, x.dtype)
+
+
+def _float_operand(x: Array, dtype: Any) -> Array:
+    if dtype is not None:
+        return astype(x, dtype)
+    return x if aval_of(x).dtype.kind in "fc" else astype(x, np.float64)
+
+
+# Variance, standard deviation, norm.
+
+
+def _deviation(x: Array, axes: Axes) -> Array:
+    return x - np.mean(x, axis=axes, keepdims=True)
+
+
+def _real_product(a: Array, t: Array) -> Array:
+    """Re(conj(a) t): the derivative of |a|^2 / 2."""
+    return np.real(np.conjugate(a) * t) if aval_of(a).dtype.kind == "c" else t * a
+
+
+def _var_jvp(t: Array, y: Array, x: Array, *, axes: Axes, ddof: float, keepdims: bool = False) -> Array:
+    n = max(_count(x, axes) - ddof, 0)
+    return np.sum(_real_product(_deviation(x, axes) * (2 / n), t), axis=axes, keepdims=keepdims)
+
+
+def _std_jvp(t: Array, y: Array, x: Array, *, axes: Axes, ddof: float, keepdims: bool = False) -> Array:
+    # Where all values are equal the deviations are 0, and so is this (the subgradient of least norm).
+    n = max(_count(x, axes) - ddof, 0)
+    scale = n * np.where(y == 0, 1, y)
+    return np.sum(_real_product(_deviation(x, axes), t), axis=axes, keepdims=keepdims) / scale
+
+
+var_p = reducer(
+    "var",
+    lambda x, *, axes, ddof, keepdims=False: np.var(x, axis=axes, ddof=ddof, keepdims=keepdims),
+    _var_jvp,
+    dtype=real_dtype,
+)
+std_p = reducer(
+    "std",
+    lambda x, *, axes, ddof, keepdims=False: np.std(x, axis=axes, ddof=ddof, keepdims=keepdims),
+    _std_jvp,
+    dtype=real_dtype,
+)
+
+
+def _spread_function(primitive: Primitive, name: str, root: bool) -> Rule:
+    def function(
+        a: Array,
+        axis: Any = None,
+        dtype: Any = None,
+        out: None = None,
+        ddof: float = 0,
+        keepdims: bool = False,
+        *,
+        where: Any = True,
+        mean: Any = None,
+        correction: float | None = None,
+    ) -> Array:
+        x = _float_operand(asarray(a, name), dtype)
+        axes = _axes(axis, x.ndim)
+        ddof = ddof if correction is None else correction
+        if where is True and mean is None:
+            return _reduce(primitive, x, axes, keepdims, ddof=ddof)
+        mask = np.broadcast_to(where, x.shape)
+        if mean is None:
+            mean = np.mean(x, axis=axes, keepdims=True, where=mask)
+        count = astype(np.maximum(np.sum(mask, axis=axes, keepdims=keepdims) - ddof, 0), real_dtype(x.dtype))
+        d = np.where(mask, x - mean, 0)
+        if root:
+            return _reduce(norm_p, d, axes, keepdims) / np.sqrt(count)
+        return np.sum(_real_product(d, d), axis=axes, keepdims=keepdims) / count
+
+    function.__name__ = name.rpartition(".")[2]
+    function.__doc__ = f"`{name}` on traced values."
+    return function
+
+
+var = implements(np.var)(_spread_function(var_p, "np.var", root=False))
+std = implements(np.std)(_spread_function(std_p, "np.std", root=True))
+
+
+def _norm(x: Array, *, axes: Axes, keepdims: bool = False) -> Array:
+    squares = x * x if x.dtype.kind != "c" else x.real**2 + x.imag**2
+    return np.sqrt(np.add.reduce(squares, axis=axes, keepdims=keepdims))
+
+
+def _norm_jvp(t: Array, y: Array, x: Array, *, axes: Axes, keepdims: bool = False) -> Array:
+    # At 0 this is 0, the subgradient of least norm.
+    return np.sum(_real_product(x, t), axis=axes, keepdims=keepdims) / np.where(y == 0, 1, y)
+
+
+norm_p = reducer("norm", _norm, _norm_jvp, dtype=real_dtype)
+"""The Euclidean norm over axes."""
+
+# Products.
+
+
+def _prod_jvp(t: Array, y: Array, x: Array, *, axes: Axes, keepdims: bool = False) -> Array:
+    """Multiplies (value, tangent) pairs, half with half, as often as it takes: exact with zeros, and linear in time."""
+    ndim = x.ndim
+    kept = [i for i in range(ndim) if i not in axes]
+    shape = tuple([x.shape[i] for i in kept])
+    n = _count(x, axes)
+    v, t = [np.reshape(np.transpose(a, (*axes, *kept)), (n, *shape)) for a in (x, t)]
+    if n == 0:
+        return np.sum(t, axis=0)
+    while n > 1:
+        half = n // 2
+        first, second, t_first, t_second = v[:half], v[half : 2 * half], t[:half], t[half : 2 * half]
+        rest, t_rest = v[2 * half :], t[2 * half :]
+        v, t = first * second, t_first * second + t_second * first
+        if n % 2:
+            v, t = np.concatenate([v, rest]), np.concatenate([t, t_rest])
+        n = half + n % 2
+    return expand_reduced(t[0], x, axes, False) if keepdims else t[0]
+
+
+reduce_prod_p = reducer("reduce_prod", _as_reduction(np.multiply), _prod_jvp, dtype=_sum_dtype)
+
+
+@implements(np.prod)
+def prod(
+    a: Array,
+    axis: Any = None,
+    dtype: Any = None,
+    out: None = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Array:
+    """`np.prod` on traced values."""
+    x = _masked_operand(asarray(a, "np.prod"), where, 1)
+    if dtype is not None:
+        x = astype(x, dtype)
+    y = _reduce(reduce_prod_p, x, _axes(axis, x.ndim), keepdims)
+    return y if initial is None else y * initial
+
+
+# Extremes.
+
+
+def _extreme_jvp(t: Array, y: Array, x: Array, *, axes: Axes, keepdims: bool = False) -> Array:
+    top = expand_reduced(y, x, axes, keepdims)
+    hits = astype((x == top) | (np.isnan(x) & np.isnan(top)), aval_of(x).dtype)
+    share = hits / np.sum(hits, axis=axes, keepdims=True)
+    return np.sum(t * share, axis=axes, keepdims=keepdims)
+
+
+reduce_max_p = reducer("reduce_max", _as_reduction(np.maximum), _extreme_jvp)
+reduce_min_p = reducer("reduce_min", _as_reduction(np.minimum), _extreme_jvp)
+
+
+def _extreme_function(primitive: Primitive, name: str, pairwise: np.ufunc) -> Rule:
+    def function(
+        a: Array, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = True
+    ) -> Array:
+        x = asarray(a, name)
+        if where is not True and initial is None:
+            raise ValueError(f"{name}: `where` needs `initial`, as in NumPy")
+        axes = _axes(axis, x.ndim)
+        if initial is not None and not _count(x, axes):
+            shape = np.sum(np.zeros(x.shape), axis=axes, keepdims=keepdims).shape
+            return np.broadcast_to(initial, shape) if shape else initial
+        y = _reduce(primitive, _masked_operand(x, where, initial), axes, keepdims)
+        return y if initial is None else pairwise(y, initial)
+
+    function.__name__ = name.rpartition(".")[2]
+    function.__doc__ = f"`{name}` on traced values; ties share the derivative equally."
+    return function
+
+
+max = implements(np.max, np.amax)(_extreme_function(reduce_max_p, "np.max", np.maximum))
+min = implements(np.min, np.amin)(_extreme_function(reduce_min_p, "np.min", np.minimum))
+
+
+@implements(np.ptp)
+def ptp(a: Array, axis: Any = None, out: None = None, keepdims: bool = False) -> Array:
+    """`np.ptp` on traced values."""
+    return np.max(a, axis=axis, keepdims=keepdims) - np.min(a, axis=axis, keepdims=keepdims)
+
+
+# Truth and positions: no derivative.
+
+_BOOL = np.dtype(np.bool_)
+reduce_any_p = reducer("reduce_any", _as_reduction(np.logical_or), None, dtype=lambda d: _BOOL)
+reduce_all_p = reducer("reduce_all", _as_reduction(np.logical_and), None, dtype=lambda d: _BOOL)
+
+
+@implements(np.any)
+def any(a: Array, axis: Any = None, out: None = None, keepdims: bool = False, *, where: Any = True) -> Array:
+    """`np.any` on traced values."""
+    x = _masked_operand(asarray(a, "np.any"), where, False)
+    return _reduce(reduce_any_p, x, _axes(axis, x.ndim), keepdims)
+
+
+@implements(np.all)
+def all(a: Array, axis: Any = None, out: None = None, keepdims: bool = False, *, where: Any = True) -> Array:
+    """`np.all` on traced values."""
+    x = _masked_operand(asarray(a, "np.all"), where, True)
+    return _reduce(reduce_all_p, x, _axes(axis, x.ndim), keepdims)
+
+
+@implements(np.count_nonzero)
+def count_nonzero(a: Array, axis: Any = None, *, keepdims: bool = False) -> Array:
+    """`np.count_nonzero` on traced values."""
+    return np.sum(asarray(a, "np.count_nonzero") != 0, axis=axis, keepdims=keepdims)
+
+
+def _position(name: str, numpys: Any) -> Rule:
+    primitive = zero_derivative(
+        name,
+        lambda x, *, axis: numpys(x, axis=axis),
+        shape=lambda x, *, axis: ShapedArray(x.shape[:axis] + x.shape[axis + 1 :], np.dtype(np.intp)),
+        batch=lambda size, batched, x, *, axis: primitive.bind(x, axis=axis + 1),
+    )
+
+    def function(a: Array, axis: int | None = None, out: None = None, *, keepdims: bool = False) -> Array:
+        x = asarray(a, f"np.{name}")
+        ndim = x.ndim
+        if axis is None:
+            y = primitive.bind(np.ravel(x), axis=0)
+            return np.reshape(y, (1,) * ndim) if keepdims else y
+        y = primitive.bind(x, axis=normalize_axis_index(axis, ndim))
+        return np.expand_dims(y, axis) if keepdims else y
+
+    function.__name__ = name
+    function.__doc__ = f"`np.{name}` on traced values: plain integers."
+    return function
+
+
+argmax = implements(np.argmax)(_position("argmax", np.argmax))
+argmin = implements(np.argmin)(_position("argmin", np.argmin))
+
+# Cumulative sums and products.
+
+cumsum_p = linear(
+    "cumsum",
+    lambda x, *, axis: np.cumsum(x, axis=axis),
+    lambda ct, x, *, axis: np.flip(np.cumsum(np.flip(ct, axis), axis=axis), axis),
+    shape=lambda x, *, axis: ShapedArray(x.shape, _sum_dtype(x.dtype)),
+    batch=lambda size, batched, x, *, axis: cumsum_p.bind(x, axis=axis + 1),
+)
+
+
+def _cumprod_jvp(t: Array, y: Array, x: Array, *, axis: int) -> Array:
+    """A scan of (value, tangent) pairs by doubling, which is exact with zeros (Hillis and Steele, 1986)."""
+    v, t = np.moveaxis(x, axis, 0), np.moveaxis(t, axis, 0)
+    n, step = v.shape[0], 1
+    while step < n:
+        before, t_before, here, t_here = v[:-step], t[:-step], v[step:], t[step:]
+        v = np.concatenate([v[:step], before * here])
+        t = np.concatenate([t[:step], t_before * here + t_here * before])
+        step *= 2
+    return np.moveaxis(t, 0, axis)
+
+
+cumprod_p = Primitive(
+    "cumprod",
+    lambda x, *, axis: np.cumprod(x, axis=axis),
+    shape=lambda x, *, axis: ShapedArray(x.shape, _sum_dtype(x.dtype)),
+    jvps=(_cumprod_jvp,),
+    batch=lambda size, batched, x, *, axis: cumprod_p.bind(x, axis=axis + 1),
+)
+
+
+def _cumulative(primitive: Primitive, a: Array, axis: int | None, dtype: Any) -> Array:
+    x = asarray(a, f"np.{primitive.name}")
+    if dtype is not None:
+        x = astype(x, dtype)
+    if axis is None:
+        x, axis = np.ravel(x), 0
+    x = np.atleast_1d(x)
+    return primitive.bind(x, axis=normalize_axis_index(axis, x.ndim))
+
+
+@implements(np.cumsum)
+def cumsum(a: Array, axis: int | None = None, dtype: Any = None, out: None = None) -> Array:
+    """`np.cumsum` on traced values."""
+    return _cumulative(cumsum_p, a, axis, dtype)
+
+
+@implements(np.cumprod)
+def cumprod(a: Array, axis: int | None = None, dtype: Any = None, out: None = None) -> Array:
+    """`np.cumprod` on traced values."""
+    return _cumulative(cumprod_p, a, axis, dtype)
+
+
+@implements(np.diff)
+def diff(a: Array, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Array:
+    """`np.diff` on traced values."""
+    x = asarray(a, "np.diff")
+    axis = normalize_axis_index(axis, x.ndim)
+    ends = []
+    for end in (prepend, append):
+        if end is not None:
+            end = asarray(end, "np.diff")
+            if np.ndim(end) == 0:
+                end = np.broadcast_to(end, [1 if i == axis else d for i, d in enumerate(x.shape)])
+        ends.append(end)
+    parts = [p for p in (ends[0], x, ends[1]) if p is not None]
+    x = np.concatenate(parts, axis=axis) if len(parts) > 1 else x
+    before, after = [(*[slice(None)] * axis, s) for s in (slice(None, -1), slice(1, None))]
+    for _ in range(n):
+        x = x[after] ^ x[before] if x.dtype.kind == "b" else x[after] - x[before]
+    return x
+
+
+# ufunc.reduce, ufunc.accumulate and ufunc.outer.
+
+
+def _reduce_with(function: Any) -> Rule:
+    def method(
+        a: Array,
+        axis: Any = 0,
+        dtype: Any = None,
+        out: None = None,
+        keepdims: bool = False,
+        initial: Any = None,
+        where: Any = True,
+    ) -> Array:
+        x = asarray(a, "ufunc.reduce")
+        if dtype is not None:
+            x = astype(x, dtype)
+        options: dict[str, Any] = {"axis": axis, "keepdims": keepdims}
+        if where is not True:
+            options["where"] = where
+        if initial is not None:
+            options["initial"] = initial
+        return function(x, **options)
+
+    return method
+
+
+def _logsumexp(x: Array, axis: Any = 0, keepdims: bool = False, *, exp: Any = np.exp, log: Any = np.log) -> Array:
+    axes = _axes(axis, x.ndim)
+    top = np.max(x, axis=axes, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)
+    y = log(np.sum(exp(x - top), axis=axes, keepdims=True)) + top
+    return y if keepdims else np.squeeze(y, axes)
+
+
+def _hypot_reduce(x: Array, axis: Any = 0, keepdims: bool = False) -> Array:
+    return _reduce(norm_p, x, _axes(axis, x.ndim), keepdims)
+
+
+def _first_against_rest(combine: Any, reduce: Any) -> Any:
+    """A reduction such as a - b - c = a - (b + c), along one axis."""
+
+    def function(x: Array, axis: Any = 0, keepdims: bool = False) -> Array:
+        i = normalize_axis_index(axis if axis is not None else 0, x.ndim)
+        lead = (slice(None),) * i
+        first, rest = x[(*lead, slice(0, 1))], x[(*lead, slice(1, None))]
+        y = combine(first, reduce(rest, axis=i, keepdims=True))
+        return y if keepdims else np.squeeze(y, i)
+
+    return function
+
+
+def _logsumexp2(x: Array, axis: Any = 0, keepdims: bool = False) -> Array:
+    return _logsumexp(x, axis, keepdims, exp=np.exp2, log=np.log2)
+
+
+for _name, _function in {
+    "add": np.sum,
+    "multiply": np.prod,
+    "maximum": np.max,
+    "minimum": np.min,
+    "logical_and": np.all,
+    "logical_or": np.any,
+    "logaddexp": _logsumexp,
+    "logaddexp2": _logsumexp2,
+    "hypot": _hypot_reduce,
+    "subtract": _first_against_rest(np.subtract, np.sum),
+    "divide": _first_against_rest(np.divide, np.prod),
+}.items():
+    UFUNC_METHODS["reduce", _name] = _reduce_with(_function)
+
+
+def _accumulate_with(function: Any) -> Rule:
+    def method(array: Array, axis: int = 0, dtype: Any = None, out: None = None) -> Array:
+        return function(array, axis=axis, dtype=dtype)
+
+    return method
+
+
+UFUNC_METHODS["accumulate", "add"] = _accumulate_with(np.cumsum)
+UFUNC_METHODS["accumulate", "multiply"] = _accumulate_with(np.cumprod)
+
+
+def _outer_with(ufunc: np.ufunc) -> Rule:
+    def method(A: Array, B: Array, /, dtype: Any = None) -> Array:
+        a, b = asarray(A, "ufunc.outer"), asarray(B, "ufunc.outer")
+        if dtype is not None:
+            a, b = astype(a, dtype), astype(b, dtype)
+        return ufunc(np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b)
+
+    return method
+
+
+for _ufunc in UFUNCS:
+    if _ufunc.nin == 2 and _ufunc.nout == 1:
+        UFUNC_METHODS["outer", _ufunc.__name__] = _outer_with(_ufunc)

@@ -1,0 +1,366 @@
+"""Shapes: reshape, transpose, broadcast_to and the functions made of them (and of indexing): flip, roll, tile, repeat, pad, split.
+
+All are linear; each primitive's transpose is another of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+
+from ..aval import Array, Shape, ShapedArray, aval_of
+from ..dispatch import asarray, implements, unsupported_argument
+from ..rules import linear, unbroadcast
+from .indexing import getitem, scatter
+
+_ALL = slice(None)
+
+reshape_p = linear(
+    "reshape",
+    lambda x, *, shape: np.reshape(x, shape),
+    lambda ct, x, *, shape: np.reshape(ct, x.shape),
+    shape=lambda x, *, shape: ShapedArray(shape, x.dtype),
+    batch=lambda size, batched, x, *, shape: reshape_p.bind(x, shape=(size, *shape)),
+)
+
+transpose_p = linear(
+    "transpose",
+    lambda x, *, axes: np.transpose(x, axes),
+    lambda ct, x, *, axes: np.transpose(ct, [int(i) for i in np.argsort(axes)]),
+    shape=lambda x, *, axes: ShapedArray(tuple([x.shape[i] for i in axes]), x.dtype),
+    batch=lambda size, batched, x, *, axes: transpose_p.bind(x, axes=(0, *[a + 1 for a in axes])),
+)
+
+
+def _broadcast_batch(size: int, batched: Sequence[bool], x: Array, *, shape: Shape) -> Array:
+    lane = x.shape[1:]
+    x = np.reshape(x, (size, *[1] * (len(shape) - len(lane)), *lane))
+    return broadcast_to_p.bind(x, shape=(size, *shape))
+
+
+broadcast_to_p = linear(
+    "broadcast_to",
+    lambda x, *, shape: np.broadcast_to(x, shape),
+    lambda ct, x, *, shape: unbroadcast(ct, x),
+    shape=lambda x, *, shape: ShapedArray(shape, x.dtype),
+    batch=_broadcast_batch,
+)
+
+
+def _resolve_shape(operation: str, aval: ShapedArray, shape: Any) -> Shape:
+    wanted = [int(shape)] if isinstance(shape, int | np.integer) else [int(d) for d in shape]
+    if wanted.count(-1) == 1:
+        known = 1
+        for d in wanted:
+            known *= d if d != -1 else 1
+        wanted[wanted.index(-1)] = aval.size // known if known else 0
+    size = 1
+    for d in wanted:
+        size *= d
+    if size != aval.size or -1 in wanted:
+        raise ValueError(f"{operation}: cannot reshape {aval!r} of {aval.size} elements into {tuple(shape) if not isinstance(shape, int) else shape}")
+    return tuple(wanted)
+
+
+@implements(np.reshape)
+def reshape(a: Array, /, shape: Any = None, order: str = "C", *, newshape: Any = None, copy: bool | None = None) -> Array:
+    """`np.reshape` on traced values."""
+    x = asarray(a, "np.reshape")
+    aval = aval_of(x)
+    wanted = _resolve_shape("np.reshape", aval, newshape if shape is None else shape)
+    if order == "F":
+        return np.transpose(reshape_p.bind(np.transpose(x), shape=wanted[::-1]))
+    if order not in ("C", "A"):
+        raise unsupported_argument("np.reshape", "order", order, "use order='C' or order='F'")
+    return x if wanted == aval.shape else reshape_p.bind(x, shape=wanted)
+
+
+@implements(np.ravel)
+def ravel(a: Array, order: str = "C") -> Array:
+    """`np.ravel` on traced values."""
+    return np.reshape(asarray(a, "np.ravel"), -1, order="C" if order == "K" else order)
+
+
+@implements(np.transpose, np.permute_dims)
+def transpose(a: Array, axes: Any = None) -> Array:
+    """`np.transpose` on traced values."""
+    x = asarray(a, "np.transpose")
+    ndim = x.ndim
+    order = tuple(range(ndim))[::-1] if axes is None else normalize_axis_tuple(axes, ndim)
+    if len(order) != ndim:
+        raise ValueError(f"np.transpose: axes {axes} don't match {aval_of(x)!r}")
+    return transpose_p.bind(x, axes=order) if ndim > 1 else x
+
+
+@implements(np.matrix_transpose)
+def matrix_transpose(x: Array, /) -> Array:
+    """`np.matrix_transpose` on traced values."""
+    return np.swapaxes(x, -1, -2)
+
+
+@implements(np.swapaxes)
+def swapaxes(a: Array, axis1: int, axis2: int) -> Array:
+    """`np.swapaxes` on traced values."""
+    x = asarray(a, "np.swapaxes")
+    order = list(range(x.ndim))
+    i, j = normalize_axis_index(axis1, x.ndim), normalize_axis_index(axis2, x.ndim)
+    order[i], order[j] = j, i
+    return np.transpose(x, order)
+
+
+@implements(np.moveaxis)
+def moveaxis(a: Array, source: Any, destination: Any) -> Array:
+    """`np.moveaxis` on traced values."""
+    x = asarray(a, "np.moveaxis")
+    sources, destinations = normalize_axis_tuple(source, x.ndim), normalize_axis_tuple(destination, x.ndim)
+    if len(sources) != len(destinations):
+        raise ValueError("np.moveaxis: `source` and `destination` must have the same number of axes")
+    order = [i for i in range(x.ndim) if i not in sources]
+    for d, s in sorted(zip(destinations, sources, strict=True)):
+        order.insert(d, s)
+    return np.transpose(x, order)
+
+
+@implements(np.rollaxis)
+def rollaxis(a: Array, axis: int, start: int = 0) -> Array:
+    """`np.rollaxis` on traced values."""
+    x = asarray(a, "np.rollaxis")
+    axis = normalize_axis_index(axis, x.ndim)
+    start = start + x.ndim if start < 0 else start
+    return np.moveaxis(x, axis, start - 1 if axis < start else start)
+
+
+@implements(np.expand_dims)
+def expand_dims(a: Array, axis: Any) -> Array:
+    """`np.expand_dims` on traced values."""
+    x = asarray(a, "np.expand_dims")
+    axes = axis if isinstance(axis, tuple | list) else (axis,)
+    new = normalize_axis_tuple(axes, x.ndim + len(axes))
+    rest = iter(aval_of(x).shape)
+    return np.reshape(x, tuple([1 if i in new else next(rest) for i in range(x.ndim + len(axes))]))
+
+
+@implements(np.squeeze)
+def squeeze(a: Array, axis: Any = None) -> Array:
+    """`np.squeeze` on traced values."""
+    x = asarray(a, "np.squeeze")
+    shape = aval_of(x).shape
+    gone = [i for i, d in enumerate(shape) if d == 1] if axis is None else normalize_axis_tuple(axis, len(shape))
+    if any([shape[i] != 1 for i in gone]):
+        raise ValueError(f"np.squeeze: axis {axis} of {aval_of(x)!r} is not of length 1")
+    return np.reshape(x, tuple([d for i, d in enumerate(shape) if i not in gone]))
+
+
+@implements(np.broadcast_to)
+def broadcast_to(array: Array, shape: Any, subok: bool = False) -> Array:
+    """`np.broadcast_to` on traced values."""
+    x = asarray(array, "np.broadcast_to")
+    wanted = (int(shape),) if isinstance(shape, int | np.integer) else tuple([int(d) for d in shape])
+    have = aval_of(x).shape
+    if np.broadcast_shapes(have, wanted) != wanted:
+        raise ValueError(f"np.broadcast_to: cannot broadcast {aval_of(x)!r} to {wanted}")
+    return x if have == wanted else broadcast_to_p.bind(x, shape=wanted)
+
+
+@implements(np.broadcast_arrays)
+def broadcast_arrays(*args: Array, subok: bool = False) -> Any:
+    """`np.broadcast_arrays` on traced values."""
+    arrays = [asarray(a, "np.broadcast_arrays") for a in args]
+    shape = np.broadcast_shapes(*[aval_of(a).shape for a in arrays])
+    return tuple([np.broadcast_to(a, shape) for a in arrays])
+
+
+@implements(np.atleast_1d)
+def atleast_1d(*arys: Array) -> Any:
+    """`np.atleast_1d` on traced values."""
+    found = [np.reshape(a, 1) if a.ndim == 0 else a for a in [asarray(a, "np.atleast_1d") for a in arys]]
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+@implements(np.atleast_2d)
+def atleast_2d(*arys: Array) -> Any:
+    """`np.atleast_2d` on traced values."""
+    found = [a if a.ndim >= 2 else np.reshape(a, (1, -1)) for a in [asarray(a, "np.atleast_2d") for a in arys]]
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+@implements(np.atleast_3d)
+def atleast_3d(*arys: Array) -> Any:
+    """`np.atleast_3d` on traced values."""
+
+    def lift(a: Array) -> Array:
+        if a.ndim >= 3:
+            return a
+        return np.reshape(a, (1, -1, 1) if a.ndim < 2 else (*a.shape, 1))
+
+    found = [lift(asarray(a, "np.atleast_3d")) for a in arys]
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+# Reordering along axes.
+
+
+@implements(np.flip)
+def flip(m: Array, axis: Any = None) -> Array:
+    """`np.flip` on traced values."""
+    x = asarray(m, "np.flip")
+    axes = range(x.ndim) if axis is None else normalize_axis_tuple(axis, x.ndim)
+    return getitem(x, tuple([slice(None, None, -1) if i in axes else _ALL for i in range(x.ndim)]))
+
+
+@implements(np.flipud)
+def flipud(m: Array) -> Array:
+    """`np.flipud` on traced values."""
+    return np.flip(m, 0)
+
+
+@implements(np.fliplr)
+def fliplr(m: Array) -> Array:
+    """`np.fliplr` on traced values."""
+    return np.flip(m, 1)
+
+
+@implements(np.rot90)
+def rot90(m: Array, k: int = 1, axes: Any = (0, 1)) -> Array:
+    """`np.rot90` on traced values."""
+    x = asarray(m, "np.rot90")
+    first, second = normalize_axis_tuple(axes, x.ndim)
+    k = k % 4
+    if k == 0:
+        return x
+    if k == 2:
+        return np.flip(x, (first, second))
+    return np.flip(np.swapaxes(x, first, second), first) if k == 1 else np.swapaxes(np.flip(x, first), first, second)
+
+
+@implements(np.roll)
+def roll(a: Array, shift: Any, axis: Any = None) -> Array:
+    """`np.roll` on traced values."""
+    x = asarray(a, "np.roll")
+    if axis is None:
+        return np.reshape(np.roll(np.ravel(x), shift, 0), aval_of(x).shape)
+    shifts, axes = np.broadcast_arrays(shift, axis)
+    for s, i in zip(shifts.ravel().tolist(), axes.ravel().tolist(), strict=True):
+        i = normalize_axis_index(i, x.ndim)
+        n = x.shape[i]
+        if n and s % n:
+            first, second = [getitem(x, (*[_ALL] * i, part)) for part in (slice(-(s % n), None), slice(None, -(s % n)))]
+            x = np.concatenate([first, second], axis=i)
+    return x
+
+
+@implements(np.repeat)
+def repeat(a: Array, repeats: Any, axis: int | None = None) -> Array:
+    """`np.repeat` on traced values."""
+    x = asarray(a, "np.repeat")
+    if axis is None:
+        x, axis = np.ravel(x), 0
+    axis = normalize_axis_index(axis, x.ndim)
+    return getitem(x, (*[_ALL] * axis, np.repeat(np.arange(x.shape[axis]), repeats)))
+
+
+@implements(np.tile)
+def tile(A: Array, reps: Any) -> Array:
+    """`np.tile` on traced values."""
+    x = asarray(A, "np.tile")
+    times = tuple(reps) if isinstance(reps, tuple | list | np.ndarray) else (reps,)
+    ndim = max(x.ndim, len(times))
+    shape = (1,) * (ndim - x.ndim) + aval_of(x).shape
+    times = (1,) * (ndim - len(times)) + times
+    apart = [d for pair in zip([1] * ndim, shape, strict=True) for d in pair]
+    full = [d for pair in zip(times, shape, strict=True) for d in pair]
+    return np.reshape(np.broadcast_to(np.reshape(x, apart), full), [t * d for t, d in zip(times, shape, strict=True)])
+
+
+# Padding and splitting.
+
+
+@implements(np.pad)
+def pad(array: Array, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Array:
+    """`np.pad` on traced values, in the modes constant, edge, reflect, symmetric, wrap and empty."""
+    x = asarray(array, "np.pad")
+    shape = aval_of(x).shape
+    if isinstance(pad_width, dict):
+        pad_width = [_pair(pad_width.get(i, pad_width.get(i - x.ndim, 0))) for i in range(x.ndim)]
+    width = [(int(a), int(b)) for a, b in np.broadcast_to(pad_width, (x.ndim, 2))]
+    if mode in ("constant", "empty"):
+        value = kwargs.pop("constant_values", 0)
+        _no_more("np.pad", kwargs)
+        inside = tuple([slice(a, a + d) for (a, _), d in zip(width, shape, strict=True)])
+        y = scatter(x, inside, tuple([a + d + b for (a, b), d in zip(width, shape, strict=True)]))
+        if type(value) is int and value == 0:
+            return y
+        outside = np.pad(np.zeros(shape, bool), width, constant_values=True)
+        border = np.pad(np.zeros(shape, aval_of(x).dtype), width, constant_values=value)
+        return np.where(outside, border, y)
+    if mode in ("edge", "reflect", "symmetric", "wrap") and kwargs.get("reflect_type", "even") == "even":
+        for i, (before_after, d) in enumerate(zip(width, shape, strict=True)):
+            if before_after != (0, 0):
+                x = getitem(x, (*[_ALL] * i, np.pad(np.arange(d), before_after, mode=mode)))
+        return x
+    raise unsupported_argument("np.pad", "mode", mode, "use one of constant, edge, reflect, symmetric, wrap")
+
+
+def _pair(width: Any) -> tuple[int, int]:
+    return (width, width) if isinstance(width, int) else tuple(width)
+
+
+def _no_more(operation: str, kwargs: dict[str, Any]) -> None:
+    if kwargs:
+        name, value = next(iter(kwargs.items()))
+        raise unsupported_argument(operation, name, value, "leave it out")
+
+
+@implements(np.array_split)
+def array_split(ary: Array, indices_or_sections: Any, axis: int = 0) -> list[Array]:
+    """`np.array_split` on traced values."""
+    x = asarray(ary, "np.array_split")
+    axis = normalize_axis_index(axis, x.ndim)
+    bounds = np.array_split(np.arange(x.shape[axis]), indices_or_sections)
+    starts = [0, *np.cumsum([len(b) for b in bounds]).tolist()]
+    if np.ndim(indices_or_sections) == 1:
+        stops = [*np.asarray(indices_or_sections).tolist(), x.shape[axis]]
+        parts = [slice(a, b) for a, b in zip([0, *stops[:-1]], stops, strict=True)]
+    else:
+        parts = [slice(a, b) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    return [getitem(x, (*[_ALL] * axis, part)) for part in parts]
+
+
+@implements(np.split)
+def split(ary: Array, indices_or_sections: Any, axis: int = 0) -> list[Array]:
+    """`np.split` on traced values."""
+    x = asarray(ary, "np.split")
+    n = x.shape[normalize_axis_index(axis, x.ndim)]
+    if np.ndim(indices_or_sections) == 0 and n % int(indices_or_sections):
+        raise ValueError(f"np.split: an axis of length {n} does not divide into {indices_or_sections} equal parts")
+    return np.array_split(x, indices_or_sections, axis)
+
+
+@implements(np.hsplit)
+def hsplit(ary: Array, indices_or_sections: Any) -> list[Array]:
+    """`np.hsplit` on traced values."""
+    return np.split(ary, indices_or_sections, 1 if asarray(ary, "np.hsplit").ndim > 1 else 0)
+
+
+@implements(np.vsplit)
+def vsplit(ary: Array, indices_or_sections: Any) -> list[Array]:
+    """`np.vsplit` on traced values."""
+    return np.split(ary, indices_or_sections, 0)
+
+
+@implements(np.dsplit)
+def dsplit(ary: Array, indices_or_sections: Any) -> list[Array]:
+    """`np.dsplit` on traced values."""
+    return np.split(ary, indices_or_sections, 2)
+
+
+if hasattr(np, "unstack"):
+
+    @implements(np.unstack)
+    def unstack(x: Array, /, *, axis: int = 0) -> tuple[Array, ...]:
+        """`np.unstack` on traced values."""
+        x = np.moveaxis(asarray(x, "np.unstack"), axis, 0)
+        return tuple([x[i] for i in range(x.shape[0])])

@@ -1,0 +1,381 @@
+"""The makers of primitives: `elementwise`, `linear`, `bilinear`, `variadic`, `reducer`, `zero_derivative`.
+
+Each takes the few facts that differ between primitives of its kind and returns a `Primitive` with every rule. What all of
+a kind share is here, once: undoing broadcasting and promotion in elementwise transposes (`unbroadcast`), lining up batch
+axes, asking NumPy for shapes. Rules are plain NumPy on arrays or tracers, so that they can be differentiated and batched in turn.
+The contract of each rule is in the docstring of `Primitive`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .aval import SCALAR_AVALS, Array, Shape, ShapedArray, aval_of
+from .tracing import Every, Primitive, Rule
+
+__all__ = [
+    "bilinear",
+    "convert",
+    "elementwise",
+    "linear",
+    "reducer",
+    "sample",
+    "shape_by_sample",
+    "unbroadcast",
+    "variadic",
+    "zero_derivative",
+]
+
+
+# Broadcasting and promotion, undone.
+
+
+def unbroadcast(ct: Array, x: Any) -> Array:
+    """Sum a cotangent over the axes along which `x` was broadcast, and cast it to x's dtype."""
+    shape: Shape = x.shape
+    if ct.shape != shape:
+        lead = ct.ndim - len(shape)
+        stretched = [lead + i for i, d in enumerate(shape) if d == 1 and ct.shape[lead + i] != 1]
+        ct = np.sum(ct, axis=(*range(lead), *stretched))
+        if ct.shape != shape:
+            ct = np.reshape(ct, shape)
+    return ct if ct.dtype == x.dtype else convert(ct, x.dtype)
+
+
+def convert(x: Array, dtype: np.dtype[Any]) -> Array:
+    """Cast; complex to real takes the real part, as the transpose of the embedding of R in C does."""
+    if x.dtype.kind == "c" and dtype.kind != "c":
+        x = np.real(x)
+    return x if x.dtype == dtype else x.astype(dtype)
+
+
+def fit(x_dot: Array, y: Array) -> Array:
+    """Give a tangent the shape and dtype of the result that it belongs to."""
+    if type(y) is float or type(y) is complex:
+        return x_dot
+    if x_dot.shape != y.shape:
+        x_dot = np.broadcast_to(x_dot, y.shape)
+    return x_dot if x_dot.dtype == y.dtype else convert(x_dot, y.dtype)
+
+
+# Shapes.
+
+
+def sample(aval: ShapedArray) -> Array:
+    """A value of the type, made without memory for its elements: what NumPy can tell shapes from."""
+    if aval.weak_type:
+        return aval.dtype_or_python_type(1)
+    return np.broadcast_to(np.ones((), aval.dtype), aval.shape)
+
+
+def shape_by_sample(impl: Rule) -> Rule:
+    """A shape rule that runs `impl` on samples: for operations that return views, or cost little."""
+
+    def shape(*avals: ShapedArray, **params: Any) -> Any:
+        with np.errstate(all="ignore"):
+            y = impl(*[sample(a) for a in avals], **params)
+        if isinstance(y, tuple):
+            return tuple([ShapedArray(np.shape(v), np.asarray(v).dtype) for v in y])
+        return ShapedArray(np.shape(y), np.asarray(y).dtype)
+
+    return shape
+
+
+def _ufunc_dtype(ufunc: np.ufunc) -> Callable[..., np.dtype[Any]]:
+    def dtype(*avals: ShapedArray) -> np.dtype[Any]:
+        found = ufunc.resolve_dtypes((*[a.dtype_or_python_type for a in avals], None))[-1]
+        return found  # type: ignore[no-any-return]  # NumPy leaves resolve_dtypes untyped
+
+    return dtype
+
+
+# Batching of elementwise operations.
+
+
+def ndim_of(x: Array) -> int:
+    """The number of axes of an array, a tracer or a number."""
+    return 0 if type(x) in SCALAR_AVALS else x.ndim
+
+
+def align_batch(rank: int, x: Array) -> Array:
+    """Put axes of length 1 behind the batch axis of `x` until it has `rank` axes besides."""
+    missing = rank + 1 - x.ndim
+    return x if missing <= 0 else x[(slice(None), *[None] * missing)]
+
+
+def _batch_elementwise(primitive: Primitive) -> Rule:
+    def batch(size: int, batched: Sequence[bool], *args: Array, **params: Any) -> Array:
+        rank = max([ndim_of(a) - b for a, b in zip(args, batched, strict=True)])
+        return primitive.bind(*[align_batch(rank, a) if b else a for a, b in zip(args, batched, strict=True)], **params)
+
+    return batch
+
+
+# Makers.
+
+
+def elementwise(
+    name: str,
+    ufunc: np.ufunc | None,
+    *jvps: Rule | None,
+    impl: Rule | None = None,
+    dtype: Callable[..., np.dtype[Any]] | None = None,
+    fits: bool = False,
+    transposes: Sequence[Rule | None] | None = None,
+    linear: str | None = None,
+) -> Primitive:
+    """An operation on each element, which broadcasts and promotes as NumPy does.
+
+    Args:
+        name: of the primitive.
+        ufunc: NumPy's function, which knows the dtypes.
+        jvps: the derivative by each operand; `jvps[i](x_dot, y, *operands)`.
+        impl: what computes, where that is not the ufunc: Python's operator is faster on scalars.
+        dtype: the dtype of the result from avals and params, where no ufunc knows it.
+        fits: the rules give tangents that still have to be broadcast to the result (as x + y does).
+        transposes: for linear operations, before broadcasting is undone.
+        linear: "jointly" or "separately", see `Primitive`.
+
+    Returns:
+        The primitive.
+    """
+    if ufunc is None:
+        assert impl is not None and dtype is not None
+    run: Rule = impl if impl is not None else ufunc  # type: ignore[assignment]  # one of the two is given
+    result_dtype = dtype if dtype is not None else _ufunc_dtype(ufunc)  # type: ignore[arg-type]
+    keeps_weak = impl is not None and ufunc is not None
+
+    def shape(*avals: ShapedArray, **params: Any) -> ShapedArray:
+        shapes = [a.shape for a in avals]
+        weak = keeps_weak and all([a.weak_type for a in avals])
+        out = shapes[0] if len(shapes) == 1 else np.broadcast_shapes(*shapes)
+        return ShapedArray(out, result_dtype(*avals, **params), weak)
+
+    rules = tuple([_fitting(rule) if fits and rule is not None else rule for rule in jvps])
+    primitive = Primitive(
+        name,
+        run,
+        shape=shape,
+        jvps=rules,
+        transposes=transposes and tuple([_unbroadcasting(rule, i) for i, rule in enumerate(transposes)]),
+        linear=linear,
+        linear_args=() if transposes is None else tuple([i for i, rule in enumerate(transposes) if rule is not None]),
+        elementwise=True,
+    )
+    primitive.batch = _batch_elementwise(primitive)
+    return primitive
+
+
+def _fitting(rule: Rule) -> Rule:
+    def jvp(x_dot: Array, y: Array, *args: Array, **params: Any) -> Array:
+        return fit(rule(x_dot, y, *args, **params), y)
+
+    return jvp
+
+
+def _unbroadcasting(rule: Rule | None, i: int) -> Rule | None:
+    if rule is None:
+        return None
+
+    def transpose(ct: Array, *args: Array, **params: Any) -> Array:
+        return unbroadcast(rule(ct, *args, **params), args[i])
+
+    return transpose
+
+
+def linear(
+    name: str,
+    impl: Rule,
+    transpose: Rule | None,
+    *,
+    shape: Rule | None = None,
+    batch: Rule | None,
+    accumulate: Rule | None = None,
+) -> Primitive:
+    """An operation that is linear in operand 0 (further operands are constants of it, such as indices).
+
+    Args:
+        name: of the primitive.
+        impl: computes it.
+        transpose: `transpose(ct, x, *constants, **params)`.
+        shape: the shape rule; when left out, `impl` is run on a sample.
+        batch: the batching rule.
+        accumulate: adds the transpose into a buffer, see `Primitive`.
+
+    Returns:
+        The primitive.
+    """
+    return Primitive(
+        name,
+        impl,
+        shape=shape or shape_by_sample(impl),
+        transposes=(transpose,),
+        linear="jointly",
+        linear_args=(0,),
+        batch=batch,
+        accumulate=accumulate,
+    )
+
+
+def bilinear(
+    name: str, impl: Rule, transpose_left: Rule, transpose_right: Rule, *, shape: Rule | None = None, batch: Rule | None
+) -> Primitive:
+    """An operation that is linear in each of its two operands while the other is fixed.
+
+    Args:
+        name: of the primitive.
+        impl: computes it.
+        transpose_left: `transpose_left(ct, x, b, **params)`, where only the type of `x` is known.
+        transpose_right: `transpose_right(ct, a, y, **params)`, where only the type of `y` is known.
+        shape: the shape rule; when left out, `impl` is run on samples.
+        batch: the batching rule.
+
+    Returns:
+        The primitive.
+    """
+    return variadic(
+        name,
+        impl,
+        (transpose_left, transpose_right),
+        linear="separately",
+        linear_args=(0, 1),
+        shape=shape,
+        batch=batch,
+    )
+
+
+def variadic(
+    name: str,
+    impl: Rule,
+    transposes: Sequence[Rule | None] | Every,
+    *,
+    linear: str,
+    linear_args: Sequence[int] | Every,
+    shape: Rule | None = None,
+    batch: Rule | None,
+) -> Primitive:
+    """A linear or multilinear operation with any number of operands.
+
+    Args:
+        name: of the primitive.
+        impl: computes it.
+        transposes: one rule an operand.
+        linear: "jointly" (concatenate) or "separately" (einsum).
+        linear_args: the operands that it is linear in.
+        shape: the shape rule; when left out, `impl` is run on samples.
+        batch: the batching rule.
+
+    Returns:
+        The primitive.
+    """
+
+    def jvp(i: int) -> Rule:
+        def rule(x_dot: Array, y: Array, *args: Array, **params: Any) -> Array:
+            return primitive.bind(*args[:i], x_dot, *args[i + 1 :], **params)
+
+        return rule
+
+    primitive = Primitive(
+        name,
+        impl,
+        shape=shape or shape_by_sample(impl),
+        jvps=Every(jvp) if linear == "separately" else None,
+        transposes=transposes,
+        linear=linear,
+        linear_args=linear_args,
+        batch=batch,
+    )
+    return primitive
+
+
+def reducer(
+    name: str,
+    impl: Rule,
+    jvp: Rule | None,
+    *,
+    transpose: Rule | None = None,
+    dtype: Callable[[np.dtype[Any]], np.dtype[Any]] = lambda d: d,
+) -> Primitive:
+    """An operation that reduces over `axes` (a tuple of non-negative ints), dropping them unless `keepdims`.
+
+    Args:
+        name: of the primitive.
+        impl: `impl(x, *, axes, keepdims=False)`.
+        jvp: `jvp(x_dot, y, x, *, axes, keepdims=False)`; None for a linear one and for one without derivative.
+        transpose: for a linear one, `transpose(ct, x, *, axes, keepdims=False)`.
+        dtype: the dtype of the result from that of the operand.
+
+    Returns:
+        The primitive.
+    """
+
+    def shape(x: ShapedArray, *, axes: tuple[int, ...], keepdims: bool = False) -> ShapedArray:
+        kept = [1 if i in axes else d for i, d in enumerate(x.shape) if keepdims or i not in axes]
+        return ShapedArray(tuple(kept), dtype(x.dtype))
+
+    def batch(size: int, batched: Sequence[bool], x: Array, *, axes: tuple[int, ...], **params: Any) -> Array:
+        return primitive.bind(x, axes=tuple([a + 1 for a in axes]), **params)
+
+    primitive = Primitive(
+        name,
+        impl,
+        shape=shape,
+        jvps=None if transpose else (jvp,),
+        transposes=transpose and (transpose,),
+        linear="jointly" if transpose else None,
+        linear_args=(0,) if transpose else (),
+        batch=batch,
+    )
+    return primitive
+
+
+def expand_reduced(y: Array, x: Any, axes: tuple[int, ...], keepdims: bool) -> Array:
+    """The result of a reduction with its axes put back at length 1, to broadcast against the operand."""
+    return y if keepdims else np.reshape(y, tuple([1 if i in axes else d for i, d in enumerate(x.shape)]))
+
+
+def zero_derivative(
+    name: str,
+    impl: Rule,
+    *,
+    ufunc: np.ufunc | None = None,
+    shape: Rule | None = None,
+    batch: Rule | None = None,
+    multiple_results: bool = False,
+) -> Primitive:
+    """An operation whose derivative is zero or does not exist: comparisons, rounding, sorting orders.
+
+    Args:
+        name: of the primitive.
+        impl: computes it.
+        ufunc: for elementwise ones, what knows the dtypes; shape and batching follow.
+        shape: the shape rule, where there is no ufunc; when left out, `impl` is run on samples.
+        batch: the batching rule, where there is no ufunc.
+        multiple_results: whether `impl` returns a tuple.
+
+    Returns:
+        The primitive.
+    """
+    if ufunc is not None:
+        return elementwise(name, ufunc, *[None] * ufunc.nin, impl=None if impl is ufunc else impl)
+    return Primitive(
+        name,
+        impl,
+        shape=shape or shape_by_sample(impl),
+        jvps=Every(lambda i: None),
+        batch=batch,
+        multiple_results=multiple_results,
+    )
+
+
+def is_plain(x: Array) -> bool:
+    """True for arrays and numbers, False for tracers and anything else."""
+    return type(x) is np.ndarray or type(x) in SCALAR_AVALS or isinstance(x, np.ndarray)
+
+
+def like(x: Array) -> ShapedArray:
+    """The aval of x, under a name that reads well in rules."""
+    return aval_of(x)

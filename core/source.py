@@ -1,0 +1,102 @@
+"""Finding, naming and showing the user's own source line; and leaving library frames out of tracebacks.
+
+A source line is stored as a code object and an instruction offset, which cost nothing to take, and becomes a file
+name, a line number and a text only when somebody reads it.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from itertools import islice
+from types import CodeType, FrameType, TracebackType
+
+__all__ = ["Source", "describe_function", "hide_library_frames", "user_source"]
+
+_LIBRARY = ("wengert", "numpy")
+
+
+class Source:
+    """A place in the user's code: a code object and the offset of an instruction in it."""
+
+    __slots__ = ("code", "offset")
+
+    def __init__(self, code: CodeType, offset: int) -> None:
+        self.code = code
+        self.offset = offset
+
+    @property
+    def line(self) -> int:
+        """The line number, from 1."""
+        positions = next(islice(self.code.co_positions(), self.offset // 2, None), None)
+        found = positions[0] if positions is not None else None
+        return self.code.co_firstlineno if found is None else found
+
+    @property
+    def text(self) -> str:
+        """The line itself, stripped; empty where the file cannot be read."""
+        return linecache.getline(self.code.co_filename, self.line).strip()
+
+    @property
+    def place(self) -> str:
+        """`file.py:12 (function)`."""
+        return f"{os.path.basename(self.code.co_filename)}:{self.line} ({self.code.co_name})"
+
+    def __repr__(self) -> str:
+        text = self.text
+        return f"{self.place}: {text}" if text else self.place
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Code objects do not pickle; a program that was saved keeps its text but not its live lines.
+        return (type(None), ())
+
+
+def is_library_frame(frame: FrameType) -> bool:
+    """True for a frame of wengert's or NumPy's own code."""
+    name = frame.f_globals.get("__name__", "")
+    return name.partition(".")[0] in _LIBRARY
+
+
+def user_frame(depth: int = 1) -> FrameType | None:
+    """The innermost frame, `depth` or more above the caller, that is not the library's."""
+    frame: FrameType | None = sys._getframe(depth + 1)
+    while frame is not None and is_library_frame(frame):
+        frame = frame.f_back
+    return frame
+
+
+def user_source() -> Source | None:
+    """The user's line that is running now, or None where there is no such frame."""
+    frame = user_frame()
+    return None if frame is None else Source(frame.f_code, frame.f_lasti)
+
+
+def describe_function(f: object) -> str:
+    """A short name of `f` for messages: `loss`, `<lambda> at file.py:3`, `partial(loss)`."""
+    inner = getattr(f, "func", None)
+    if inner is not None and not hasattr(f, "__name__"):
+        return f"partial({describe_function(inner)})"
+    name = getattr(f, "__name__", None) or type(f).__name__
+    code = getattr(f, "__code__", None)
+    if name == "<lambda>" and code is not None:
+        return f"<lambda> at {os.path.basename(code.co_filename)}:{code.co_firstlineno}"
+    return str(name)
+
+
+def hide_library_frames(traceback: TracebackType | None) -> TracebackType | None:
+    """The same traceback without wengert's and NumPy's frames.
+
+    Set the environment variable WENGERT_TRACEBACK=full to see every frame.
+    """
+    if os.environ.get("WENGERT_TRACEBACK") == "full":
+        return traceback
+    kept = []
+    while traceback is not None:
+        if not is_library_frame(traceback.tb_frame):
+            kept.append(traceback)
+        traceback = traceback.tb_next
+    shown: TracebackType | None = None
+    for tb in reversed(kept):
+        shown = TracebackType(shown, tb.tb_frame, tb.tb_lasti, tb.tb_lineno)
+    return shown

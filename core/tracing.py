@@ -1,0 +1,262 @@
+"""The dispatch rule: an operation goes to the newest trace among its operands, and to NumPy when there is none.
+
+`bind : Primitive, *values -> values`. A `Trace` gets its number when it starts, a `Tracer` carries its trace; there is no
+current trace, no stack and no context variable, so an exception leaves nothing to restore and threads do not meet.
+A newer trace sees an older trace's tracer as a constant, which is why nested derivatives cannot be confused.
+
+Read next: `rules.py` (how primitives are made) and `array_tracer.py` (the NumPy face of a tracer).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+from typing import Any, ClassVar, NoReturn
+
+from .aval import Array, ShapedArray
+from .errors import EscapedTracerError, MissingRuleError, RuleDefinitionError
+from .source import Source
+
+__all__ = ["Primitive", "Trace", "Tracer", "bind"]
+
+Rule = Callable[..., Any]
+_numbers = count(1)
+_NO_PARAMS: dict[str, Any] = {}
+
+
+class Primitive:
+    """An operation that traces know by name, with everything they need to know about it.
+
+    The rules, and what each must do (`args` are the operands, `params` the keyword parameters):
+
+    - `impl(*args, **params)` computes the value with NumPy.
+    - `shape(*avals, **params)` gives the aval of the result (a tuple of them with `multiple_results`).
+    - `jvps[i](x_dot, y, *args, **params)` is the derivative by operand i, linear in the tangent `x_dot`; `y` is the result.
+      None in the place of operand i: no derivative exists there, or it is zero.
+    - `transposes[i](ct, *args, **params)` is the transpose of a map that is linear in operand i; that operand is
+      known by its `.shape` and `.dtype` only.
+    - `batch(size, batched, *args, **params)` computes the result for operands of which those with `batched[i]` have a
+      leading batch axis of that size; the result has one too.
+    - `accumulate(acc, ct, *args, **params)` is the transpose by operand 0 of an indexing operation, which adds into the buffer `acc`.
+
+    `linear` is "jointly" (linear in the operands in `linear_args`, taken together), "separately" (multilinear: in each of
+    them while the others are fixed) or None.
+    """
+
+    __slots__ = (
+        "name",
+        "impl",
+        "shape",
+        "jvps",
+        "jvp0",
+        "jvp1",
+        "transposes",
+        "batch",
+        "accumulate",
+        "linear",
+        "linear_args",
+        "elementwise",
+        "multiple_results",
+        "_hash",
+    )
+    registry: ClassVar[dict[str, Primitive]] = {}
+
+    def __init__(
+        self,
+        name: str,
+        impl: Rule,
+        *,
+        shape: Rule | None = None,
+        jvps: Sequence[Rule | None] | Every | None = None,
+        transposes: Sequence[Rule | None] | Every | None = None,
+        batch: Rule | None = None,
+        accumulate: Rule | None = None,
+        linear: str | None = None,
+        linear_args: Sequence[int] | Every = (),
+        elementwise: bool = False,
+        multiple_results: bool = False,
+    ) -> None:
+        if name in Primitive.registry:
+            raise RuleDefinitionError(
+                f"primitive {name!r} is defined already.", fix="choose another name, or change the first definition"
+            )
+        self.name = name
+        self.impl = impl
+        self.shape = shape
+        self.jvps = jvps
+        self.jvp0: Rule | None = jvps[0] if jvps else None
+        self.jvp1: Rule | None = jvps[1] if jvps and (isinstance(jvps, Every) or len(jvps) > 1) else None
+        self.transposes = transposes
+        self.batch = batch
+        self.accumulate = accumulate
+        self.linear = linear
+        self.linear_args = linear_args
+        self.elementwise = elementwise
+        self.multiple_results = multiple_results
+        self._hash = hash(("Primitive", name))
+        Primitive.registry[name] = self
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_primitive_named, (self.name,))
+
+    def bind(self, *args: Array, **params: Any) -> Array:
+        """Apply the primitive: the newest trace among the operands decides how."""
+        trace = newest_trace(args)
+        if trace is None:
+            return self.impl(*args, **params)
+        return trace.process(self, args, params)
+
+    def missing(self, kind: str, trace: str, operand: int | None = None) -> NoReturn:
+        """Raise the error that says which rule is missing and what it would have to look like."""
+        contract = next(
+            line.strip().lstrip("- ") for line in (self.__doc__ or "").splitlines() if line.strip().startswith(f"- `{kind}")
+        )
+        where = "" if operand is None else f" for operand {operand}"
+        raise MissingRuleError(
+            f"{trace}: primitive {self.name!r} has no {kind} rule{where}.",
+            needed=contract,
+            fix=f"give the rule in the definition of {self.name!r}, or write the function with other operations",
+        )
+
+
+def _primitive_named(name: str) -> Primitive:
+    return Primitive.registry[name]
+
+
+class Every:
+    """A sequence whose every item is made by one function of the index: rules of primitives with any number of operands.
+
+    `Every(len)`-like `limit` bounds membership for `linear_args`.
+    """
+
+    __slots__ = ("item",)
+
+    def __init__(self, item: Callable[[int], Any]) -> None:
+        self.item = item
+
+    def __getitem__(self, i: int) -> Any:
+        return self.item(i)
+
+    def __contains__(self, i: object) -> bool:
+        return True
+
+
+class Tracer:
+    """A value that a trace watches. `wengert.Tracer`: use it with isinstance to recognise traced values."""
+
+    __slots__ = ("_trace",)
+    _trace: Trace
+
+    @property
+    def aval(self) -> ShapedArray:
+        """The shape and dtype."""
+        raise NotImplementedError(f"{type(self).__name__} must say its aval")
+
+    def concrete(self) -> Array:
+        """The plain value behind the tracer; a ConcretizationError where none exists."""
+        raise NotImplementedError(f"{type(self).__name__} must say its value")
+
+    def where_made(self) -> Source | None:
+        """The user's line that made the value, where it is known."""
+        return None
+
+
+class Trace:
+    """One run of one transformation: it numbers itself when it starts, and says what each operation means.
+
+    `process1` and `process2` are the hot path: operations with one or two operands and no parameters.
+    """
+
+    label: ClassVar[str] = "trace"
+
+    def __init__(self, function: str) -> None:
+        self.number = next(_numbers)
+        self.function = function
+
+    def process(self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]) -> Array:
+        """Apply `primitive` to operands of which at least one is a tracer of this trace, and none of a newer one."""
+        raise NotImplementedError(f"{type(self).__name__} must say how it processes a primitive")
+
+    def process1(self, primitive: Primitive, x: Array) -> Array:
+        """`process` for one operand and no parameters."""
+        return self.process(primitive, (x,), _NO_PARAMS)
+
+    def process2(self, primitive: Primitive, x: Array, y: Array) -> Array:
+        """`process` for two operands and no parameters."""
+        return self.process(primitive, (x, y), _NO_PARAMS)
+
+    def close(self) -> None:
+        """End the trace: its function has returned. Any later use of its tracers raises EscapedTracerError.
+
+        The class is exchanged instead of setting a flag, so that no operation has to look at one.
+        """
+        self.ended_label = self.label
+        self.__class__ = ClosedTrace
+
+    def __repr__(self) -> str:
+        return f"{self.label} of {self.function}"
+
+
+class ClosedTrace(Trace):
+    """A trace whose function has returned."""
+
+    label = "ended trace"
+    ended_label: str
+
+    def process(self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]) -> NoReturn:
+        tracer = next(a for a in args if isinstance(a, Tracer) and a._trace is self)
+        self.refuse(tracer, f"{primitive.name!r} was applied to")
+
+    def refuse(self, tracer: Tracer, what: str) -> NoReturn:
+        """Raise the error for using `tracer`."""
+        made = tracer.where_made()
+        raise EscapedTracerError(
+            f"{what} a value that escaped from {self.ended_label} of {self.function}, which has returned.",
+            got=f"a tracer of {tracer.aval!r}" + ("" if made is None else f", made at {made!r}"),
+            needed="values that the function returned",
+            fix="return the value from the function (has_aux=True for extra results) instead of keeping it in a list,"
+            " an attribute or a global variable",
+        )
+
+
+def newest_trace(args: Sequence[Array]) -> Trace | None:
+    """The trace with the highest number among the tracers in `args`."""
+    trace: Trace | None = None
+    for a in args:
+        if isinstance(a, Tracer):
+            t = a._trace
+            if trace is None or t.number > trace.number:
+                trace = t
+    return trace
+
+
+def bind(primitive: Primitive, *args: Array, **params: Any) -> Array:
+    """Apply a primitive: `primitive.bind(*args, **params)`.
+
+    Args:
+        primitive: what to apply.
+        args: arrays, numbers or tracers.
+        params: static parameters.
+
+    Returns:
+        The primitive's result; a tracer if an operand is one.
+
+    Example:
+        >>> import wengert as wg
+        >>> wg.core.bind(wg.core.Primitive.registry["sin"], 0.0)
+        np.float64(0.0)
+    """
+    return primitive.bind(*args, **params)
+
+
+def caller_source(depth: int) -> tuple[Any, int]:
+    """Code object and offset of the frame `depth` above the caller: cheap enough for the hot path."""
+    frame = sys._getframe(depth + 1)
+    return frame.f_code, frame.f_lasti

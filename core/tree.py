@@ -1,0 +1,504 @@
+"""Pytrees: nested containers of arrays, flattened to a list of leaves and a structure that can rebuild them.
+
+`flatten : tree -> ([leaf], TreeDef)` and `unflatten : TreeDef, [leaf] -> tree` are inverse. Dictionaries, lists, tuples,
+namedtuples and None are nodes; other classes become nodes by `register` or `register_dataclass`; anything else is a leaf.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from .errors import LeafTypeError, TreeError
+
+__all__ = [
+    "TreeDef",
+    "all_leaves",
+    "broadcast_prefix",
+    "flatten",
+    "leaves",
+    "leaves_with_path",
+    "map",
+    "register",
+    "register_dataclass",
+    "structure",
+    "unflatten",
+]
+
+C = TypeVar("C", bound=type)
+
+
+class _Node:
+    """How one class of container is taken apart and put together again."""
+
+    __slots__ = ("label", "split", "join", "key")
+
+    def __init__(
+        self,
+        label: str,
+        split: Callable[[Any], tuple[Iterable[Any], Hashable]],
+        join: Callable[[Any, Sequence[Any]], Any],
+        key: Callable[[Any, int], str],
+    ) -> None:
+        self.label = label
+        self.split = split
+        self.join = join
+        self.key = key
+
+
+class TreeDef:
+    """The structure of a tree, without its leaves. Compared by value, hashable, printed as the tree with `*` leaves."""
+
+    __slots__ = ("kind", "meta", "children", "size", "order")
+
+    def __init__(
+        self, kind: type | None, meta: Hashable, children: tuple[TreeDef, ...], order: tuple[Any, ...] = ()
+    ) -> None:
+        self.kind = kind
+        self.meta = meta
+        self.children = children
+        self.order = order
+        self.size: int = 1 if kind is None else sum([c.size for c in children])
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, TreeDef):
+            return NotImplemented
+        return self.kind is other.kind and self.meta == other.meta and self.children == other.children
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.meta, self.children))
+
+    def __repr__(self) -> str:
+        if self.kind is None:
+            return "*"
+        inner = [repr(c) for c in self.children]
+        if self.kind is type(None):
+            return "None"
+        if self.kind is tuple:
+            return "(" + ", ".join(inner) + ("," if len(inner) == 1 else "") + ")"
+        if self.kind is list:
+            return "[" + ", ".join(inner) + "]"
+        if self.kind is dict:
+            keys = self.meta
+            assert isinstance(keys, tuple)
+            return "{" + ", ".join(f"{k!r}: {v}" for k, v in zip(keys, inner, strict=True)) + "}"
+        node = _node_of(self.kind)
+        named = [f"{node.key(self.meta, i).lstrip('.')}={v}" for i, v in enumerate(inner)]
+        return f"{self.kind.__name__}({', '.join(named)})"
+
+
+_LEAF = TreeDef(None, None, ())
+_NODES: dict[type, _Node] = {}
+
+
+def _sorted_keys(keys: Iterable[Any]) -> tuple[Any, ...]:
+    try:
+        return tuple(sorted(keys))
+    except TypeError:  # keys of several types: any fixed order will do, as long as equal dicts agree
+        return tuple(sorted(keys, key=lambda k: (type(k).__name__, repr(k))))
+
+
+def _split_dict(d: dict[Any, Any]) -> tuple[Iterable[Any], Hashable]:
+    keys = _sorted_keys(d)
+    return [d[k] for k in keys], keys
+
+
+def _split_defaultdict(d: defaultdict[Any, Any]) -> tuple[Iterable[Any], Hashable]:
+    keys = _sorted_keys(d)
+    return [d[k] for k in keys], (d.default_factory, keys)
+
+
+def _index_key(meta: Any, i: int) -> str:
+    return f"[{i}]"
+
+
+def _attribute_key(names: Any, i: int) -> str:
+    return f".{names[i]}"
+
+
+_NODES[dict] = _Node("dict", _split_dict, lambda keys, xs: dict(zip(keys, xs, strict=True)), lambda k, i: f"[{k[i]!r}]")
+_NODES[OrderedDict] = _Node(
+    "OrderedDict",
+    lambda d: (list(d.values()), tuple(d)),
+    lambda keys, xs: OrderedDict(zip(keys, xs, strict=True)),
+    lambda keys, i: f"[{keys[i]!r}]",
+)
+_NODES[defaultdict] = _Node(
+    "defaultdict",
+    _split_defaultdict,
+    lambda meta, xs: defaultdict(meta[0], zip(meta[1], xs, strict=True)),
+    lambda meta, i: f"[{meta[1][i]!r}]",
+)
+_NODES[list] = _Node("list", lambda xs: (xs, None), lambda _, xs: list(xs), _index_key)
+_NODES[tuple] = _Node("tuple", lambda xs: (xs, None), lambda _, xs: tuple(xs), _index_key)
+_NODES[type(None)] = _Node("None", lambda _: ((), None), lambda _, xs: None, _index_key)
+
+
+def _namedtuple_node(kind: Any) -> _Node:
+    return _Node(kind.__name__, lambda t: (t, kind._fields), lambda _, xs: kind(*xs), _attribute_key)
+
+
+def _is_namedtuple(kind: type) -> bool:
+    return issubclass(kind, tuple) and hasattr(kind, "_fields")
+
+
+def _node_of(kind: type) -> _Node:
+    node = _NODES.get(kind)
+    if node is None:
+        node = _NODES[kind] = _namedtuple_node(kind)
+    return node
+
+
+def _is_node(kind: type) -> bool:
+    return kind in _NODES or _is_namedtuple(kind)
+
+
+def register(
+    kind: C,
+    flatten: Callable[[Any], tuple[Iterable[Any], Hashable]],
+    unflatten: Callable[[Any, Sequence[Any]], Any],
+) -> C:
+    """Make a class a tree node.
+
+    Args:
+        kind: the class; its subclasses are not included.
+        flatten: takes an instance, returns `(children, static)`; `static` must be hashable.
+        unflatten: takes `static` and the children, returns an instance.
+
+    Returns:
+        The class, so that this can close a class decorator.
+
+    Raises:
+        TreeError: if the class is a node already.
+
+    Example:
+        >>> import wengert as wg
+        >>> class Interval:
+        ...     def __init__(self, low, high):
+        ...         self.low, self.high = low, high
+        >>> _ = wg.tree.register(Interval, lambda i: ((i.low, i.high), None), lambda _, ends: Interval(*ends))
+        >>> wg.tree.leaves(Interval(1.0, 2.0))
+        [1.0, 2.0]
+    """
+    if _is_node(kind):
+        raise TreeError(
+            f"tree.register: {kind.__name__} is a tree node already.",
+            fix="register a class once, right after its definition",
+        )
+    _NODES[kind] = _Node(kind.__name__, flatten, unflatten, _index_key)
+    return kind
+
+
+def register_dataclass(kind: C, static: Sequence[str] = ()) -> C:
+    """Make a dataclass a tree node, field by field.
+
+    Args:
+        kind: the dataclass.
+        static: names of fields that are settings, not arrays: they go into the structure and must be hashable.
+
+    Returns:
+        The class, so that it works as a decorator.
+
+    Raises:
+        TreeError: if the class is a node already, is no dataclass, or has no field of a name in `static`.
+
+    Example:
+        >>> import dataclasses, wengert as wg
+        >>> @wg.tree.register_dataclass
+        ... @dataclasses.dataclass
+        ... class Line:
+        ...     slope: float
+        ...     offset: float
+        >>> wg.grad(lambda line: line.slope * 3.0 + line.offset)(Line(2.0, 1.0))
+        Line(slope=np.float64(3.0), offset=np.float64(1.0))
+    """
+    fields = getattr(kind, "__dataclass_fields__", None)
+    if fields is None:
+        raise TreeError(
+            f"tree.register_dataclass: {kind.__name__} is not a dataclass.",
+            fix="put @dataclasses.dataclass below the registration, or use tree.register",
+        )
+    unknown = [name for name in static if name not in fields]
+    if unknown:
+        raise TreeError(
+            f"tree.register_dataclass: {kind.__name__} has no field {unknown[0]!r}.",
+            got=f"static={tuple(static)}",
+            needed=f"names among {tuple(fields)}",
+        )
+    names = tuple(name for name in fields if name not in static)
+    fixed = tuple(static)
+
+    def split(obj: Any) -> tuple[Iterable[Any], Hashable]:
+        return [getattr(obj, n) for n in names], tuple(getattr(obj, n) for n in fixed)
+
+    def join(meta: Any, children: Sequence[Any]) -> Any:
+        # Not through __init__: validation there may reject tracers, and init=False fields must survive.
+        obj = object.__new__(kind)
+        for name, value in (*zip(names, children, strict=True), *zip(fixed, meta, strict=True)):
+            object.__setattr__(obj, name, value)
+        return obj
+
+    register(kind, split, join)
+    _NODES[kind].key = lambda meta, i: f".{names[i]}"
+    return kind
+
+
+def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], TreeDef]:
+    """Take a tree apart.
+
+    Args:
+        tree: any nesting of registered containers.
+        is_leaf: called on each node; where it says True, the node is kept whole as a leaf.
+
+    Returns:
+        The leaves, left to right (dictionaries by sorted key), and the structure.
+
+    Example:
+        >>> import wengert as wg
+        >>> wg.tree.flatten({"b": 2.0, "a": [0.5, None]})
+        ([0.5, 2.0], {'a': [*, None], 'b': *})
+    """
+    out: list[Any] = []
+    return out, _flatten_into(tree, out, is_leaf)
+
+
+def _flatten_into(tree: Any, out: list[Any], is_leaf: Callable[[Any], bool] | None) -> TreeDef:
+    kind = type(tree)
+    node = _NODES.get(kind)
+    if node is None:
+        if not _is_namedtuple(kind):
+            out.append(tree)
+            return _LEAF
+        node = _node_of(kind)
+    if is_leaf is not None and is_leaf(tree):
+        out.append(tree)
+        return _LEAF
+    children, meta = node.split(tree)
+    order = tuple(tree) if kind is dict else ()
+    return TreeDef(kind, meta, tuple([_flatten_into(c, out, is_leaf) for c in children]), order)
+
+
+def unflatten(treedef: TreeDef, leaves: Iterable[Any]) -> Any:
+    """Put a tree together again.
+
+    Args:
+        treedef: the structure, from `flatten` or `structure`.
+        leaves: as many leaves as the structure has.
+
+    Returns:
+        The tree; dictionaries keep the order that the flattened one had.
+
+    Raises:
+        TreeError: if the number of leaves is not the structure's.
+
+    Example:
+        >>> import wengert as wg
+        >>> wg.tree.unflatten(wg.tree.structure((0, {"a": 0})), [1, 2])
+        (1, {'a': 2})
+    """
+    leaves = list(leaves)
+    if len(leaves) != treedef.size:
+        raise TreeError(
+            "tree.unflatten: the number of leaves does not fit the structure.",
+            got=f"{len(leaves)} leaves",
+            needed=f"{treedef.size}, for {treedef!r}",
+        )
+    return _build(treedef, iter(leaves))
+
+
+def _build(treedef: TreeDef, leaves: Any) -> Any:
+    if treedef.kind is None:
+        return next(leaves)
+    built = [_build(c, leaves) for c in treedef.children]
+    tree = _node_of(treedef.kind).join(treedef.meta, built)
+    if treedef.order and treedef.order != treedef.meta:
+        return {k: tree[k] for k in treedef.order}
+    return tree
+
+
+def leaves(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[Any]:
+    """The leaves of a tree, left to right.
+
+    Args:
+        tree: any tree.
+        is_leaf: as in `flatten`.
+
+    Returns:
+        A list.
+
+    Example:
+        >>> import wengert as wg
+        >>> wg.tree.leaves({"w": 1.0, "b": (2.0, None)})
+        [2.0, 1.0]
+    """
+    return flatten(tree, is_leaf)[0]
+
+
+def structure(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> TreeDef:
+    """The structure of a tree.
+
+    Args:
+        tree: any tree.
+        is_leaf: as in `flatten`.
+
+    Returns:
+        A `TreeDef`, comparable and hashable.
+
+    Example:
+        >>> import wengert as wg
+        >>> wg.tree.structure([1.0, (2.0, None)])
+        [*, (*, None)]
+    """
+    return flatten(tree, is_leaf)[1]
+
+
+def leaves_with_path(tree: Any) -> list[tuple[str, Any]]:
+    """Each leaf with the expression that reaches it.
+
+    Args:
+        tree: any tree.
+
+    Returns:
+        Pairs of a path such as `['W'][0].scale` and the leaf.
+
+    Example:
+        >>> import wengert as wg
+        >>> wg.tree.leaves_with_path({"W": [1.0, 2.0]})
+        [("['W'][0]", 1.0), ("['W'][1]", 2.0)]
+    """
+    values, treedef = flatten(tree)
+    return list(zip(_paths(treedef, ""), values, strict=True))
+
+
+def _paths(treedef: TreeDef, prefix: str) -> list[str]:
+    if treedef.kind is None:
+        return [prefix]
+    node = _node_of(treedef.kind)
+    found: list[str] = []
+    for i, child in enumerate(treedef.children):
+        found += _paths(child, prefix + node.key(treedef.meta, i))
+    return found
+
+
+def map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
+    """Apply a function to every leaf, or to the matching leaves of several trees.
+
+    Args:
+        f: called with one leaf of each tree.
+        tree: the tree whose structure the result has.
+        rest: trees of the same structure.
+        is_leaf: as in `flatten`.
+
+    Returns:
+        The tree of results.
+
+    Raises:
+        TreeError: if the structures differ; the message shows where.
+
+    Example:
+        >>> import wengert as wg
+        >>> wg.tree.map(lambda p, g: p - 0.5 * g, {"w": 1.0}, {"w": 4.0})
+        {'w': -1.0}
+    """
+    first, treedef = flatten(tree, is_leaf)
+    columns = [first]
+    for i, other in enumerate(rest):
+        values, found = flatten(other, is_leaf)
+        check_same_structure(treedef, found, "tree.map", f"tree {i + 2}", "the first tree")
+        columns.append(values)
+    return _build(treedef, iter([f(*xs) for xs in zip(*columns, strict=True)]))
+
+
+def check_same_structure(expected: TreeDef, found: TreeDef, operation: str, which: str, like: str) -> None:
+    """Raise a TreeError that shows the first place where two structures part."""
+    if expected == found:
+        return
+    path, want, have = first_difference(expected, found)
+    raise TreeError(
+        f"{operation}: {which} does not have the structure of {like}; they differ at {path or 'the top'}.",
+        got=f"{have}   in {found!r}",
+        needed=f"{want}   in {expected!r}",
+    )
+
+
+def first_difference(expected: TreeDef, found: TreeDef, path: str = "") -> tuple[str, str, str]:
+    """Path, expected and found part of the first place where two structures differ."""
+    if expected.kind is not found.kind or expected.kind is None or len(expected.children) != len(found.children):
+        return path, _summary(expected), _summary(found)
+    if expected.meta != found.meta:
+        return path, f"keys {expected.meta!r}", f"keys {found.meta!r}"
+    node = _node_of(expected.kind)
+    for i, (a, b) in enumerate(zip(expected.children, found.children, strict=True)):
+        if a != b:
+            return first_difference(a, b, path + node.key(expected.meta, i))
+    return path, repr(expected), repr(found)
+
+
+def _summary(treedef: TreeDef) -> str:
+    if treedef.kind is None:
+        return "a leaf"
+    if treedef.kind is type(None):
+        return "None"
+    if treedef.kind is dict:
+        return f"a dict with keys {list(treedef.meta)!r}"  # type: ignore[call-overload]  # meta of a dict: its keys
+    return f"a {_node_of(treedef.kind).label} of {len(treedef.children)}"
+
+
+def broadcast_prefix(prefix: Any, treedef: TreeDef, operation: str, name: str) -> list[Any]:
+    """The leaves of `prefix`, each repeated for all leaves of `treedef` below it; None counts as a leaf.
+
+    Raises a TreeError where `prefix` is no prefix of the structure.
+    """
+    out: list[Any] = []
+    _broadcast_into(prefix, treedef, out, operation, name, "")
+    return out
+
+
+def _broadcast_into(prefix: Any, treedef: TreeDef, out: list[Any], operation: str, name: str, path: str) -> None:
+    if prefix is None or not _is_node(type(prefix)):
+        out.extend([prefix] * treedef.size)
+        return
+    kind = type(prefix)
+    node = _node_of(kind)
+    children, meta = node.split(prefix)
+    children = list(children)
+    if kind is not treedef.kind or len(children) != len(treedef.children) or meta != treedef.meta:
+        raise TreeError(
+            f"{operation}: {name} is not a prefix of the argument's structure; they differ at {path or 'the top'}.",
+            got=f"{name}{path} = {prefix!r}",
+            needed=f"one value, or a tree like {treedef!r}",
+        )
+    for i, (child, sub) in enumerate(zip(children, treedef.children, strict=True)):
+        _broadcast_into(child, sub, out, operation, name, path + node.key(meta, i))
+
+
+def all_leaves(values: Iterable[Any]) -> bool:
+    """True if none of the values is a container.
+
+    Args:
+        values: any values.
+
+    Returns:
+        A bool.
+
+    Example:
+        >>> import wengert as wg
+        >>> wg.tree.all_leaves([1.0, 2.0]), wg.tree.all_leaves([[1.0]])
+        (True, False)
+    """
+    return builtins.all(not _is_node(type(v)) for v in values)
+
+
+def leaf_type_error(operation: str, path: str, leaf: Any) -> LeafTypeError:
+    """The error for a leaf that is neither an array nor a number."""
+    return LeafTypeError(
+        f"{operation}: {path} is neither an array nor a number.",
+        got=f"{leaf!r} of type {type(leaf).__module__}.{type(leaf).__qualname__}",
+        needed="NumPy arrays or numbers in dicts, lists, tuples, namedtuples or registered classes",
+        fix=f"register the class with wg.tree.register({type(leaf).__name__}, ...), or close over the value"
+        " instead of passing it",
+    )

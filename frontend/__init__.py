@@ -1,0 +1,54 @@
+"""wengert: composable function transformations for plain NumPy.
+
+    import numpy as np
+    import wengert as wg
+
+    wg.grad(lambda x: np.sum(np.sin(x)))(np.zeros(3))
+
+`grad`, `jvp`, `vjp`, `linearize`, `vmap`, `jacobian`, `hessian` and `make_program` take a NumPy function and return one; they compose.
+"""
+
+from . import core, numpy, test_util
+from .core import Program, Tracer, errors, tree
+from ._version import __version__
+from .core.errors import WengertError
+from .transforms import (
+    grad,
+    hessian,
+    hvp,
+    jacfwd,
+    jacobian,
+    jacrev,
+    jvp,
+    linear_transpose,
+    linearize,
+    make_program,
+    value_and_grad,
+    vjp,
+    vmap,
+)
+
+__all__ = [
+    "Program",
+    "Tracer",
+    "WengertError",
+    "__version__",
+    "core",
+    "errors",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jvp",
+    "linear_transpose",
+    "linearize",
+    "make_program",
+    "numpy",
+    "test_util",
+    "tree",
+    "value_and_grad",
+    "vjp",
+    "vmap",
+]

@@ -1,0 +1,157 @@
+"""Checking derivatives: `check_grads` compares what wengert computes with finite differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .core import tree
+from .core.aval import Array, aval_of
+from .core.errors import WengertError
+from .core.source import describe_function
+from .transforms import jvp, vjp
+from .transforms.api import as_array_leaf, check_differentiable
+
+__all__ = ["check_grads"]
+
+
+class GradientMismatch(WengertError, AssertionError):
+    """A derivative that disagrees with finite differences, or with itself in the other mode."""
+
+
+def check_grads(
+    f: Callable[..., Any],
+    args: Sequence[Any],
+    order: int = 1,
+    modes: Sequence[str] = ("fwd", "rev"),
+    atol: float | None = None,
+    rtol: float | None = None,
+    eps: float | None = None,
+) -> None:
+    """Check the derivatives of a function against finite differences, in random directions.
+
+    Args:
+        f: a function of trees of arrays.
+        args: tuple of the arguments at which to check; leaves of float or complex dtype.
+        order: up to which order of derivative to check.
+        modes: "fwd" checks `jvp`, "rev" checks `vjp`; with several orders, all their combinations.
+        atol: absolute tolerance; by default 1e-6 times 10 for each order, for float64.
+        rtol: relative tolerance; by default as `atol`.
+        eps: step of the differences; by default the cube root of the machine's precision.
+
+    Raises:
+        AssertionError: if a derivative is wrong; the message says by how much, and at which leaf.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> wg.test_util.check_grads(np.sin, (0.3,), order=2)
+    """
+    unknown = [m for m in modes if m not in ("fwd", "rev")]
+    if unknown:
+        raise ValueError(f'check_grads: modes must be among "fwd" and "rev"; got {unknown[0]!r}')
+    args = tuple(args)
+    operation = f"check_grads of {describe_function(f)}"
+    leaves = [as_array_leaf(operation, f"argument {p}", x) for p, x in tree.leaves_with_path(args)]
+    check_differentiable(operation, args, leaves)
+    args = tree.unflatten(tree.structure(args), [np.asarray(x)[()] for x in leaves])
+    precision = max(np.finfo(aval_of(x).dtype).eps for x in leaves)
+    step = precision ** (1 / 3) if eps is None else eps
+    default = precision ** (2 / 3) * 3e4
+    _check(
+        operation,
+        f,
+        args,
+        order,
+        tuple(modes),
+        default if atol is None else atol,
+        default if rtol is None else rtol,
+        step,
+        np.random.default_rng(0),
+    )
+
+
+def _check(
+    operation: str,
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    order: int,
+    modes: tuple[str, ...],
+    atol: float,
+    rtol: float,
+    eps: float,
+    rng: np.random.Generator,
+) -> None:
+    tangents = tree.map(lambda x: _direction(rng, x), args)
+    numeric = _difference(f, args, tangents, eps)
+    y, forward = jvp(f, args, tangents)
+    if "fwd" in modes:
+        _compare(f"{operation}: jvp disagrees with finite differences", forward, numeric, atol, rtol)
+    ct = tree.map(lambda v: _direction(rng, v), y)
+    if "rev" in modes:
+        _, pullback = vjp(f, *args)
+        left = _real_dot(ct, numeric)
+        right = _real_dot(pullback(ct), tangents)
+        _compare(f"{operation}: vjp disagrees with finite differences (<ct, J t>)", right, left, atol, rtol)
+    if order > 1:
+        if "fwd" in modes:
+
+            def first(*xs: Any) -> Any:
+                return jvp(f, xs, tangents)[1]
+
+            _check(f"{operation}, jvp", first, args, order - 1, modes, atol * 10, rtol * 10, eps, rng)
+        if "rev" in modes:
+
+            def pulled(*xs: Any) -> Any:
+                return vjp(f, *xs)[1](ct)
+
+            _check(f"{operation}, vjp", pulled, args, order - 1, modes, atol * 10, rtol * 10, eps, rng)
+
+
+def _direction(rng: np.random.Generator, x: Array) -> Array:
+    """A random tangent of the type of `x`; zero where x has no derivative."""
+    aval = aval_of(x)
+    if aval.dtype.kind not in "fc":
+        return np.zeros(aval.shape, aval.dtype)[()]
+    t = rng.standard_normal(aval.shape)
+    if aval.dtype.kind == "c":
+        t = t + 1j * rng.standard_normal(aval.shape)
+    return np.asarray(t, aval.dtype)[()]
+
+
+def _difference(f: Callable[..., Any], args: Any, tangents: Any, eps: float) -> Any:
+    """The central difference quotient of f at args in the direction of the tangents."""
+
+    def at(h: float) -> Any:
+        return f(*tree.map(lambda x, t: (x + t.dtype.type(h) * t).astype(t.dtype), args, tangents))
+
+    return tree.map(lambda a, b: _quotient(a, b, eps), at(eps), at(-eps))
+
+
+def _quotient(a: Array, b: Array, eps: float) -> Array:
+    if aval_of(a).dtype.kind not in "fc":
+        return np.zeros(np.shape(a))
+    return (np.asarray(a) - np.asarray(b)) / (2 * eps)
+
+
+def _real_dot(a: Any, b: Any) -> Array:
+    """Re <a, b> without conjugation: the pairing under which vjp is the transpose of jvp."""
+    pairs = zip(tree.leaves(a), tree.leaves(b), strict=True)
+    return np.real(sum([np.sum(np.asarray(x) * np.asarray(y)) for x, y in pairs]))
+
+
+def _compare(what: str, found: Any, expected: Any, atol: float, rtol: float) -> None:
+    expected_leaves = tree.leaves(expected)
+    for (path, x), y in zip(tree.leaves_with_path(found), expected_leaves, strict=True):
+        x, y = np.asarray(x), np.asarray(y)
+        scale = max(1.0, float(np.max(np.abs(y), initial=0)))
+        error = np.abs(x - y)
+        if not np.all((error <= (atol + rtol * scale)) | (np.isnan(x) & np.isnan(y))):
+            worst = np.unravel_index(np.argmax(np.nan_to_num(error, nan=np.inf)), error.shape)
+            raise GradientMismatch(
+                f"{what}.",
+                got=f"{x[worst]} at {path}[{', '.join(map(str, worst))}]",
+                needed=f"{y[worst]}, to {atol + rtol * scale:.1e}",
+                fix="if the function is smooth here, a rule is wrong: check the functions it calls one by one",
+            )

@@ -1,0 +1,27 @@
+"""The transformations, one file each. They interpret programs, or compose one another; `core` knows none of them.
+
+Read in this order: `jvp.py`, `linear.py`, `linearize.py`, `grad.py`, `vmap.py`, `jacobian.py`, `program.py`.
+"""
+
+from .grad import grad, hvp, value_and_grad
+from .jacobian import hessian, jacfwd, jacobian, jacrev
+from .jvp import jvp
+from .linearize import linear_transpose, linearize, vjp
+from .program import make_program
+from .vmap import vmap
+
+__all__ = [
+    "grad",
+    "hessian",
+    "hvp",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jvp",
+    "linear_transpose",
+    "linearize",
+    "make_program",
+    "value_and_grad",
+    "vjp",
+    "vmap",
+]

@@ -1,0 +1,170 @@
+"""What all transformations do at their edge: flatten and check arguments, pick out argnums, unwrap results, show errors well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ..core import tree
+from ..core.aval import SCALAR_AVALS, Array, ShapedArray, aval_of
+from ..core.dispatch import DEFER, coerce
+from ..core.errors import DtypeError, ShapeError, TreeError
+from ..core.source import hide_library_frames
+from ..core.tracing import Tracer
+
+__all__ = [
+    "boundary",
+    "check_differentiable",
+    "flatten_arguments",
+    "flatten_result",
+    "plain_output",
+    "select_arguments",
+    "split_aux",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def boundary(f: F) -> F:
+    """Decorator for what users call: leaves the library's frames out of the traceback of an error."""
+
+    @wraps(f)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return f(*args, **kwargs)
+        except Exception as error:
+            error.__traceback__ = hide_library_frames(error.__traceback__)
+            raise
+
+    return call  # type: ignore[return-value]  # the same signature
+
+
+def is_array_leaf(x: Any) -> bool:
+    """True for what the transformations take as a leaf: arrays, numbers, tracers, and what NumPy converts without copying objects."""
+    return type(x) is np.ndarray or type(x) in SCALAR_AVALS or isinstance(x, Tracer)
+
+
+def as_array_leaf(operation: str, path: str, x: Any) -> Array:
+    """A leaf as an array, a number or a tracer; LeafTypeError for anything else."""
+    if is_array_leaf(x):
+        if type(x) is np.ndarray and x.dtype.kind not in "fciub":
+            raise tree.leaf_type_error(operation, path, x)
+        return x
+    y = None if isinstance(x, str | bytes) else coerce(x)
+    if y is DEFER and hasattr(x, "to_numpy"):  # a pandas Series
+        y = x.to_numpy()
+    if y is None or y is DEFER or not is_array_leaf(y) or aval_of(y).dtype.kind not in "fciub":
+        raise tree.leaf_type_error(operation, path, x)
+    return y
+
+
+def _argument_path(path: str) -> str:
+    """`[1]['W']` as `argument 1['W']`."""
+    head, _, rest = path[1:].partition("]")
+    return f"argument {head}{rest}"
+
+
+def flatten_arguments(operation: str, args: Sequence[Any]) -> tuple[list[Array], tree.TreeDef]:
+    """Leaves and structure of a tuple of arguments; LeafTypeError for a leaf that is no array."""
+    if not isinstance(args, tuple | list):
+        raise TreeError(
+            f"{operation}: the arguments must come as a tuple.",
+            got=type(args).__name__,
+            needed="a tuple with one item for each argument",
+            fix="write (x,) for one argument",
+        )
+    leaves, treedef = tree.flatten(tuple(args))
+    for i, leaf in enumerate(leaves):
+        if not is_array_leaf(leaf) or (type(leaf) is np.ndarray and leaf.dtype.kind not in "fciub"):
+            path = tree.leaves_with_path(tuple(args))[i][0]
+            leaves[i] = as_array_leaf(operation, _argument_path(path), leaf)
+    return leaves, treedef
+
+
+def check_differentiable(operation: str, args: Sequence[Any], leaves: Sequence[Array]) -> None:
+    """Raise DtypeError for an integer or bool leaf."""
+    for i, leaf in enumerate(leaves):
+        aval = aval_of(leaf)
+        if aval.dtype.kind not in "fc":
+            path = _argument_path(tree.leaves_with_path(tuple(args))[i][0])
+            kind = "bools" if aval.dtype.kind == "b" else "integers"
+            raise DtypeError(
+                f"{operation}: {path} consists of {kind}, which have no derivative.",
+                got=repr(aval),
+                needed="a float or complex dtype",
+                fix="pass it as floats, x.astype(float) or 2.0 instead of 2; or leave it out of what is differentiated"
+                " (argnums, or a closure)",
+            )
+
+
+def flatten_result(operation: str, result: Any) -> tuple[list[Array], tree.TreeDef]:
+    """Leaves and structure of a function's result; LeafTypeError for a leaf that is no array."""
+    leaves, treedef = tree.flatten(result)
+    for i, leaf in enumerate(leaves):
+        if not is_array_leaf(leaf):
+            path = tree.leaves_with_path(result)[i][0]
+            leaves[i] = as_array_leaf(operation, f"the result{path}", leaf)
+    return leaves, treedef
+
+
+def plain_output(x: Array) -> Array:
+    """A result as the user gets it: a NumPy scalar, or an array that can be written to."""
+    if type(x) is np.ndarray:
+        if not x.shape:
+            return x[()]
+        return x if x.flags.writeable else x.copy()
+    if type(x) is float or type(x) is complex:
+        return aval_of(x).dtype.type(x)
+    return x
+
+
+def split_aux(operation: str, result: Any, has_aux: bool) -> tuple[Any, Any]:
+    """The pair (result, aux) that a function with has_aux must return; aux is None without it."""
+    if not has_aux:
+        return result, None
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise TreeError(
+            f"{operation}: with has_aux=True the function must return a pair (result, aux).",
+            got=f"{type(result).__name__}" + (f" of {len(result)}" if isinstance(result, tuple) else ""),
+            needed="a tuple of two",
+            fix="return y, aux; or leave has_aux out",
+        )
+    return result
+
+
+def select_arguments(
+    operation: str, fun: Callable[..., Any], argnums: int | Sequence[int], args: Sequence[Any], kwargs: dict[str, Any]
+) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """A function of the arguments in `argnums` alone, and those arguments."""
+    numbers = (argnums,) if isinstance(argnums, int | np.integer) else tuple(argnums)
+    if not all([isinstance(i, int | np.integer) for i in numbers]):
+        raise DtypeError(f"{operation}: argnums must be an int or a tuple of ints.", got=repr(argnums))
+    n = len(args)
+    positions = [i + n if i < 0 else i for i in numbers]
+    if any([not 0 <= i < n for i in positions]):
+        names = f" and the keyword arguments {sorted(kwargs)}" if kwargs else ""
+        raise ShapeError(
+            f"{operation}: argnums={argnums} is out of range.",
+            got=f"{n} positional argument{'s' * (n != 1)}{names}",
+            needed="the position of a positional argument",
+            fix="pass what is differentiated by position",
+        )
+    if len(set(positions)) != len(positions):
+        raise ShapeError(f"{operation}: argnums={argnums} names an argument twice.")
+
+    def selected(*chosen: Any) -> Any:
+        full = list(args)
+        for i, x in zip(positions, chosen, strict=True):
+            full[i] = x
+        return fun(*full, **kwargs)
+
+    selected.__name__ = getattr(fun, "__name__", type(fun).__name__)
+    return selected, tuple([args[i] for i in positions])
+
+
+def avals_of(leaves: Sequence[Array]) -> list[ShapedArray]:
+    """The types of some leaves."""
+    return [aval_of(x) for x in leaves]

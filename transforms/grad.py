@@ -1,0 +1,183 @@
+"""Gradients: `value_and_grad : (a -> R) -> a -> (R, T* a)`, `grad`, and Hessian-vector products."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from ..core.aval import ShapedArray, aval_of
+from ..core.errors import DtypeError, NonScalarOutputError
+from ..core.source import describe_function
+from ..core.tree import flatten
+from .api import boundary, select_arguments
+from .jvp import jvp
+from .linearize import record
+
+__all__ = ["check_complex_inputs", "grad", "hvp", "value_and_grad"]
+
+
+def value_and_grad(
+    fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]:
+    """Make a function that returns the value of `fun` and its gradient.
+
+    Args:
+        fun: a function with one real scalar result. Its positional arguments are trees of arrays; keyword arguments
+            pass through and are not differentiated.
+        argnums: which positional arguments to differentiate: an int, or several.
+        has_aux: `fun` returns a pair `(value, aux)`; `aux` is passed through.
+        holomorphic: `fun` is holomorphic, from complex numbers to a complex number.
+
+    Returns:
+        A function of the same arguments. It returns `(value, gradient)`, or `((value, aux), gradient)`. The gradient has the
+        argument's tree, shapes and dtypes (a tuple of them where `argnums` is one). For complex arguments of a real
+        function it is df/dx - i df/dy, as in JAX: step along its conjugate to descend.
+
+    Raises:
+        NonScalarOutputError: if the result is not one scalar.
+        DtypeError: for integer arguments, and complex results without `holomorphic`.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> value, gradient = wg.value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
+        >>> float(value), gradient
+        (5.0, array([2., 4.]))
+    """
+    return _gradient_function("value_and_grad", fun, argnums, has_aux, holomorphic)
+
+
+def grad(
+    fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]:
+    """Make a function that returns the gradient of `fun` (reverse mode).
+
+    Args:
+        fun: as for `value_and_grad`.
+        argnums: which positional arguments to differentiate: an int, or several.
+        has_aux: `fun` returns a pair `(value, aux)`.
+        holomorphic: `fun` is holomorphic, from complex numbers to a complex number.
+
+    Returns:
+        A function of the same arguments that returns the gradient, or `(gradient, aux)`.
+
+    Raises:
+        NonScalarOutputError: if the result is not one scalar.
+        DtypeError: for integer arguments, and complex results without `holomorphic`.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> wg.grad(np.sin)(0.0)
+        np.float64(1.0)
+        >>> wg.grad(wg.grad(lambda x: x**3))(2.0)
+        np.float64(12.0)
+    """
+    both = _gradient_function("grad", fun, argnums, has_aux, holomorphic)
+
+    @wraps(fun, updated=())
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        value, g = both(*args, **kwargs)
+        return (g, value[1]) if has_aux else g
+
+    return gradient
+
+
+def _gradient_function(
+    label: str, fun: Callable[..., Any], argnums: int | Sequence[int], has_aux: bool, holomorphic: bool
+) -> Callable[..., Any]:
+    operation = f"{label} of {describe_function(fun)}"
+    single = isinstance(argnums, int | np.integer)
+
+    @wraps(fun, updated=())
+    @boundary
+    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
+        selected, chosen = select_arguments(operation, fun, argnums, args, kwargs)
+        check_complex_inputs(operation, chosen, holomorphic)
+        value, linear, aux = record(label, selected, chosen, has_aux)
+        out = _scalar_type(operation, linear.out_avals, value, holomorphic)
+        found = linear.transpose(out.dtype.type(1), once=True)
+        g = found[0] if single else found
+        return ((value, aux), g) if has_aux else (value, g)
+
+    return value_and_gradient
+
+
+def _scalar_type(operation: str, avals: Sequence[ShapedArray], value: Any, holomorphic: bool) -> ShapedArray:
+    """The type of the one scalar result; an error for any other."""
+    if len(avals) != 1 or flatten(value)[1].kind is not None:
+        raise NonScalarOutputError(
+            f"{operation}: the function must return one scalar, but returned a {type(value).__name__}.",
+            got=f"{type(value).__name__} of " + (", ".join([repr(a) for a in avals]) or "nothing"),
+            needed="one number",
+            fix="return the number alone; has_aux=True returns more beside it" if avals else "return the value (is a `return` missing?)",
+        )
+    aval = avals[0]
+    if aval.shape:
+        raise NonScalarOutputError(
+            f"{operation}: the function must return one scalar, but returned an array.",
+            got=repr(aval),
+            needed=repr(ShapedArray((), aval.dtype)),
+            fix="reduce it (np.sum, np.mean), index it if it has one element, or use wengert.jacobian",
+        )
+    if holomorphic and aval.dtype.kind != "c":
+        raise DtypeError(
+            f"{operation}: with holomorphic=True the result must be complex.", got=repr(aval), fix="leave holomorphic out"
+        )
+    if not holomorphic and aval.dtype.kind == "c":
+        raise DtypeError(
+            f"{operation}: the result is complex, and gradients are of real functions.",
+            got=repr(aval),
+            needed="a real result, such as np.abs(y) ** 2 or y.real",
+            fix="holomorphic=True if the function is holomorphic; wengert.jvp or wengert.vjp otherwise",
+        )
+    if aval.dtype.kind != "f" and not holomorphic:
+        raise DtypeError(
+            f"{operation}: the result has no derivative, because it is not of a float dtype.",
+            got=repr(aval),
+            needed="a float scalar",
+            fix="leave out what casts to integers or compares",
+        )
+    return aval
+
+
+def check_complex_inputs(operation: str, args: Sequence[Any], holomorphic: bool) -> None:
+    """With `holomorphic`, raise DtypeError unless all leaves are complex."""
+    if not holomorphic:
+        return
+    for leaf in flatten(tuple(args))[0]:
+        if np.result_type(leaf).kind != "c":
+            raise DtypeError(
+                f"{operation}: with holomorphic=True the arguments must be complex.",
+                got=repr(aval_of(leaf)),
+                fix="pass complex numbers, x + 0j; or leave holomorphic out",
+            )
+
+
+def hvp(
+    fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], argnums: int | Sequence[int] = 0
+) -> Any:
+    """Multiply the Hessian of `fun` by a vector, without forming it: forward mode over reverse mode.
+
+    Args:
+        fun: a function with one real scalar result.
+        primals: tuple of the arguments.
+        tangents: tuple of the directions, as for `jvp`.
+        argnums: the arguments with respect to which the gradient is taken.
+
+    Returns:
+        The derivative of `grad(fun, argnums)` in the direction `tangents`: the tree of the argument.
+
+    Raises:
+        NonScalarOutputError: if the result is not one scalar.
+        TreeError, ShapeError, DtypeError: if the tangents do not fit the primals.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> wg.hvp(lambda x: np.sum(x**3), (np.array([1.0, 2.0]),), (np.array([1.0, 0.0]),))
+        array([6., 0.])
+
+    Source: Pearlmutter, "Fast exact multiplication by the Hessian" (1994).
+    """
+    return jvp(grad(fun, argnums), primals, tangents)[1]

@@ -1,0 +1,271 @@
+"""Forward mode: `jvp : (a -> b) -> (a, T a) -> (b, T b)`.
+
+A `JVPTracer` carries a value and its tangent. Each operation runs on the values, with whatever they are (plain arrays, or
+tracers of older traces), and its rule maps the tangents. Results without a derivative come back as plain values, which is
+what lets Python's `if` and `while` work inside. A tangent that is known to be zero is no tracer at all.
+
+Linearization uses the same trace: there the tangents are the variables of a linear program (see `linearize.py`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+from ..core import tree
+from ..core.array_tracer import ArrayTracer
+from ..core.aval import Array, ShapedArray, aval_of
+from ..core.errors import DtypeError, ShapeError
+from ..core.source import Source, describe_function, user_frame
+from ..core.tracing import Primitive, Trace, Tracer
+from .api import boundary, check_differentiable, flatten_arguments, flatten_result, plain_output, split_aux
+from .linear import LinearTracer
+
+__all__ = ["JVPTrace", "JVPTracer", "jvp"]
+
+
+class JVPTracer(ArrayTracer):
+    """A value with its tangent."""
+
+    __slots__ = ("primal", "tangent", "code", "offset")
+
+    def __init__(self, trace: Trace, primal: Array, tangent: Array, code: CodeType | None, offset: int) -> None:
+        self._trace = trace
+        self.primal = primal
+        self.tangent = tangent
+        self.code = code
+        self.offset = offset
+
+    @property
+    def aval(self) -> ShapedArray:
+        return aval_of(self.primal)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return aval_of(self.primal).dtype
+
+    def concrete(self) -> Array:
+        x = self.primal
+        return x.concrete() if isinstance(x, Tracer) else x
+
+    def where_made(self) -> Source | None:
+        return None if self.code is None else Source(self.code, self.offset)
+
+    def __repr__(self) -> str:
+        return f"<traced {self.primal!r} in {self._trace!r}>"
+
+
+class JVPTrace(Trace):
+    """Maps values and tangents through each operation."""
+
+    label = "jvp"
+
+    def __init__(self, function: str, label: str = "jvp") -> None:
+        super().__init__(function)
+        self.label = label  # type: ignore[misc]  # of the transformation that the user called
+
+    def process1(self, primitive: Primitive, x: Array) -> Array:
+        jvp_rule = primitive.jvp0
+        if jvp_rule is None:
+            return self.process(primitive, (x,), {})
+        primal = x.primal
+        y = primitive.impl(primal)
+        y_dot = jvp_rule(x.tangent, y, primal)
+        if type(y_dot) is LinearTracer and y_dot.known_aval is None:
+            y_dot.known_aval = aval_of(y)
+        frame = sys._getframe(2)
+        return JVPTracer(self, y, y_dot, frame.f_code, frame.f_lasti)
+
+    def process2(self, primitive: Primitive, a: Array, b: Array) -> Array:
+        if type(a) is JVPTracer and a._trace is self:
+            a_dot = a.tangent
+            a = a.primal
+        else:
+            a_dot = None
+        if type(b) is JVPTracer and b._trace is self:
+            b_dot = b.tangent
+            b = b.primal
+        else:
+            b_dot = None
+        y = primitive.impl(a, b)
+        y_dot = None
+        if a_dot is not None and primitive.jvp0 is not None:
+            y_dot = primitive.jvp0(a_dot, y, a, b)
+        if b_dot is not None and primitive.jvp1 is not None:
+            b_part = primitive.jvp1(b_dot, y, a, b)
+            y_dot = b_part if y_dot is None else y_dot + b_part
+        if y_dot is None:
+            return y
+        if type(y_dot) is LinearTracer and y_dot.known_aval is None:
+            y_dot.known_aval = aval_of(y)
+        frame = sys._getframe(2)
+        return JVPTracer(self, y, y_dot, frame.f_code, frame.f_lasti)
+
+    def process(self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]) -> Array:
+        primals: list[Array] = []
+        tangents: list[Array | None] = []
+        for a in args:
+            if type(a) is JVPTracer and a._trace is self:
+                primals.append(a.primal)
+                tangents.append(a.tangent)
+            else:
+                primals.append(a)
+                tangents.append(None)
+        y = primitive.bind(*primals, **params)
+        if primitive.jvps is None and primitive.linear == "jointly":
+            linear = primitive.linear_args
+            operands = [
+                t if t is not None else zeros_of(p) if i in linear else p
+                for i, (p, t) in enumerate(zip(primals, tangents, strict=True))
+            ]
+            y_dot = primitive.bind(*operands, **params)
+        else:
+            y_dot = self.tangent_by_operand(primitive, primals, tangents, y, params)
+        frame = user_frame(1)
+        code, offset = (None, 0) if frame is None else (frame.f_code, frame.f_lasti)
+        if primitive.multiple_results:
+            if y_dot is None:
+                return y
+            return tuple([self.wrap(v, t, code, offset) for v, t in zip(y, y_dot, strict=True)])
+        return self.wrap(y, y_dot, code, offset)
+
+    def wrap(self, y: Array, y_dot: Array | None, code: CodeType | None, offset: int) -> Array:
+        """A tracer; or the plain value where no derivative can flow."""
+        if y_dot is None or aval_of(y).dtype.kind not in "fc":
+            return y
+        if type(y_dot) is LinearTracer and y_dot.known_aval is None:
+            y_dot.known_aval = aval_of(y)
+        return JVPTracer(self, y, y_dot, code, offset)
+
+    def tangent_by_operand(
+        self,
+        primitive: Primitive,
+        primals: Sequence[Array],
+        tangents: Sequence[Array | None],
+        y: Array,
+        params: Mapping[str, Any],
+    ) -> Array | None:
+        """The sum of what each traced operand adds to the result's tangent."""
+        if primitive.jvps is None:
+            primitive.missing("jvps", self.label)
+        total = None
+        for i, t in enumerate(tangents):
+            if t is None:
+                continue
+            jvp_rule = primitive.jvps[i]
+            if jvp_rule is None:
+                continue
+            part = jvp_rule(t, y, *primals, **params)
+            if total is None:
+                total = part
+            elif primitive.multiple_results:
+                total = tuple([_sum_of(p, q) for p, q in zip(total, part, strict=True)])
+            else:
+                total = total + part
+        return total
+
+
+def _sum_of(a: Array | None, b: Array | None) -> Array | None:
+    if a is None or b is None:
+        return b if a is None else a
+    return a + b
+
+
+def zeros_of(x: Array) -> Array:
+    """Zeros of the type of `x`, without memory for their elements."""
+    aval = aval_of(x)
+    zero = aval.dtype.type(0)
+    return np.broadcast_to(zero, aval.shape) if aval.shape else zero
+
+
+def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
+    """Evaluate a function and its directional derivative (forward mode).
+
+    Args:
+        fun: takes trees of arrays, returns a tree of arrays.
+        primals: tuple of the arguments at which to differentiate; leaves of float or complex dtype.
+        tangents: tuple of the directions; same trees, shapes and dtypes as `primals`.
+        has_aux: `fun` returns a pair, whose second item is passed through without derivative.
+
+    Returns:
+        `(y, y_dot)`, or `(y, y_dot, aux)`; `y_dot` has the tree, shapes and dtypes of `y`.
+
+    Raises:
+        TreeError, ShapeError, DtypeError: if the tangents do not fit the primals, or a primal is not float or complex.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> y, y_dot = wg.jvp(np.sin, (0.0,), (2.0,))
+        >>> float(y), float(y_dot)
+        (0.0, 2.0)
+    """
+    return _jvp(fun, primals, tangents, has_aux)
+
+
+@boundary
+def _jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool) -> Any:
+    name = describe_function(fun)
+    operation = f"jvp of {name}"
+    leaves, in_tree = flatten_arguments(operation, primals)
+    check_differentiable(operation, primals, leaves)
+    dots = tangent_leaves(operation, primals, leaves, in_tree, tangents)
+    trace = JVPTrace(name)
+    try:
+        tracers = [JVPTracer(trace, x, t, None, 0) for x, t in zip(leaves, dots, strict=True)]
+        result = fun(*tree.unflatten(in_tree, tracers))
+    finally:
+        trace.close()
+    result, aux = split_aux(operation, result, has_aux)
+    outs, out_tree = flatten_result(operation, result)
+    pairs = [
+        (o.primal, o.tangent) if type(o) is JVPTracer and o._trace is trace else (o, None) for o in outs
+    ]
+    y = tree.unflatten(out_tree, [plain_output(p) for p, _ in pairs])
+    y_dot = tree.unflatten(out_tree, [plain_output(zeros_of(p) if t is None else t) for p, t in pairs])
+    if has_aux:
+        return y, y_dot, tree.map(lambda v: primal_part(v, trace), aux)
+    return y, y_dot
+
+
+def primal_part(x: Any, trace: Trace) -> Any:
+    """The value of a tracer of `trace`; anything else as it is."""
+    return plain_output(x.primal) if type(x) is JVPTracer and x._trace is trace else x
+
+
+def tangent_leaves(
+    operation: str, primals: Any, leaves: Sequence[Array], in_tree: tree.TreeDef, tangents: Any
+) -> list[Array]:
+    """Check tangents against primals, leaf by leaf, and return them with the primals' dtypes."""
+    dots, dots_tree = tree.flatten(tuple(tangents))
+    tree.check_same_structure(in_tree, dots_tree, operation, "the tangents", "the primals")
+    checked = []
+    for (path, _), x, t in zip(tree.leaves_with_path(tuple(primals)), leaves, dots, strict=True):
+        checked.append(match_leaf(operation, f"the tangent {path}", t, aval_of(x), "its primal"))
+    return checked
+
+
+def match_leaf(operation: str, what: str, leaf: Any, aval: ShapedArray, like: str) -> Array:
+    """A tangent or cotangent as an array of the type `aval`; an error that says what does not fit."""
+    try:
+        found = aval_of(leaf)
+    except AttributeError:
+        leaf = np.asarray(leaf)
+        found = aval_of(leaf)
+    if found.shape != aval.shape:
+        raise ShapeError(
+            f"{operation}: {what} has another shape than {like}.", got=repr(found), needed=repr(aval)
+        )
+    if found.weak_type and found.dtype.kind in "if" or found.weak_type and aval.dtype.kind == "c":
+        return aval.dtype.type(leaf)
+    if found.dtype != aval.dtype and not (aval.weak_type and found.dtype.kind in "fc"):
+        raise DtypeError(
+            f"{operation}: {what} has another dtype than {like}.",
+            got=repr(found),
+            needed=repr(aval),
+            fix=f"cast it: .astype(np.{aval.dtype.name})",
+        )
+    return leaf

@@ -1,0 +1,433 @@
+"""Linear programs: recording one, running it forward, and running its transpose backward.
+
+`LinearTrace` records operations on tangents: `T a -> T b`, linear, in single-assignment form. The record is a list of tuples, a
+compact form of the IR's equations: an entry's position is the number of the variable that it defines, and constants (the
+residuals) sit in the entries. `pushforward` evaluates it, `backward_pass` evaluates its transpose by one walk in reverse, and
+`to_program` writes it out as an ordinary `Program`.
+
+This is the hot path of reverse mode. `x_dot * c`, the commonest operation by far, is recorded by the operator itself.
+Read next: `jvp.py`, whose rules run on these tracers, and `linearize.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from ..core.array_tracer import ArrayTracer
+from ..core.aval import Array, ShapedArray, aval_of
+from ..core.errors import ConcretizationError, NonLinearError
+from ..core.ir import Atom, Equation, Literal, Program, Var
+from ..core.primitives.elementwise import add_p, divide_p, multiply_p, negative_p
+from ..core.primitives.indexing import scatter_sum_p
+from ..core.tracing import Primitive, Trace, Tracer
+from ..core.tree import TreeDef
+
+__all__ = ["LinearTrace", "LinearTracer", "Tape", "backward_pass", "pushforward", "to_program"]
+
+# Entries of a tape are triples. The first item is a primitive, followed by its operands and parameters, or one of these
+# marks for the operations that need no undoing of broadcasting and are recorded without further ado.
+_SCALE: Final = "x * c"
+_DIVIDE: Final = "x / c"
+_NEGATE: Final = "-x"
+_ADD: Final = "x + y"
+_PART: Final = "result k of an operation with several results"
+
+Entry = tuple[Any, Any, Any]
+Tape = list[Entry]
+
+_FLOAT64 = np.dtype(np.float64)
+
+
+class LinearTracer(ArrayTracer):
+    """A variable of a linear program: a number and, once somebody needs it, a type."""
+
+    __slots__ = ("index", "known_aval")
+
+    def __init__(self, trace: LinearTrace, index: int, known_aval: ShapedArray | None) -> None:
+        self._trace = trace
+        self.index = index
+        self.known_aval = known_aval
+
+    @property
+    def aval(self) -> ShapedArray:
+        if self.known_aval is None:
+            infer_aval(self)
+        return self.known_aval  # type: ignore[return-value]  # just set
+
+    def _keeps_type(self, c: Array) -> bool:
+        """True if multiplying by `c` changes neither shape nor dtype."""
+        aval = self.known_aval
+        if aval is None:
+            return False
+        kind = type(c)
+        if kind is np.ndarray:
+            return c.dtype is aval.dtype and c.shape == aval.shape
+        if kind is np.float64:
+            return aval.dtype is _FLOAT64 and not aval.weak_type
+        return kind is float or kind is int
+
+    def __mul__(self, c: Array) -> Array:  # type: ignore[override]  # a method here, made by a factory in the base
+        if self._keeps_type(c):
+            tape: Tape = self._trace.tape  # type: ignore[attr-defined]  # a LinearTrace
+            out = LinearTracer(self._trace, len(tape), self.known_aval)  # type: ignore[arg-type]
+            tape.append((_SCALE, self, c))
+            return out
+        return ArrayTracer.__mul__(self, c)
+
+    def __truediv__(self, c: Array) -> Array:  # type: ignore[override]
+        if self._keeps_type(c):
+            tape: Tape = self._trace.tape  # type: ignore[attr-defined]
+            out = LinearTracer(self._trace, len(tape), self.known_aval)  # type: ignore[arg-type]
+            tape.append((_DIVIDE, self, c))
+            return out
+        return ArrayTracer.__truediv__(self, c)
+
+    def __neg__(self) -> Array:  # type: ignore[override]
+        tape: Tape = self._trace.tape  # type: ignore[attr-defined]
+        out = LinearTracer(self._trace, len(tape), self.known_aval)  # type: ignore[arg-type]
+        tape.append((_NEGATE, self, None))
+        return out
+
+    def __add__(self, other: Array) -> Array:  # type: ignore[override]
+        if (
+            type(other) is LinearTracer
+            and other._trace is self._trace
+            and self.known_aval is not None
+            and other.known_aval is not None
+            and (self.known_aval is other.known_aval or self.known_aval == other.known_aval)
+        ):
+            tape: Tape = self._trace.tape  # type: ignore[attr-defined]
+            out = LinearTracer(self._trace, len(tape), self.known_aval)  # type: ignore[arg-type]
+            tape.append((_ADD, self, other))
+            return out
+        return ArrayTracer.__add__(self, other)
+
+    def concrete(self) -> Array:
+        raise ConcretizationError("a tangent has no value while a linear program is recorded.")
+
+    def why_not_concrete(self) -> str:
+        return "it is the argument of a linear function, which is recorded and not run."
+
+    def __repr__(self) -> str:
+        return f"<traced tangent {self.aval!r} in {self._trace!r}>"
+
+
+class LinearTrace(Trace):
+    """Records a linear program."""
+
+    label = "linear_transpose"
+
+    def __init__(self, function: str) -> None:
+        super().__init__(function)
+        self.tape: Tape = []
+
+    def variable(self, aval: ShapedArray) -> LinearTracer:
+        """A new input of the program; all inputs come before the first operation."""
+        tracer = LinearTracer(self, len(self.tape), aval)
+        self.tape.append((None, None, None))
+        return tracer
+
+    def process(self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]) -> Array:
+        active = [i for i, a in enumerate(args) if type(a) is LinearTracer and a._trace is self]
+        self.check_linear(primitive, args, active)
+        if primitive is multiply_p and active[0] == 1:  # the tangent first, as the tape's other entries have it
+            args = (args[1], args[0])
+        return self.record(primitive, tuple(args), params)
+
+    def check_linear(self, primitive: Primitive, args: Sequence[Array], active: Sequence[int]) -> None:
+        """Raise unless the operation is linear in its traced operands."""
+        inside = all([i in primitive.linear_args for i in active])
+        if primitive.linear == "separately" and inside and len(active) == 1:
+            return
+        if primitive.linear == "jointly" and inside:
+            for i, a in enumerate(args):
+                if i not in active and i in primitive.linear_args and not _is_zero(a):
+                    raise NonLinearError(
+                        f"{self.label}: {self.function} is affine, not linear: {primitive.name!r} has a constant operand.",
+                        got=", ".join([repr(aval_of(a)) for a in args]),
+                        fix="subtract the value at zero: g = lambda x: f(x) - f(0)",
+                    )
+            return
+        raise NonLinearError(
+            f"{self.label}: {self.function} is not linear: it applies {primitive.name!r} to its argument.",
+            got=f"{primitive.name} of " + ", ".join([repr(aval_of(a)) for a in args]),
+            needed="operations that are linear in the argument: +, -, multiplication by constants, sums, indexing, ...",
+            fix="use linearize or vjp, which take the linear part of any function at a point",
+        )
+
+    def record(self, primitive: Primitive, args: tuple[Array, ...], params: Mapping[str, Any]) -> Array:
+        """Append an equation, and return its result or results."""
+        tape = self.tape
+        i = len(tape)
+        tape.append((primitive, args, params))
+        if not primitive.multiple_results:
+            return LinearTracer(self, i, None)
+        assert primitive.shape is not None
+        avals = primitive.shape(*[aval_of(a) for a in args], **params)
+        results = []
+        for k, aval in enumerate(avals):
+            results.append(LinearTracer(self, len(tape), aval))
+            tape.append((_PART, i, k))
+        return tuple(results)
+
+
+def _is_zero(x: Array) -> bool:
+    return not isinstance(x, Tracer) and not np.any(x)
+
+
+def infer_aval(tracer: LinearTracer) -> None:
+    """Find the type of a variable, and of those that it was made of; without recursion, as chains may be long."""
+    tape: Tape = tracer._trace.tape  # type: ignore[attr-defined]
+    stack = [tracer]
+    while stack:
+        x = stack[-1]
+        if x.known_aval is not None:
+            stack.pop()
+            continue
+        kind, a, b = tape[x.index]
+        if type(kind) is not Primitive:
+            sources = [v for v in (a, b) if type(v) is LinearTracer]
+        else:
+            sources = [v for v in a if type(v) is LinearTracer]
+        unknown = [v for v in sources if v.known_aval is None]
+        if unknown:
+            stack += unknown
+        elif type(kind) is not Primitive:
+            x.known_aval = sources[0].known_aval
+        else:
+            if kind.shape is None:
+                kind.missing("shape", "linearize")
+            x.known_aval = kind.shape(*[aval_of(v) for v in a], **b)
+
+
+# Running forward.
+
+
+def pushforward(tape: Tape, tangents: Sequence[Array], outputs: Sequence[LinearTracer | None]) -> list[Array | None]:
+    """Evaluate a linear program: one value for each output, None where the output is zero."""
+    env: list[Any] = list(tangents) + [None] * (len(tape) - len(tangents))
+    for i in range(len(tangents), len(tape)):
+        kind, a, b = tape[i]
+        if kind is _SCALE:
+            env[i] = env[a.index] * b
+        elif kind is _DIVIDE:
+            env[i] = env[a.index] / b
+        elif kind is _ADD:
+            env[i] = env[a.index] + env[b.index]
+        elif kind is _NEGATE:
+            env[i] = -env[a.index]
+        elif kind is _PART:
+            env[i] = env[a][b]
+        else:
+            env[i] = kind.bind(*[env[v.index] if type(v) is LinearTracer else v for v in a], **b)
+    return [None if out is None else env[out.index] for out in outputs]
+
+
+# Running backward.
+
+
+class _Pieces:
+    """A cotangent kept as contributions to parts of an array, because they are traced and cannot be added in place."""
+
+    __slots__ = ("dense", "cts", "arrays", "places")
+
+    def __init__(self, dense: Array) -> None:
+        self.dense = dense
+        self.cts: list[Array] = []
+        self.arrays: list[Array] = []
+        self.places: list[Any] = []
+
+    def add(self, ct: Array, arrays: Sequence[Array], index: Any) -> None:
+        self.cts.append(ct)
+        self.arrays += arrays
+        self.places.append((index, len(arrays)))
+
+    def total(self, aval: ShapedArray) -> Array:
+        y = scatter_sum_p.bind(*self.cts, *self.arrays, places=tuple(self.places), shape=aval.shape, dtype=aval.dtype)
+        return y if self.dense is None else self.dense + y
+
+
+class _Cotangents:
+    """Cotangents of all variables of a tape, and which of their buffers this pass owns and may write to."""
+
+    __slots__ = ("of", "owned")
+
+    def __init__(self, n: int) -> None:
+        self.of: list[Any] = [None] * n
+        self.owned: set[int] = set()
+
+    def add(self, i: int, ct: Array) -> None:
+        """Add `ct` to the cotangent of variable i."""
+        old = self.of[i]
+        if old is None:
+            self.of[i] = ct
+        elif type(old) is _Pieces:
+            old.dense = ct if old.dense is None else old.dense + ct
+        elif i in self.owned and type(ct) is np.ndarray:
+            old += ct
+        else:
+            total = self.of[i] = old + ct
+            if type(total) is np.ndarray:
+                self.owned.add(i)
+
+    def add_at(self, x: LinearTracer, ct: Array, primitive: Primitive, args: Sequence[Any], index: Any) -> None:
+        """Add the transpose of an indexing operation: into the buffer where it is plain, as a piece where it is not."""
+        i, arrays = x.index, args[1:]
+        old = self.of[i]
+        if type(old) is _Pieces or isinstance(old, Tracer) or any([isinstance(v, Tracer) for v in (ct, *arrays)]):
+            if type(old) is not _Pieces:
+                old = self.of[i] = _Pieces(old)
+            old.add(ct, arrays, index)
+            return
+        if i not in self.owned:
+            aval = x.aval
+            old = self.of[i] = np.zeros(aval.shape, aval.dtype) if old is None else np.array(old)
+            self.owned.add(i)
+        assert primitive.accumulate is not None
+        primitive.accumulate(old, ct, x, *arrays, index=index)
+
+
+def backward_pass(
+    tape: Tape, n_inputs: int, outputs: Sequence[LinearTracer | None], cts: Sequence[Array], avals: Sequence[ShapedArray], once: bool
+) -> list[Array]:
+    """Evaluate the transpose of a linear program by one walk in reverse.
+
+    Args:
+        tape: the program.
+        n_inputs: how many of its variables are inputs.
+        outputs: its outputs; None for one that is zero.
+        cts: a cotangent for each output.
+        avals: the types of the inputs.
+        once: free each entry when it has been used.
+
+    Returns:
+        The cotangents of the inputs: arrays that nothing else refers to.
+    """
+    table = _Cotangents(len(tape))
+    of, add = table.of, table.add
+    for out, ct in zip(outputs, cts, strict=True):
+        if out is not None:
+            add(out.index, ct)
+    for i in range(len(tape) - 1, n_inputs - 1, -1):
+        ct = of[i]
+        kind, a, b = tape[i]
+        if once:
+            tape[i] = None  # type: ignore[call-overload]  # so that residuals do not outlive their use
+        if ct is None:
+            continue
+        of[i] = None
+        if kind is _SCALE:
+            j = a.index
+            if of[j] is None:
+                of[j] = ct * b
+            else:
+                add(j, ct * b)
+        elif kind is _ADD:
+            add(a.index, ct)
+            add(b.index, ct)
+        elif kind is _DIVIDE:
+            add(a.index, ct / b)
+        elif kind is _NEGATE:
+            add(a.index, -ct)
+        elif kind is _PART:
+            if of[a] is None:
+                of[a] = {}
+            of[a][b] = ct
+        else:
+            _transpose_equation(table, kind, a, b, ct)
+    seeds = {id(ct) for ct in cts}
+    return [_finish(table, i, avals[i], seeds) for i in range(n_inputs)]
+
+
+def _transpose_equation(table: _Cotangents, primitive: Primitive, args: Sequence[Any], params: Mapping[str, Any], ct: Array) -> None:
+    """Hand the cotangent of an equation's result on to its operands."""
+    if type(ct) is _Pieces:
+        out = primitive.shape(*[aval_of(v) for v in args], **params)  # type: ignore[misc]  # it was recorded with it
+        ct = ct.total(out)
+    if primitive.multiple_results:
+        out = primitive.shape(*[aval_of(v) for v in args], **params)  # type: ignore[misc]
+        ct = tuple([ct[k] if k in ct else np.zeros(v.shape, v.dtype) for k, v in enumerate(out)])
+    for k, x in enumerate(args):
+        if type(x) is not LinearTracer:
+            continue
+        if primitive.accumulate is not None and x.aval.shape:
+            table.add_at(x, ct, primitive, args, params["index"])
+            continue
+        rule = None if primitive.transposes is None else primitive.transposes[k]
+        if rule is None:
+            primitive.missing("transposes", "the backward pass", k)
+        table.add(x.index, rule(ct, *args, **params))
+
+
+def _finish(table: _Cotangents, i: int, aval: ShapedArray, seeds: set[int]) -> Array:
+    """The cotangent of input i: zeros if nothing reached it, and never an array that somebody else may hold."""
+    ct = table.of[i]
+    if ct is None:
+        return np.zeros(aval.shape, aval.dtype) if aval.shape else aval.dtype.type(0)
+    if type(ct) is _Pieces:
+        ct = ct.total(aval)
+    if type(ct) is np.ndarray:
+        if not aval.shape:
+            return ct[()]
+        if i not in table.owned and (ct.base is not None or not ct.flags.writeable or id(ct) in seeds):
+            ct = ct.copy()
+        seeds.add(id(ct))
+        return ct
+    return aval.dtype.type(ct) if type(ct) is float or type(ct) is complex or type(ct) is int else ct
+
+
+# Writing the program out.
+
+
+def to_program(
+    tape: Tape,
+    in_avals: Sequence[ShapedArray],
+    outputs: Sequence[LinearTracer | None],
+    out_avals: Sequence[ShapedArray],
+    *,
+    name: str,
+    in_tree: TreeDef,
+    out_tree: TreeDef,
+) -> Program:
+    """The tape as a `Program`: residual arrays are its constants."""
+    variables: dict[int, Any] = {i: Var(aval) for i, aval in enumerate(in_avals)}
+    constants: list[tuple[Var, Array]] = []
+    names: dict[int, Var] = {}
+    equations: list[Equation] = []
+
+    def atom(v: Any) -> Atom:
+        if type(v) is LinearTracer:
+            found: Var = variables[v.index]
+            return found
+        if np.ndim(v) == 0 and not isinstance(v, Tracer):
+            return Literal(v[()] if type(v) is np.ndarray else v)
+        if id(v) not in names:
+            names[id(v)] = Var(aval_of(v))
+            constants.append((names[id(v)], v))
+        return names[id(v)]
+
+    marks = {_SCALE: multiply_p, _DIVIDE: divide_p, _NEGATE: negative_p, _ADD: add_p}
+    for i in range(len(in_avals), len(tape)):
+        kind, a, b = tape[i]
+        if kind is _PART:
+            variables[i] = variables[a][b]
+            continue
+        if type(kind) is not Primitive:
+            kind, a, b = marks[kind], (a,) if b is None else (a, b), {}
+        inputs = [atom(v) for v in a]
+        due = kind.shape(*[x.aval for x in inputs], **b)  # type: ignore[misc]
+        results = [Var(aval) for aval in due] if kind.multiple_results else [Var(due)]
+        variables[i] = results if kind.multiple_results else results[0]
+        equations.append(Equation(kind, inputs, results, b))
+
+    def result(out: LinearTracer | None, aval: ShapedArray) -> Atom:
+        if out is not None:
+            return atom(out)
+        return atom(np.zeros(aval.shape, aval.dtype) if aval.shape else aval.dtype.type(0))
+
+    results = [result(out, aval) for out, aval in zip(outputs, out_avals, strict=True)]
+    inputs = [variables[i] for i in range(len(in_avals))]
+    return Program(inputs, equations, results, constants, name=name, in_tree=in_tree, out_tree=out_tree)

@@ -1,0 +1,269 @@
+"""Linearization and reverse mode: `linearize : (a -> b) -> a -> (b, T a -o T b)`, and `vjp`, its transpose.
+
+The function runs once, on a `JVPTrace` whose tangents are variables of a linear program: values are computed by NumPy at
+once, and what the rules do to tangents is recorded. The linear program is then run forward (`linearize`), or its transpose
+backward (`vjp`), as often as one likes. `linear_transpose` records a function that is linear itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import tree
+from ..core.aval import Array, ShapedArray, aval_of
+from ..core.errors import DtypeError
+from ..core.ir import Program
+from ..core.source import describe_function
+from .api import boundary, check_differentiable, flatten_arguments, flatten_result, plain_output, split_aux
+from .jvp import JVPTrace, JVPTracer, match_leaf, primal_part
+from .linear import LinearTrace, LinearTracer, Tape, backward_pass, pushforward, to_program
+
+__all__ = ["LinearFunction", "linear_transpose", "linearize", "record", "vjp"]
+
+
+class LinearFunction:
+    """A linear map `T a -o T b`, recorded as a linear program.
+
+    Call it with tangents; `transpose` takes cotangents; `program` is the linear program, to print or to pass on.
+    """
+
+    __slots__ = ("name", "tape", "in_tree", "in_avals", "outputs", "out_tree", "out_avals")
+
+    def __init__(
+        self,
+        name: str,
+        tape: Tape,
+        in_tree: tree.TreeDef,
+        in_avals: Sequence[ShapedArray],
+        outputs: Sequence[LinearTracer | None],
+        out_tree: tree.TreeDef,
+        out_avals: Sequence[ShapedArray],
+    ) -> None:
+        self.name = name
+        self.tape = tape
+        self.in_tree = in_tree
+        self.in_avals = in_avals
+        self.outputs = outputs
+        self.out_tree = out_tree
+        self.out_avals = out_avals
+
+    @property
+    def __name__(self) -> str:
+        return self.name
+
+    @property
+    def program(self) -> Program:
+        """The linear program; the residuals are its constants."""
+        return to_program(
+            self.tape,
+            self.in_avals,
+            self.outputs,
+            self.out_avals,
+            name=self.name,
+            in_tree=self.in_tree,
+            out_tree=self.out_tree,
+        )
+
+    def __call__(self, *tangents: Any) -> Any:
+        return _push(self, tangents)
+
+    def transpose(self, ct: Any, *, once: bool = False) -> tuple[Any, ...]:
+        """Apply the transposed map to a cotangent of the result's structure; returns a tuple, one item an argument.
+
+        With `once` the recorded program is used up, so that its memory is freed on the way.
+        """
+        cts = cotangent_leaves(self, ct)
+        leaves = backward_pass(self.tape, len(self.in_avals), self.outputs, cts, self.in_avals, once)
+        found: tuple[Any, ...] = tree.unflatten(self.in_tree, leaves)
+        return found
+
+    def __repr__(self) -> str:
+        return f"<linear map {self.name}: {tuple(self.in_avals)} -o {tuple(self.out_avals)}>"
+
+
+@boundary
+def _push(linear: LinearFunction, tangents: tuple[Any, ...]) -> Any:
+    operation = f"the linear map of {linear.name}"
+    leaves, treedef = tree.flatten(tangents)
+    tree.check_same_structure(linear.in_tree, treedef, operation, "the tangents", "the primals")
+    paths = [path for path, _ in tree.leaves_with_path(tangents)]
+    dots = [
+        match_leaf(operation, f"the tangent {path}", t, aval, "its primal")
+        for path, t, aval in zip(paths, leaves, linear.in_avals, strict=True)
+    ]
+    results = pushforward(linear.tape, dots, linear.outputs)
+    filled = [
+        np.zeros(aval.shape, aval.dtype) if y is None else y for y, aval in zip(results, linear.out_avals, strict=True)
+    ]
+    passed_on = {id(t) for t in dots}
+    return tree.unflatten(
+        linear.out_tree, [plain_output(y.copy() if type(y) is np.ndarray and id(y) in passed_on else y) for y in filled]
+    )
+
+
+def cotangent_leaves(linear: LinearFunction, ct: Any) -> list[Array]:
+    """The leaves of a cotangent, checked against the result's structure and types."""
+    operation = f"the pullback of {linear.name}"
+    leaves, treedef = tree.flatten(ct)
+    tree.check_same_structure(linear.out_tree, treedef, operation, "the cotangent", "the function's result")
+    paths = [path for path, _ in tree.leaves_with_path(ct)]
+    return [
+        match_leaf(operation, f"the cotangent{path and ' '}{path}", t, aval, "the result")
+        if aval.dtype.kind in "fc"
+        else t
+        for path, t, aval in zip(paths, leaves, linear.out_avals, strict=True)
+    ]
+
+
+def record(
+    label: str, fun: Callable[..., Any], primals: Sequence[Any], has_aux: bool = False
+) -> tuple[Any, LinearFunction, Any]:
+    """Run a function at `primals`, recording its linear part: (result, linear function, aux)."""
+    name = describe_function(fun)
+    operation = f"{label} of {name}"
+    leaves, in_tree = flatten_arguments(operation, primals)
+    check_differentiable(operation, primals, leaves)
+    linear = LinearTrace(name)
+    trace = JVPTrace(name, label)
+    try:
+        tracers = [JVPTracer(trace, x, linear.variable(aval_of(x)), None, 0) for x in leaves]
+        result = fun(*tree.unflatten(in_tree, tracers))
+    finally:
+        trace.close()
+        linear.close()
+    result, aux = split_aux(operation, result, has_aux)
+    outs, out_tree = flatten_result(operation, result)
+    values, outputs = [], []
+    for o in outs:
+        traced = type(o) is JVPTracer and o._trace is trace
+        values.append(plain_output(o.primal if traced else o))
+        outputs.append(o.tangent if traced else None)
+    function = LinearFunction(
+        name, linear.tape, in_tree, [aval_of(x) for x in leaves], outputs, out_tree, [aval_of(v) for v in values]
+    )
+    if has_aux:
+        aux = tree.map(lambda v: primal_part(v, trace), aux)
+    return tree.unflatten(out_tree, values), function, aux
+
+
+def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """Evaluate a function and get its derivative at that point as a linear function.
+
+    Args:
+        fun: takes trees of arrays, returns a tree of arrays.
+        primals: the arguments; leaves of float or complex dtype.
+        has_aux: `fun` returns a pair, whose second item is passed through without derivative.
+
+    Returns:
+        `(y, f_lin)`, or `(y, f_lin, aux)`. `f_lin(*tangents)` is the directional derivative, computed without running
+        `fun` again, as often as one likes; `f_lin.program` prints it, `f_lin.transpose(ct)` is its transpose.
+
+    Raises:
+        DtypeError: if a primal is not float or complex.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> y, f_lin = wg.linearize(lambda x: x * x, 3.0)
+        >>> float(y), float(f_lin(1.0)), float(f_lin(10.0))
+        (9.0, 6.0, 60.0)
+    """
+    return _linearize(fun, primals, has_aux)
+
+
+@boundary
+def _linearize(fun: Callable[..., Any], primals: Sequence[Any], has_aux: bool) -> Any:
+    y, linear, aux = record("linearize", fun, primals, has_aux)
+    return (y, linear, aux) if has_aux else (y, linear)
+
+
+def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """Evaluate a function and get the transpose of its derivative (reverse mode).
+
+    Args:
+        fun: takes trees of arrays, returns a tree of arrays.
+        primals: the arguments; leaves of float or complex dtype.
+        has_aux: `fun` returns a pair, whose second item is passed through without derivative.
+
+    Returns:
+        `(y, pullback)`, or `(y, pullback, aux)`. `pullback(ct)` takes a cotangent with the tree, shapes and dtypes of `y` and
+        returns a tuple of cotangents, one for each primal; it may be called many times.
+
+    Raises:
+        DtypeError: if a primal is not float or complex.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> y, pullback = wg.vjp(lambda x, w: np.sum(x * w), np.ones(2), np.array([2.0, 3.0]))
+        >>> pullback(1.0)
+        (array([2., 3.]), array([1., 1.]))
+    """
+    return _vjp(fun, primals, has_aux)
+
+
+@boundary
+def _vjp(fun: Callable[..., Any], primals: Sequence[Any], has_aux: bool) -> Any:
+    y, linear, aux = record("vjp", fun, primals, has_aux)
+    pullback = _pullback(linear)
+    return (y, pullback, aux) if has_aux else (y, pullback)
+
+
+def _pullback(linear: LinearFunction) -> Callable[[Any], tuple[Any, ...]]:
+    @boundary
+    def pullback(ct: Any) -> tuple[Any, ...]:
+        return linear.transpose(ct)
+
+    return pullback
+
+
+def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], tuple[Any, ...]]:
+    """Transpose a function that is linear.
+
+    Args:
+        fun: a linear function of trees of arrays.
+        primals: arrays, or anything with `shape` and `dtype`, that give the types of the arguments; values are not used.
+
+    Returns:
+        A function that takes a cotangent of `fun`'s result and returns a tuple, one cotangent for each argument.
+
+    Raises:
+        NonLinearError: if `fun` is not linear; the message names the operation and its line.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> transpose = wg.linear_transpose(lambda x: 3.0 * x[1:], np.zeros(3))
+        >>> transpose(np.array([1.0, 2.0]))
+        (array([0., 3., 6.]),)
+    """
+    return _linear_transpose(fun, primals)
+
+
+@boundary
+def _linear_transpose(fun: Callable[..., Any], primals: Sequence[Any]) -> Callable[[Any], tuple[Any, ...]]:
+    name = describe_function(fun)
+    operation = f"linear_transpose of {name}"
+    leaves, in_tree = tree.flatten(tuple(primals))
+    avals = [_type_of(operation, x) for x in leaves]
+    trace = LinearTrace(name)
+    try:
+        result = fun(*tree.unflatten(in_tree, [trace.variable(aval) for aval in avals]))
+    finally:
+        trace.close()
+    outs, out_tree = flatten_result(operation, result)
+    outputs = [o if type(o) is LinearTracer and o._trace is trace else None for o in outs]
+    out_avals = [aval_of(o) for o in outs]
+    return _pullback(LinearFunction(name, trace.tape, in_tree, avals, outputs, out_tree, out_avals))
+
+
+def _type_of(operation: str, x: Any) -> ShapedArray:
+    try:
+        aval = aval_of(x)
+    except AttributeError:
+        if not hasattr(x, "shape") or not hasattr(x, "dtype"):
+            raise tree.leaf_type_error(operation, "an argument", x) from None
+        aval = ShapedArray(tuple(x.shape), np.dtype(x.dtype))
+    if aval.dtype.kind not in "fc":
+        raise DtypeError(f"{operation}: linear functions are of floats or complex numbers.", got=repr(aval))
+    return aval

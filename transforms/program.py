@@ -1,0 +1,165 @@
+"""Tracing to a program: `make_program : (a -> b) -> a -> Program a b`.
+
+A `ProgramTracer` has a type and no value; every operation on it becomes an equation. Operations on plain values are done
+at once and end up as constants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from ..core import tree
+from ..core.array_tracer import ArrayTracer
+from ..core.aval import Array, ShapedArray, aval_of
+from ..core.errors import ConcretizationError, ShapeError
+from ..core.ir import Atom, Equation, Literal, Program, Var
+from ..core.source import Source, describe_function, user_source
+from ..core.tracing import Primitive, Trace, Tracer
+from .api import as_array_leaf, boundary, flatten_result
+
+__all__ = ["ProgramTrace", "ProgramTracer", "make_program"]
+
+
+class ProgramTracer(ArrayTracer):
+    """A variable of the program that is being traced."""
+
+    __slots__ = ("var", "source")
+
+    def __init__(self, trace: Trace, var: Var, source: Source | None) -> None:
+        self._trace = trace
+        self.var = var
+        self.source = source
+
+    @property
+    def aval(self) -> ShapedArray:
+        return self.var.aval
+
+    def concrete(self) -> Array:
+        raise ConcretizationError("a variable of a program has no value.")
+
+    def why_not_concrete(self) -> str:
+        return "in make_program it stands for every value of its type."
+
+    def where_made(self) -> Source | None:
+        return self.source
+
+    def __repr__(self) -> str:
+        return f"<traced {self.aval!r} in {self._trace!r}>"
+
+
+class ProgramTrace(Trace):
+    """Writes each operation down as an equation."""
+
+    label = "make_program"
+
+    def __init__(self, function: str) -> None:
+        super().__init__(function)
+        self.equations: list[Equation] = []
+        self.constants: dict[int, tuple[Var, Array]] = {}
+
+    def variable(self, aval: ShapedArray, source: Source | None = None) -> ProgramTracer:
+        """A new variable."""
+        return ProgramTracer(self, Var(aval), source)
+
+    def atom(self, x: Array) -> Atom:
+        """What stands for an operand in an equation; plain arrays become constants of the program."""
+        if type(x) is ProgramTracer and x._trace is self:
+            return x.var
+        if not isinstance(x, Tracer):
+            if type(x) is not np.ndarray:
+                return Literal(x)
+            if not x.shape:
+                return Literal(x[()])
+        if id(x) not in self.constants:
+            self.constants[id(x)] = (Var(aval_of(x)), x)
+        return self.constants[id(x)][0]
+
+    def process(self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]) -> Array:
+        if primitive.shape is None:
+            primitive.missing("shape", self.label)
+        source = user_source()
+        inputs = [self.atom(a) for a in args]
+        due = primitive.shape(*[a.aval for a in inputs], **params)
+        outs = [self.variable(aval, source) for aval in (due if primitive.multiple_results else (due,))]
+        self.equations.append(Equation(primitive, inputs, [o.var for o in outs], params, source))
+        return tuple(outs) if primitive.multiple_results else outs[0]
+
+
+def make_program(fun: Callable[..., Any], static_argnums: int | Sequence[int] = ()) -> Callable[..., Program]:
+    """Make a function that traces `fun` and returns it as a program.
+
+    Args:
+        fun: a function of trees of arrays.
+        static_argnums: positional arguments that are passed to `fun` as they are; they are no inputs of the program.
+
+    Returns:
+        A function of the same arguments (of which only shapes and dtypes matter; anything with `shape` and `dtype` will do)
+        that returns a `Program`.
+
+    Raises:
+        ConcretizationError: if `fun` asks for a value, as `if x > 0` does.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> print(wg.make_program(wg.grad(lambda x: np.sum(x * x)))(np.ones(2)))
+        program (a: f64[2]) -> (f64[2]) {
+          b: f64[2] = mul a a
+          c: f64[]  = reduce_sum[axes=(0,)] b
+          d: f64[2] = broadcast_to[shape=(2,)] 1.0
+          e: f64[2] = mul d a
+          f: f64[2] = mul d a
+          g: f64[2] = add e f
+          return g
+        }
+    """
+    static = {static_argnums} if isinstance(static_argnums, int) else set(static_argnums)
+
+    @wraps(fun, updated=())
+    @boundary
+    def traced(*args: Any, **kwargs: Any) -> Program:
+        return _trace_program(fun, static, args, kwargs)
+
+    return traced
+
+
+def _trace_program(
+    fun: Callable[..., Any], static: set[int], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Program:
+    name = describe_function(fun)
+    operation = f"make_program of {name}"
+    n = len(args)
+    if any([not -n <= i < n for i in static]):
+        raise ShapeError(f"{operation}: static_argnums={sorted(static)} is out of range.", got=f"{n} positional arguments")
+    fixed = {i % n for i in static}
+    dynamic = tuple([a for i, a in enumerate(args) if i not in fixed])
+    leaves, in_tree = tree.flatten(dynamic)
+    paths = [path for path, _ in tree.leaves_with_path(dynamic)]
+    avals = [_type_of(operation, path, x) for path, x in zip(paths, leaves, strict=True)]
+    trace = ProgramTrace(name)
+    try:
+        inputs = [trace.variable(aval) for aval in avals]
+        values = iter(tree.unflatten(in_tree, inputs))
+        result = fun(*[a if i in fixed else next(values) for i, a in enumerate(args)], **kwargs)
+        outs, out_tree = flatten_result(operation, result)
+        outputs = [trace.atom(o) for o in outs]
+    finally:
+        trace.close()
+    return Program(
+        [t.var for t in inputs],
+        trace.equations,
+        outputs,
+        list(trace.constants.values()),
+        name=name,
+        in_tree=in_tree,
+        out_tree=out_tree,
+    )
+
+
+def _type_of(operation: str, path: str, x: Any) -> ShapedArray:
+    if not isinstance(x, np.ndarray | Tracer) and hasattr(x, "shape") and hasattr(x, "dtype") and not hasattr(x, "__array__"):
+        return ShapedArray(tuple(x.shape), np.dtype(x.dtype), getattr(x, "weak_type", False))
+    return aval_of(as_array_leaf(operation, f"argument {path}", x))

@@ -1,0 +1,239 @@
+"""Batching: `vmap : (a -> b) -> [a] -> [b]`, one run of the function for all members of a batch.
+
+A `BatchTracer` stands for one member and holds the values of all, with the batch axis in front; each operation runs once, by
+its primitive's batching rule, on the stacked values. The batch axis is moved to the front on entry (a view) and to where
+`out_axes` says on exit, so no rule has to ask where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from ..core import tree
+from ..core.array_tracer import ArrayTracer
+from ..core.aval import Array, ShapedArray, aval_of
+from ..core.errors import BatchError, ConcretizationError
+from ..core.source import Source, describe_function, user_source
+from ..core.tracing import Primitive, Trace
+from .api import boundary, flatten_arguments, flatten_result, plain_output
+
+__all__ = ["BatchTrace", "BatchTracer", "vmap"]
+
+
+class BatchTracer(ArrayTracer):
+    """One member of a batch; `value` holds all of them, stacked along its first axis."""
+
+    __slots__ = ("value", "source")
+
+    def __init__(self, trace: Trace, value: Array, source: Source | None = None) -> None:
+        self._trace = trace
+        self.value = value
+        self.source = source
+
+    @property
+    def aval(self) -> ShapedArray:
+        aval = aval_of(self.value)
+        return ShapedArray(aval.shape[1:], aval.dtype)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        found: tuple[int, ...] = self.value.shape[1:]
+        return found
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        found: np.dtype[Any] = self.value.dtype
+        return found
+
+    def concrete(self) -> Array:
+        raise ConcretizationError("a member of a batch has no value of its own.")
+
+    def why_not_concrete(self) -> str:
+        size = aval_of(self.value).shape[0]
+        return f"under vmap it stands for {size} values at once, which may differ."
+
+    def where_made(self) -> Source | None:
+        return self.source
+
+    def __repr__(self) -> str:
+        return f"<traced {self.aval!r} in {self._trace!r}, batch: {self.value!r}>"
+
+
+class BatchTrace(Trace):
+    """Runs each operation on all members of the batch at once."""
+
+    label = "vmap"
+
+    def __init__(self, function: str, size: int) -> None:
+        super().__init__(function)
+        self.size = size
+
+    def process(self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]) -> Array:
+        batched = [type(a) is BatchTracer and a._trace is self for a in args]
+        if primitive.batch is None:
+            primitive.missing("batch", self.label)
+        values = [a.value if b else a for a, b in zip(args, batched, strict=True)]
+        y = primitive.batch(self.size, batched, *values, **params)
+        source = user_source()
+        if primitive.multiple_results:
+            return tuple([BatchTracer(self, v, source) for v in y])
+        return BatchTracer(self, y, source)
+
+
+def vmap(
+    fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, axis_size: int | None = None
+) -> Callable[..., Any]:
+    """Make a function that applies `fun` to every member of a batch, by running it once.
+
+    Args:
+        fun: a function of trees of arrays.
+        in_axes: for each argument the axis along which it is batched, or None for an argument that all members share. An
+            int, or a tuple with one item for each positional argument; an item may be a tree that is a prefix of the argument.
+            Negative axes count from the end. Keyword arguments are batched along axis 0.
+        out_axes: where the batch axis goes in the results: an int, None for a result that does not depend on the batch, or a
+            tree that is a prefix of the result.
+        axis_size: the size of the batch, needed only where no argument is batched.
+
+    Returns:
+        A function of arguments with one more axis, whose results have one more axis.
+
+    Raises:
+        BatchError: if the axes do not exist, or their sizes differ; the message lists every argument.
+        TreeError: if `in_axes` or `out_axes` is no prefix of the arguments or results.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> wg.vmap(np.dot)(np.ones((2, 3)), np.ones((2, 3)))
+        array([3., 3.])
+        >>> wg.vmap(wg.grad(np.sin), out_axes=0)(np.zeros(2))
+        array([1., 1.])
+    """
+    name = describe_function(fun)
+
+    @wraps(fun, updated=())
+    @boundary
+    def batched_function(*args: Any, **kwargs: Any) -> Any:
+        return _run(fun, name, in_axes, out_axes, axis_size, args, kwargs)
+
+    return batched_function
+
+
+def _run(
+    fun: Callable[..., Any],
+    name: str,
+    in_axes: Any,
+    out_axes: Any,
+    axis_size: int | None,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    operation = f"vmap of {name}"
+    leaves, in_tree = flatten_arguments(operation, args)
+    prefix = tuple(in_axes) if isinstance(in_axes, list) else in_axes
+    if isinstance(prefix, tuple) and len(prefix) != len(args):
+        raise BatchError(
+            f"{operation}: in_axes has another number of items than there are positional arguments.",
+            got=f"{len(prefix)} items, {len(args)} arguments",
+            fix="one item for each positional argument; keyword arguments are batched along axis 0",
+        )
+    axes = tree.broadcast_prefix(prefix, in_tree, operation, "in_axes")
+    paths = [f"argument {path[1:].replace(']', '', 1)}" for path, _ in tree.leaves_with_path(args)]
+    names = sorted(kwargs)
+    extra, kwargs_tree = flatten_arguments(operation, [kwargs[k] for k in names])
+    axes += [0] * len(extra)
+    paths += [f"keyword argument {k}{p}" for k in names for p, _ in tree.leaves_with_path(kwargs[k])]
+    leaves += extra
+    axes = [_normalize_axis(operation, path, leaf, axis) for path, leaf, axis in zip(paths, leaves, axes, strict=True)]
+    size = _batch_size(operation, paths, leaves, axes, axis_size)
+    trace = BatchTrace(name, size)
+    try:
+        tracers = [
+            x if axis is None else BatchTracer(trace, x if axis == 0 else np.moveaxis(x, axis, 0))
+            for x, axis in zip(leaves, axes, strict=True)
+        ]
+        positional = tree.unflatten(in_tree, tracers[: in_tree.size])
+        by_name = tree.unflatten(kwargs_tree, tracers[in_tree.size :])
+        result = fun(*positional, **dict(zip(names, by_name, strict=True)))
+    finally:
+        trace.close()
+    outs, out_tree = flatten_result(operation, result)
+    out_prefix = tuple(out_axes) if isinstance(out_axes, list) and out_tree.kind is tuple else out_axes
+    targets = tree.broadcast_prefix(out_prefix, out_tree, operation, "out_axes")
+    finished = [
+        _place(operation, path, o, axis, trace, size)
+        for (path, o), axis in zip(tree.leaves_with_path(tree.unflatten(out_tree, outs)), targets, strict=True)
+    ]
+    return tree.unflatten(out_tree, finished)
+
+
+def _normalize_axis(operation: str, path: str, leaf: Array, axis: Any) -> int | None:
+    if axis is None:
+        return None
+    if not isinstance(axis, int | np.integer):
+        raise BatchError(
+            f"{operation}: in_axes must hold ints and None.", got=f"{axis!r} for {path}", fix="see help(wengert.vmap)"
+        )
+    aval = aval_of(leaf)
+    if not -aval.ndim <= axis < aval.ndim:
+        raise BatchError(
+            f"{operation}: {path} has no axis {axis}.",
+            got=repr(aval),
+            needed=f"at least {axis + 1 if axis >= 0 else -axis} axes",
+            fix="give in_axes=None for an argument that is not batched",
+        )
+    return int(axis) % aval.ndim
+
+
+def _batch_size(
+    operation: str, paths: Sequence[str], leaves: Sequence[Array], axes: Sequence[int | None], axis_size: int | None
+) -> int:
+    sizes = [None if axis is None else aval_of(x).shape[axis] for x, axis in zip(leaves, axes, strict=True)]
+    found = [s for s in sizes if s is not None]
+    wanted = axis_size if axis_size is not None else max(set(found), key=found.count) if found else None
+    if wanted is None:
+        raise BatchError(
+            f"{operation}: no argument is batched, so the size of the batch is unknown.",
+            needed="an argument whose in_axes is not None, or axis_size=",
+        )
+    if any([s != wanted for s in found]):
+        rows = [
+            f"{'-' if s is None else '✓' if s == wanted else '✗'} {path}: {aval_of(x)!r}"
+            + ("" if axis is None else f", axis {axis} of size {s}")
+            for path, x, axis, s in zip(paths, leaves, axes, sizes, strict=True)
+        ]
+        source = "axis_size says" if axis_size is not None else "most arguments say"
+        raise BatchError(
+            f"{operation}: the batch sizes differ.",
+            got="\n".join(rows),
+            needed=f"size {wanted} everywhere ({source} so)",
+            fix="give in_axes=None for an argument that all members share",
+        )
+    return wanted
+
+
+def _place(operation: str, path: str, o: Array, axis: Any, trace: BatchTrace, size: int) -> Array:
+    """A result with its batch axis where out_axes wants it."""
+    batched = type(o) is BatchTracer and o._trace is trace
+    if axis is None:
+        if batched:
+            raise BatchError(
+                f"{operation}: out_axes is None for the result{path}, but it differs between members of the batch.",
+                got=repr(o.aval),
+                fix="give the axis at which the batch should stand in this result",
+            )
+        return plain_output(o)
+    if not isinstance(axis, int | np.integer):
+        raise BatchError(f"{operation}: out_axes must hold ints and None.", got=repr(axis))
+    ndim = aval_of(o).ndim + 1
+    if not -ndim <= axis < ndim:
+        raise BatchError(
+            f"{operation}: the result{path} has no place for a batch axis at {axis}.",
+            got=f"{aval_of(o)!r} for each member",
+            needed=f"an out_axes between {-ndim} and {ndim - 1}",
+        )
+    value = o.value if batched else np.broadcast_to(o, (size, *aval_of(o).shape))
+    return plain_output(value if axis % ndim == 0 else np.moveaxis(value, 0, axis))
