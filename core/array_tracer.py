@@ -246,11 +246,20 @@ class ArrayTracer(Tracer):
         """`np.argmin` of this array."""
         return np.argmin(self, axis, out, keepdims=keepdims)
 
-    def argsort(self, axis: Any = -1, kind: Any = None, order: None = None, *, stable: bool | None = None) -> Array:
+    def argsort(
+        self, axis: Any = -1, kind: Any = None, order: None = None, *, stable: bool | None = None
+    ) -> Array:
         """`np.argsort` of this array."""
         return np.argsort(self, axis, kind, order, stable=stable)
 
-    def astype(self, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True) -> Array:
+    def astype(
+        self,
+        dtype: Any,
+        order: Any = "K",
+        casting: Any = "unsafe",
+        subok: bool = True,
+        copy: bool = True,
+    ) -> Array:
         """The array cast to `dtype`."""
         return ew.astype(self, dtype)
 
@@ -290,15 +299,26 @@ class ArrayTracer(Tracer):
         """The elements in one axis."""
         return np.ravel(self, order)
 
-    def max(self, axis: Any = None, out: None = None, keepdims: bool = False, **kwargs: Any) -> Array:
+    def max(
+        self, axis: Any = None, out: None = None, keepdims: bool = False, **kwargs: Any
+    ) -> Array:
         """`np.max` of this array."""
         return np.max(self, axis, out, keepdims, **kwargs)
 
-    def mean(self, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, **kwargs: Any) -> Array:
+    def mean(
+        self,
+        axis: Any = None,
+        dtype: Any = None,
+        out: None = None,
+        keepdims: bool = False,
+        **kwargs: Any,
+    ) -> Array:
         """`np.mean` of this array."""
         return np.mean(self, axis, dtype, out, keepdims, **kwargs)
 
-    def min(self, axis: Any = None, out: None = None, keepdims: bool = False, **kwargs: Any) -> Array:
+    def min(
+        self, axis: Any = None, out: None = None, keepdims: bool = False, **kwargs: Any
+    ) -> Array:
         """`np.min` of this array."""
         return np.min(self, axis, out, keepdims, **kwargs)
 
@@ -306,7 +326,14 @@ class ArrayTracer(Tracer):
         """`np.nonzero` of this array."""
         return np.nonzero(self)
 
-    def prod(self, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, **kwargs: Any) -> Array:
+    def prod(
+        self,
+        axis: Any = None,
+        dtype: Any = None,
+        out: None = None,
+        keepdims: bool = False,
+        **kwargs: Any,
+    ) -> Array:
         """`np.prod` of this array."""
         return np.prod(self, axis, dtype, out, keepdims, **kwargs)
 
@@ -330,10 +357,14 @@ class ArrayTracer(Tracer):
         """`np.searchsorted` of this array."""
         return np.searchsorted(self, v, side, sorter)
 
-    def sort(self, axis: int = -1, kind: Any = None, order: None = None, *, stable: bool | None = None) -> NoReturn:
+    def sort(
+        self, axis: int = -1, kind: Any = None, order: None = None, *, stable: bool | None = None
+    ) -> NoReturn:
         """Refused: it would change the array in place."""
         raise InPlaceWriteError(
-            "x.sort() would sort a traced array in place.", got=repr(self), fix="use the sorted copy: x = np.sort(x)"
+            "x.sort() would sort a traced array in place.",
+            got=repr(self),
+            fix="use the sorted copy: x = np.sort(x)",
         )
 
     def squeeze(self, axis: Any = None) -> Array:
@@ -341,12 +372,25 @@ class ArrayTracer(Tracer):
         return np.squeeze(self, axis)
 
     def std(
-        self, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, **kwargs: Any
+        self,
+        axis: Any = None,
+        dtype: Any = None,
+        out: None = None,
+        ddof: float = 0,
+        keepdims: bool = False,
+        **kwargs: Any,
     ) -> Array:
         """`np.std` of this array."""
         return np.std(self, axis, dtype, out, ddof, keepdims, **kwargs)
 
-    def sum(self, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, **kwargs: Any) -> Array:
+    def sum(
+        self,
+        axis: Any = None,
+        dtype: Any = None,
+        out: None = None,
+        keepdims: bool = False,
+        **kwargs: Any,
+    ) -> Array:
         """`np.sum` of this array."""
         return np.sum(self, axis, dtype, out, keepdims, **kwargs)
 
@@ -369,7 +413,13 @@ class ArrayTracer(Tracer):
         return np.transpose(self, axes or None)
 
     def var(
-        self, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, **kwargs: Any
+        self,
+        axis: Any = None,
+        dtype: Any = None,
+        out: None = None,
+        ddof: float = 0,
+        keepdims: bool = False,
+        **kwargs: Any,
     ) -> Array:
         """`np.var` of this array."""
         return np.var(self, axis, dtype, out, ddof, keepdims, **kwargs)
@@ -379,13 +429,19 @@ class ArrayTracer(Tracer):
     def __len__(self) -> int:
         shape = self.aval.shape
         if not shape:
-            raise ConcretizationError("len() of a traced value without axes.", got=repr(self.aval), needed="one axis or more")
+            raise ConcretizationError(
+                "len() of a traced value without axes.",
+                got=repr(self.aval),
+                needed="one axis or more",
+            )
         return shape[0]
 
     def __iter__(self) -> Iterator[Array]:
         if not self.aval.shape:
             raise ConcretizationError(
-                "a traced value without axes cannot be iterated over.", got=repr(self.aval), needed="one axis or more"
+                "a traced value without axes cannot be iterated over.",
+                got=repr(self.aval),
+                needed="one axis or more",
             )
         return iter([self[i] for i in range(self.aval.shape[0])])
 
@@ -466,10 +522,16 @@ def _apply(ours: Any, inputs: tuple[Any, ...]) -> Any:
         return ours(*operands)
     trace = newest_trace(operands)
     assert trace is not None
-    return trace.process(ours, operands, {}) if len(operands) != 2 else trace.process2(ours, operands[0], operands[1])
+    return (
+        trace.process(ours, operands, {})
+        if len(operands) != 2
+        else trace.process2(ours, operands[0], operands[1])
+    )
 
 
-def _special_ufunc_call(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _special_ufunc_call(
+    ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
     """`ufunc(..., dtype=...)`, `ufunc.reduce(...)` and the like."""
     name = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
     out = kwargs.pop("out", None)
@@ -490,10 +552,14 @@ def _special_ufunc_call(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], k
     kwargs.pop("subok", None)
     where = kwargs.pop("where", True)
     if where is not True:
-        raise unsupported_argument(name, "where", where, "choose afterwards: np.where(mask, f(x), other)")
+        raise unsupported_argument(
+            name, "where", where, "choose afterwards: np.where(mask, f(x), other)"
+        )
     dtype = kwargs.pop("dtype", None)
     if kwargs:
-        raise unsupported_argument(name, next(iter(kwargs)), next(iter(kwargs.values())), "leave it out")
+        raise unsupported_argument(
+            name, next(iter(kwargs)), next(iter(kwargs.values())), "leave it out"
+        )
     if dtype is not None:
         inputs = tuple([ew.astype(coerce(x), dtype) for x in inputs])
     ours = UFUNCS.get(ufunc)

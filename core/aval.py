@@ -58,7 +58,11 @@ class ShapedArray:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ShapedArray):
             return NotImplemented
-        return self.shape == other.shape and self.dtype == other.dtype and self.weak_type == other.weak_type
+        return (
+            self.shape == other.shape
+            and self.dtype == other.dtype
+            and self.weak_type == other.weak_type
+        )
 
     def __hash__(self) -> int:
         return hash((self.shape, self.dtype, self.weak_type))

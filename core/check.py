@@ -27,12 +27,20 @@ def check_program(program: Program) -> None:
 
     def define(var: Var, at: int) -> None:
         if var in known:
-            _refuse(program, at, "a variable is assigned twice", repr(var.aval), "single assignment")
+            _refuse(
+                program, at, "a variable is assigned twice", repr(var.aval), "single assignment"
+            )
         known.add(var)
 
     def use(atom: Atom, at: int) -> None:
         if isinstance(atom, Var) and atom not in known:
-            _refuse(program, at, "a variable is used before it is assigned", repr(atom.aval), "assignment first")
+            _refuse(
+                program,
+                at,
+                "a variable is used before it is assigned",
+                repr(atom.aval),
+                "assignment first",
+            )
 
     for var in (*program.inputs, *[v for v, _ in program.constants]):
         define(var, 0)
@@ -46,7 +54,13 @@ def check_program(program: Program) -> None:
         due = tuple(due) if primitive.multiple_results else (due,)
         found = tuple([v.aval for v in equation.outputs])
         if due != found:
-            _refuse(program, i, f"the result of {primitive.name!r} has the wrong type", str(found), str(due))
+            _refuse(
+                program,
+                i,
+                f"the result of {primitive.name!r} has the wrong type",
+                str(found),
+                str(due),
+            )
         for var in equation.outputs:
             define(var, i)
     for atom in program.outputs:
@@ -58,7 +72,10 @@ def _refuse(program: Program, at: int, what: str, got: str, needed: str) -> None
     for var in program.inputs:
         names.of(var)
     lines = equation_lines(program.equations, names)
-    shown = [f"{'-->' if i == at else '   '} {lines[i]}" for i in range(max(0, at - 3), min(len(lines), at + 4))]
+    shown = [
+        f"{'-->' if i == at else '   '} {lines[i]}"
+        for i in range(max(0, at - 3), min(len(lines), at + 4))
+    ]
     source = program.equations[at].source if at < len(program.equations) else None
     raise ProgramTypeError(
         f"check_program: {what}, in equation {at + 1} of {len(lines)} of {program.name}.",

@@ -82,7 +82,9 @@ def refuse_hidden_float(frame: FrameType, kind: str) -> None:
         numpys = name if hasattr(np, name) else None
         raise ArrayConversionError(
             f"{text}() takes a Python {kind}, so the result would not be traced and its derivative would be lost.",
-            fix=f"use np.{numpys}(...) instead" if numpys else f"use NumPy's functions instead of {text}",
+            fix=f"use np.{numpys}(...) instead"
+            if numpys
+            else f"use NumPy's functions instead of {text}",
             source=_source(frame),
         )
     if isinstance(called, type) and issubclass(called, np.generic):
@@ -91,7 +93,10 @@ def refuse_hidden_float(frame: FrameType, kind: str) -> None:
             fix=f"use x.astype({text}); or float(x) if a plain number is what you want",
             source=_source(frame),
         )
-    if isinstance(getattr(called, "__self__", None), np.ndarray) and called.__name__ in _WRITING_METHODS:
+    if (
+        isinstance(getattr(called, "__self__", None), np.ndarray)
+        and called.__name__ in _WRITING_METHODS
+    ):
         refuse_write(frame)
 
 
@@ -148,7 +153,7 @@ def check_scalar(tracer: Any, what: str) -> None:
     """Raise NumPy's error for a Python number of an array with more than one element."""
     if tracer.size != 1:
         raise ConcretizationError(
-            f"{what} needs an array of one element.", got=repr(tracer.aval), fix="index it, or reduce it with np.any / np.all / np.sum"
+            f"{what} needs an array of one element.",
+            got=repr(tracer.aval),
+            fix="index it, or reduce it with np.any / np.all / np.sum",
         )
-
-

@@ -16,7 +16,16 @@ from .aval import SCALAR_AVALS, Array
 from .errors import InPlaceWriteError, RuleDefinitionError, UnsupportedError
 from .tracing import Primitive, Tracer
 
-__all__ = ["DEFER", "FUNCTIONS", "KNOWN", "UFUNCS", "UFUNC_METHODS", "coerce", "implements", "is_traced"]
+__all__ = [
+    "DEFER",
+    "FUNCTIONS",
+    "KNOWN",
+    "UFUNCS",
+    "UFUNC_METHODS",
+    "coerce",
+    "implements",
+    "is_traced",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -55,7 +64,9 @@ def implements(*functions: Any) -> Callable[[F], F]:
 
         for f in dict.fromkeys(functions):  # NumPy gives some functions several names
             if f in FUNCTIONS:
-                raise RuleDefinitionError(f"{name_of(f)} is implemented twice.", fix="keep one of the two definitions")
+                raise RuleDefinitionError(
+                    f"{name_of(f)} is implemented twice.", fix="keep one of the two definitions"
+                )
             FUNCTIONS[f] = ours
         function.numpy_function = numpys  # type: ignore[attr-defined]  # read by the spec table's coverage test
         return function  # type: ignore[return-value]  # the same signature
@@ -66,7 +77,9 @@ def implements(*functions: Any) -> Callable[[F], F]:
 def implements_ufunc(ufunc: np.ufunc, ours: Primitive | Callable[..., Any]) -> None:
     """Let a primitive or a function do the work of a ufunc on traced values."""
     if ufunc in UFUNCS:
-        raise RuleDefinitionError(f"np.{ufunc.__name__} is implemented twice.", fix="keep one of the two definitions")
+        raise RuleDefinitionError(
+            f"np.{ufunc.__name__} is implemented twice.", fix="keep one of the two definitions"
+        )
     UFUNCS[ufunc] = ours
 
 
@@ -145,4 +158,8 @@ def unsupported(function: Any) -> UnsupportedError:
 
 def unsupported_argument(operation: str, argument: str, got: Any, fix: str) -> UnsupportedError:
     """The error for an argument of a NumPy function that is not supported on traced values."""
-    return UnsupportedError(f"{operation}: the argument {argument!r} is not supported on traced values.", got=repr(got), fix=fix)
+    return UnsupportedError(
+        f"{operation}: the argument {argument!r} is not supported on traced values.",
+        got=repr(got),
+        fix=fix,
+    )

@@ -132,7 +132,9 @@ class Program:
 
     def __call__(self, *args: Any) -> Any:
         leaves, treedef = tree.flatten(args)
-        tree.check_same_structure(self.in_tree, treedef, f"program {self.name}", "the arguments", "what it was made for")
+        tree.check_same_structure(
+            self.in_tree, treedef, f"program {self.name}", "the arguments", "what it was made for"
+        )
         for (path, leaf), var in zip(tree.leaves_with_path(args), self.inputs, strict=True):
             if np.shape(leaf) != var.aval.shape:
                 raise ShapeError(

@@ -59,10 +59,15 @@ def _equation_sides(equation: Equation, names: _Names) -> tuple[list[tuple[str, 
     inputs = " ".join([names.of(a) for a in equation.inputs])
     params = ", ".join([f"{k}={_param_text(v)}" for k, v in equation.params.items()])
     left = [(names.of(v), repr(v.aval)) for v in equation.outputs]
-    return left, f"{equation.primitive.name}{'[' + params + ']' if params else ''} {inputs}".rstrip()
+    return (
+        left,
+        f"{equation.primitive.name}{'[' + params + ']' if params else ''} {inputs}".rstrip(),
+    )
 
 
-def equation_lines(equations: tuple[Equation, ...], names: _Names, *, source: bool = False) -> list[str]:
+def equation_lines(
+    equations: tuple[Equation, ...], names: _Names, *, source: bool = False
+) -> list[str]:
     """One line an equation, with the types aligned."""
     rows = [_equation_sides(e, names) for e in equations]
     # A long left side (many results) is left out of the alignment, or it would push every line to the right.

@@ -109,7 +109,10 @@ def align_batch(rank: int, x: Array) -> Array:
 def _batch_elementwise(primitive: Primitive) -> Rule:
     def batch(size: int, batched: Sequence[bool], *args: Array, **params: Any) -> Array:
         rank = max([ndim_of(a) - b for a, b in zip(args, batched, strict=True)])
-        return primitive.bind(*[align_batch(rank, a) if b else a for a, b in zip(args, batched, strict=True)], **params)
+        return primitive.bind(
+            *[align_batch(rank, a) if b else a for a, b in zip(args, batched, strict=True)],
+            **params,
+        )
 
     return batch
 
@@ -160,9 +163,12 @@ def elementwise(
         run,
         shape=shape,
         jvps=rules,
-        transposes=transposes and tuple([_unbroadcasting(rule, i) for i, rule in enumerate(transposes)]),
+        transposes=transposes
+        and tuple([_unbroadcasting(rule, i) for i, rule in enumerate(transposes)]),
         linear=linear,
-        linear_args=() if transposes is None else tuple([i for i, rule in enumerate(transposes) if rule is not None]),
+        linear_args=()
+        if transposes is None
+        else tuple([i for i, rule in enumerate(transposes) if rule is not None]),
         elementwise=True,
     )
     primitive.batch = _batch_elementwise(primitive)
@@ -221,7 +227,13 @@ def linear(
 
 
 def bilinear(
-    name: str, impl: Rule, transpose_left: Rule, transpose_right: Rule, *, shape: Rule | None = None, batch: Rule | None
+    name: str,
+    impl: Rule,
+    transpose_left: Rule,
+    transpose_right: Rule,
+    *,
+    shape: Rule | None = None,
+    batch: Rule | None,
 ) -> Primitive:
     """An operation that is linear in each of its two operands while the other is fixed.
 
@@ -316,7 +328,9 @@ def reducer(
         kept = [1 if i in axes else d for i, d in enumerate(x.shape) if keepdims or i not in axes]
         return ShapedArray(tuple(kept), dtype(x.dtype))
 
-    def batch(size: int, batched: Sequence[bool], x: Array, *, axes: tuple[int, ...], **params: Any) -> Array:
+    def batch(
+        size: int, batched: Sequence[bool], x: Array, *, axes: tuple[int, ...], **params: Any
+    ) -> Array:
         return primitive.bind(x, axes=tuple([a + 1 for a in axes]), **params)
 
     primitive = Primitive(
@@ -334,7 +348,11 @@ def reducer(
 
 def expand_reduced(y: Array, x: Any, axes: tuple[int, ...], keepdims: bool) -> Array:
     """The result of a reduction with its axes put back at length 1, to broadcast against the operand."""
-    return y if keepdims else np.reshape(y, tuple([1 if i in axes else d for i, d in enumerate(x.shape)]))
+    return (
+        y
+        if keepdims
+        else np.reshape(y, tuple([1 if i in axes else d for i, d in enumerate(x.shape)]))
+    )
 
 
 def zero_derivative(

@@ -79,14 +79,17 @@ class Primitive:
     ) -> None:
         if name in Primitive.registry:
             raise RuleDefinitionError(
-                f"primitive {name!r} is defined already.", fix="choose another name, or change the first definition"
+                f"primitive {name!r} is defined already.",
+                fix="choose another name, or change the first definition",
             )
         self.name = name
         self.impl = impl
         self.shape = shape
         self.jvps = jvps
         self.jvp0: Rule | None = jvps[0] if jvps else None
-        self.jvp1: Rule | None = jvps[1] if jvps and (isinstance(jvps, Every) or len(jvps) > 1) else None
+        self.jvp1: Rule | None = (
+            jvps[1] if jvps and (isinstance(jvps, Every) or len(jvps) > 1) else None
+        )
         self.transposes = transposes
         self.batch = batch
         self.accumulate = accumulate
@@ -116,7 +119,9 @@ class Primitive:
     def missing(self, kind: str, trace: str, operand: int | None = None) -> NoReturn:
         """Raise the error that says which rule is missing and what it would have to look like."""
         contract = next(
-            line.strip().lstrip("- ") for line in (self.__doc__ or "").splitlines() if line.strip().startswith(f"- `{kind}")
+            line.strip().lstrip("- ")
+            for line in (self.__doc__ or "").splitlines()
+            if line.strip().startswith(f"- `{kind}")
         )
         where = "" if operand is None else f" for operand {operand}"
         raise MissingRuleError(
@@ -180,7 +185,9 @@ class Trace:
         self.number = next(_numbers)
         self.function = function
 
-    def process(self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]) -> Array:
+    def process(
+        self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
+    ) -> Array:
         """Apply `primitive` to operands of which at least one is a tracer of this trace, and none of a newer one."""
         raise NotImplementedError(f"{type(self).__name__} must say how it processes a primitive")
 
@@ -210,7 +217,9 @@ class ClosedTrace(Trace):
     label = "ended trace"
     ended_label: str
 
-    def process(self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]) -> NoReturn:
+    def process(
+        self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
+    ) -> NoReturn:
         tracer = next(a for a in args if isinstance(a, Tracer) and a._trace is self)
         self.refuse(tracer, f"{primitive.name!r} was applied to")
 

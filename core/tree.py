@@ -54,7 +54,11 @@ class TreeDef:
     __slots__ = ("kind", "meta", "children", "size", "order")
 
     def __init__(
-        self, kind: type | None, meta: Hashable, children: tuple[TreeDef, ...], order: tuple[Any, ...] = ()
+        self,
+        kind: type | None,
+        meta: Hashable,
+        children: tuple[TreeDef, ...],
+        order: tuple[Any, ...] = (),
     ) -> None:
         self.kind = kind
         self.meta = meta
@@ -67,7 +71,9 @@ class TreeDef:
             return True
         if not isinstance(other, TreeDef):
             return NotImplemented
-        return self.kind is other.kind and self.meta == other.meta and self.children == other.children
+        return (
+            self.kind is other.kind and self.meta == other.meta and self.children == other.children
+        )
 
     def __hash__(self) -> int:
         return hash((self.kind, self.meta, self.children))
@@ -98,7 +104,9 @@ _NODES: dict[type, _Node] = {}
 def _sorted_keys(keys: Iterable[Any]) -> tuple[Any, ...]:
     try:
         return tuple(sorted(keys))
-    except TypeError:  # keys of several types: any fixed order will do, as long as equal dicts agree
+    except (
+        TypeError
+    ):  # keys of several types: any fixed order will do, as long as equal dicts agree
         return tuple(sorted(keys, key=lambda k: (type(k).__name__, repr(k))))
 
 
@@ -120,7 +128,12 @@ def _attribute_key(names: Any, i: int) -> str:
     return f".{names[i]}"
 
 
-_NODES[dict] = _Node("dict", _split_dict, lambda keys, xs: dict(zip(keys, xs, strict=True)), lambda k, i: f"[{k[i]!r}]")
+_NODES[dict] = _Node(
+    "dict",
+    _split_dict,
+    lambda keys, xs: dict(zip(keys, xs, strict=True)),
+    lambda k, i: f"[{k[i]!r}]",
+)
 _NODES[OrderedDict] = _Node(
     "OrderedDict",
     lambda d: (list(d.values()), tuple(d)),
@@ -139,7 +152,9 @@ _NODES[type(None)] = _Node("None", lambda _: ((), None), lambda _, xs: None, _in
 
 
 def _namedtuple_node(kind: Any) -> _Node:
-    return _Node(kind.__name__, lambda t: (t, kind._fields), lambda _, xs: kind(*xs), _attribute_key)
+    return _Node(
+        kind.__name__, lambda t: (t, kind._fields), lambda _, xs: kind(*xs), _attribute_key
+    )
 
 
 def _is_namedtuple(kind: type) -> bool:
@@ -384,7 +399,9 @@ def _paths(treedef: TreeDef, prefix: str) -> list[str]:
     return found
 
 
-def map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
+def map(
+    f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Callable[[Any], bool] | None = None
+) -> Any:
     """Apply a function to every leaf, or to the matching leaves of several trees.
 
     Args:
@@ -413,7 +430,9 @@ def map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Callable[[Any], b
     return _build(treedef, iter([f(*xs) for xs in zip(*columns, strict=True)]))
 
 
-def check_same_structure(expected: TreeDef, found: TreeDef, operation: str, which: str, like: str) -> None:
+def check_same_structure(
+    expected: TreeDef, found: TreeDef, operation: str, which: str, like: str
+) -> None:
     """Raise a TreeError that shows the first place where two structures part."""
     if expected == found:
         return
@@ -427,7 +446,11 @@ def check_same_structure(expected: TreeDef, found: TreeDef, operation: str, whic
 
 def first_difference(expected: TreeDef, found: TreeDef, path: str = "") -> tuple[str, str, str]:
     """Path, expected and found part of the first place where two structures differ."""
-    if expected.kind is not found.kind or expected.kind is None or len(expected.children) != len(found.children):
+    if (
+        expected.kind is not found.kind
+        or expected.kind is None
+        or len(expected.children) != len(found.children)
+    ):
         return path, _summary(expected), _summary(found)
     if expected.meta != found.meta:
         return path, f"keys {expected.meta!r}", f"keys {found.meta!r}"
@@ -458,7 +481,9 @@ def broadcast_prefix(prefix: Any, treedef: TreeDef, operation: str, name: str) -
     return out
 
 
-def _broadcast_into(prefix: Any, treedef: TreeDef, out: list[Any], operation: str, name: str, path: str) -> None:
+def _broadcast_into(
+    prefix: Any, treedef: TreeDef, out: list[Any], operation: str, name: str, path: str
+) -> None:
     if prefix is None or not _is_node(type(prefix)):
         out.extend([prefix] * treedef.size)
         return

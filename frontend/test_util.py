@@ -87,26 +87,38 @@ def _check(
     numeric = _difference(f, args, tangents, eps)
     y, forward = jvp(f, args, tangents)
     if "fwd" in modes:
-        _compare(f"{operation}: jvp disagrees with finite differences", forward, numeric, atol, rtol)
+        _compare(
+            f"{operation}: jvp disagrees with finite differences", forward, numeric, atol, rtol
+        )
     ct = tree.map(lambda v: _direction(rng, v), y)
     if "rev" in modes:
         _, pullback = vjp(f, *args)
         left = _real_dot(ct, numeric)
         right = _real_dot(pullback(ct), tangents)
-        _compare(f"{operation}: vjp disagrees with finite differences (<ct, J t>)", right, left, atol, rtol)
+        _compare(
+            f"{operation}: vjp disagrees with finite differences (<ct, J t>)",
+            right,
+            left,
+            atol,
+            rtol,
+        )
     if order > 1:
         if "fwd" in modes:
 
             def first(*xs: Any) -> Any:
                 return jvp(f, xs, tangents)[1]
 
-            _check(f"{operation}, jvp", first, args, order - 1, modes, atol * 10, rtol * 10, eps, rng)
+            _check(
+                f"{operation}, jvp", first, args, order - 1, modes, atol * 10, rtol * 10, eps, rng
+            )
         if "rev" in modes:
 
             def pulled(*xs: Any) -> Any:
                 return vjp(f, *xs)[1](ct)
 
-            _check(f"{operation}, vjp", pulled, args, order - 1, modes, atol * 10, rtol * 10, eps, rng)
+            _check(
+                f"{operation}, vjp", pulled, args, order - 1, modes, atol * 10, rtol * 10, eps, rng
+            )
 
 
 def _direction(rng: np.random.Generator, x: Array) -> Array:

@@ -128,7 +128,8 @@ def split_aux(operation: str, result: Any, has_aux: bool) -> tuple[Any, Any]:
     if not isinstance(result, tuple) or len(result) != 2:
         raise TreeError(
             f"{operation}: with has_aux=True the function must return a pair (result, aux).",
-            got=f"{type(result).__name__}" + (f" of {len(result)}" if isinstance(result, tuple) else ""),
+            got=f"{type(result).__name__}"
+            + (f" of {len(result)}" if isinstance(result, tuple) else ""),
             needed="a tuple of two",
             fix="return y, aux; or leave has_aux out",
         )
@@ -136,12 +137,18 @@ def split_aux(operation: str, result: Any, has_aux: bool) -> tuple[Any, Any]:
 
 
 def select_arguments(
-    operation: str, fun: Callable[..., Any], argnums: int | Sequence[int], args: Sequence[Any], kwargs: dict[str, Any]
+    operation: str,
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int],
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
 ) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     """A function of the arguments in `argnums` alone, and those arguments."""
     numbers = (argnums,) if isinstance(argnums, int | np.integer) else tuple(argnums)
     if not all([isinstance(i, int | np.integer) for i in numbers]):
-        raise DtypeError(f"{operation}: argnums must be an int or a tuple of ints.", got=repr(argnums))
+        raise DtypeError(
+            f"{operation}: argnums must be an int or a tuple of ints.", got=repr(argnums)
+        )
     n = len(args)
     positions = [i + n if i < 0 else i for i in numbers]
     if any([not 0 <= i < n for i in positions]):

@@ -20,7 +20,10 @@ __all__ = ["check_complex_inputs", "grad", "hvp", "value_and_grad"]
 
 
 def value_and_grad(
-    fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
 ) -> Callable[..., Any]:
     """Make a function that returns the value of `fun` and its gradient.
 
@@ -50,7 +53,10 @@ def value_and_grad(
 
 
 def grad(
-    fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
 ) -> Callable[..., Any]:
     """Make a function that returns the gradient of `fun` (reverse mode).
 
@@ -85,7 +91,11 @@ def grad(
 
 
 def _gradient_function(
-    label: str, fun: Callable[..., Any], argnums: int | Sequence[int], has_aux: bool, holomorphic: bool
+    label: str,
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int],
+    has_aux: bool,
+    holomorphic: bool,
 ) -> Callable[..., Any]:
     operation = f"{label} of {describe_function(fun)}"
     single = isinstance(argnums, int | np.integer)
@@ -104,14 +114,18 @@ def _gradient_function(
     return value_and_gradient
 
 
-def _scalar_type(operation: str, avals: Sequence[ShapedArray], value: Any, holomorphic: bool) -> ShapedArray:
+def _scalar_type(
+    operation: str, avals: Sequence[ShapedArray], value: Any, holomorphic: bool
+) -> ShapedArray:
     """The type of the one scalar result; an error for any other."""
     if len(avals) != 1 or flatten(value)[1].kind is not None:
         raise NonScalarOutputError(
             f"{operation}: the function must return one scalar, but returned a {type(value).__name__}.",
             got=f"{type(value).__name__} of " + (", ".join([repr(a) for a in avals]) or "nothing"),
             needed="one number",
-            fix="return the number alone; has_aux=True returns more beside it" if avals else "return the value (is a `return` missing?)",
+            fix="return the number alone; has_aux=True returns more beside it"
+            if avals
+            else "return the value (is a `return` missing?)",
         )
     aval = avals[0]
     if aval.shape:
@@ -123,7 +137,9 @@ def _scalar_type(operation: str, avals: Sequence[ShapedArray], value: Any, holom
         )
     if holomorphic and aval.dtype.kind != "c":
         raise DtypeError(
-            f"{operation}: with holomorphic=True the result must be complex.", got=repr(aval), fix="leave holomorphic out"
+            f"{operation}: with holomorphic=True the result must be complex.",
+            got=repr(aval),
+            fix="leave holomorphic out",
         )
     if not holomorphic and aval.dtype.kind == "c":
         raise DtypeError(
@@ -156,7 +172,10 @@ def check_complex_inputs(operation: str, args: Sequence[Any], holomorphic: bool)
 
 
 def hvp(
-    fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], argnums: int | Sequence[int] = 0
+    fun: Callable[..., Any],
+    primals: Sequence[Any],
+    tangents: Sequence[Any],
+    argnums: int | Sequence[int] = 0,
 ) -> Any:
     """Multiply the Hessian of `fun` by a vector, without forming it: forward mode over reverse mode.
 

@@ -21,7 +21,10 @@ __all__ = ["hessian", "jacfwd", "jacobian", "jacrev"]
 
 
 def jacfwd(
-    fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
 ) -> Callable[..., Any]:
     """Make a function that returns the Jacobian of `fun`, by forward mode: good for few inputs and many outputs.
 
@@ -48,7 +51,10 @@ def jacfwd(
 
 
 def jacrev(
-    fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
 ) -> Callable[..., Any]:
     """Make a function that returns the Jacobian of `fun`, by reverse mode: good for many inputs and few outputs.
 
@@ -74,7 +80,10 @@ def jacrev(
 
 
 def jacobian(
-    fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
 ) -> Callable[..., Any]:
     """Make a function that returns the Jacobian of `fun`, by forward or reverse mode, whichever takes fewer passes.
 
@@ -99,7 +108,10 @@ def jacobian(
 
 
 def hessian(
-    fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
 ) -> Callable[..., Any]:
     """Make a function that returns the second derivatives of `fun`: forward mode over reverse mode.
 
@@ -126,7 +138,11 @@ def hessian(
 
 
 def _jacobian_function(
-    label: str, fun: Callable[..., Any], argnums: int | Sequence[int], has_aux: bool, holomorphic: bool
+    label: str,
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int],
+    has_aux: bool,
+    holomorphic: bool,
 ) -> Callable[..., Any]:
     operation = f"{label} of {describe_function(fun)}"
     single = isinstance(argnums, int | np.integer)
@@ -137,7 +153,9 @@ def _jacobian_function(
         selected, chosen = select_arguments(operation, fun, argnums, args, kwargs)
         check_complex_inputs(operation, chosen, holomorphic)
         _, linear, aux = record(label, selected, chosen, has_aux)
-        forward = label == "jacfwd" or (label == "jacobian" and _size(linear.in_avals) <= _size(linear.out_avals))
+        forward = label == "jacfwd" or (
+            label == "jacobian" and _size(linear.in_avals) <= _size(linear.out_avals)
+        )
         if not holomorphic:
             _check_real(operation, linear, forward)
         rows = _columns(linear) if forward else _rows(linear)
@@ -190,11 +208,20 @@ def _rows(linear: LinearFunction) -> list[list[Array]]:
     """Pull all unit cotangents back at once."""
     basis = tree.unflatten(linear.out_tree, _basis(linear.out_avals, linear.in_avals))
     pulled = tree.leaves(vmap(linear.transpose)(basis))
-    columns = [_split(g, linear.out_avals, [*aval.shape], leading=True) for g, aval in zip(pulled, linear.in_avals, strict=True)]
-    return [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in linear.out_avals]
+    columns = [
+        _split(g, linear.out_avals, [*aval.shape], leading=True)
+        for g, aval in zip(pulled, linear.in_avals, strict=True)
+    ]
+    return (
+        [list(row) for row in zip(*columns, strict=True)]
+        if columns
+        else [[] for _ in linear.out_avals]
+    )
 
 
-def _split(stacked: Array, avals: Sequence[ShapedArray], shape: list[int], leading: bool) -> list[Array]:
+def _split(
+    stacked: Array, avals: Sequence[ShapedArray], shape: list[int], leading: bool
+) -> list[Array]:
     """Cut the axis of unit vectors into one block for each type, with that type's shape."""
     blocks, start = [], 0
     for aval in avals:

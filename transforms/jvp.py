@@ -22,7 +22,14 @@ from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import DtypeError, ShapeError
 from ..core.source import Source, describe_function, user_frame
 from ..core.tracing import Primitive, Trace, Tracer
-from .api import boundary, check_differentiable, flatten_arguments, flatten_result, plain_output, split_aux
+from .api import (
+    boundary,
+    check_differentiable,
+    flatten_arguments,
+    flatten_result,
+    plain_output,
+    split_aux,
+)
 from .linear import LinearTracer
 
 __all__ = ["JVPTrace", "JVPTracer", "jvp"]
@@ -33,7 +40,9 @@ class JVPTracer(ArrayTracer):
 
     __slots__ = ("primal", "tangent", "code", "offset")
 
-    def __init__(self, trace: Trace, primal: Array, tangent: Array, code: CodeType | None, offset: int) -> None:
+    def __init__(
+        self, trace: Trace, primal: Array, tangent: Array, code: CodeType | None, offset: int
+    ) -> None:
         self._trace = trace
         self.primal = primal
         self.tangent = tangent
@@ -105,7 +114,9 @@ class JVPTrace(Trace):
         frame = sys._getframe(2)
         return JVPTracer(self, y, y_dot, frame.f_code, frame.f_lasti)
 
-    def process(self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]) -> Array:
+    def process(
+        self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
+    ) -> Array:
         primals: list[Array] = []
         tangents: list[Array | None] = []
         for a in args:
@@ -182,7 +193,9 @@ def zeros_of(x: Array) -> Array:
     return np.broadcast_to(zero, aval.shape) if aval.shape else zero
 
 
-def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
+def jvp(
+    fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
+) -> Any:
     """Evaluate a function and its directional derivative (forward mode).
 
     Args:
@@ -207,7 +220,9 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
 
 
 @boundary
-def _jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool) -> Any:
+def _jvp(
+    fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool
+) -> Any:
     name = describe_function(fun)
     operation = f"jvp of {name}"
     leaves, in_tree = flatten_arguments(operation, primals)
@@ -222,10 +237,13 @@ def _jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any
     result, aux = split_aux(operation, result, has_aux)
     outs, out_tree = flatten_result(operation, result)
     pairs = [
-        (o.primal, o.tangent) if type(o) is JVPTracer and o._trace is trace else (o, None) for o in outs
+        (o.primal, o.tangent) if type(o) is JVPTracer and o._trace is trace else (o, None)
+        for o in outs
     ]
     y = tree.unflatten(out_tree, [plain_output(p) for p, _ in pairs])
-    y_dot = tree.unflatten(out_tree, [plain_output(zeros_of(p) if t is None else t) for p, t in pairs])
+    y_dot = tree.unflatten(
+        out_tree, [plain_output(zeros_of(p) if t is None else t) for p, t in pairs]
+    )
     if has_aux:
         return y, y_dot, tree.map(lambda v: primal_part(v, trace), aux)
     return y, y_dot
@@ -257,7 +275,9 @@ def match_leaf(operation: str, what: str, leaf: Any, aval: ShapedArray, like: st
         found = aval_of(leaf)
     if found.shape != aval.shape:
         raise ShapeError(
-            f"{operation}: {what} has another shape than {like}.", got=repr(found), needed=repr(aval)
+            f"{operation}: {what} has another shape than {like}.",
+            got=repr(found),
+            needed=repr(aval),
         )
     if found.weak_type and found.dtype.kind in "if" or found.weak_type and aval.dtype.kind == "c":
         return aval.dtype.type(leaf)

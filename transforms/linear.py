@@ -130,14 +130,20 @@ class LinearTrace(Trace):
         self.tape.append((None, None, None))
         return tracer
 
-    def process(self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]) -> Array:
+    def process(
+        self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
+    ) -> Array:
         active = [i for i, a in enumerate(args) if type(a) is LinearTracer and a._trace is self]
         self.check_linear(primitive, args, active)
-        if primitive is multiply_p and active[0] == 1:  # the tangent first, as the tape's other entries have it
+        if (
+            primitive is multiply_p and active[0] == 1
+        ):  # the tangent first, as the tape's other entries have it
             args = (args[1], args[0])
         return self.record(primitive, tuple(args), params)
 
-    def check_linear(self, primitive: Primitive, args: Sequence[Array], active: Sequence[int]) -> None:
+    def check_linear(
+        self, primitive: Primitive, args: Sequence[Array], active: Sequence[int]
+    ) -> None:
         """Raise unless the operation is linear in its traced operands."""
         inside = all([i in primitive.linear_args for i in active])
         if primitive.linear == "separately" and inside and len(active) == 1:
@@ -158,7 +164,9 @@ class LinearTrace(Trace):
             fix="use linearize or vjp, which take the linear part of any function at a point",
         )
 
-    def record(self, primitive: Primitive, args: tuple[Array, ...], params: Mapping[str, Any]) -> Array:
+    def record(
+        self, primitive: Primitive, args: tuple[Array, ...], params: Mapping[str, Any]
+    ) -> Array:
         """Append an equation, and return its result or results."""
         tape = self.tape
         i = len(tape)
@@ -206,7 +214,9 @@ def infer_aval(tracer: LinearTracer) -> None:
 # Running forward.
 
 
-def pushforward(tape: Tape, tangents: Sequence[Array], outputs: Sequence[LinearTracer | None]) -> list[Array | None]:
+def pushforward(
+    tape: Tape, tangents: Sequence[Array], outputs: Sequence[LinearTracer | None]
+) -> list[Array | None]:
     """Evaluate a linear program: one value for each output, None where the output is zero."""
     env: list[Any] = list(tangents) + [None] * (len(tape) - len(tangents))
     for i in range(len(tangents), len(tape)):
@@ -246,7 +256,9 @@ class _Pieces:
         self.places.append((index, len(arrays)))
 
     def total(self, aval: ShapedArray) -> Array:
-        y = scatter_sum_p.bind(*self.cts, *self.arrays, places=tuple(self.places), shape=aval.shape, dtype=aval.dtype)
+        y = scatter_sum_p.bind(
+            *self.cts, *self.arrays, places=tuple(self.places), shape=aval.shape, dtype=aval.dtype
+        )
         return y if self.dense is None else self.dense + y
 
 
@@ -273,11 +285,17 @@ class _Cotangents:
             if type(total) is np.ndarray:
                 self.owned.add(i)
 
-    def add_at(self, x: LinearTracer, ct: Array, primitive: Primitive, args: Sequence[Any], index: Any) -> None:
+    def add_at(
+        self, x: LinearTracer, ct: Array, primitive: Primitive, args: Sequence[Any], index: Any
+    ) -> None:
         """Add the transpose of an indexing operation: into the buffer where it is plain, as a piece where it is not."""
         i, arrays = x.index, args[1:]
         old = self.of[i]
-        if type(old) is _Pieces or isinstance(old, Tracer) or any([isinstance(v, Tracer) for v in (ct, *arrays)]):
+        if (
+            type(old) is _Pieces
+            or isinstance(old, Tracer)
+            or any([isinstance(v, Tracer) for v in (ct, *arrays)])
+        ):
             if type(old) is not _Pieces:
                 old = self.of[i] = _Pieces(old)
             old.add(ct, arrays, index)
@@ -291,7 +309,12 @@ class _Cotangents:
 
 
 def backward_pass(
-    tape: Tape, n_inputs: int, outputs: Sequence[LinearTracer | None], cts: Sequence[Array], avals: Sequence[ShapedArray], once: bool
+    tape: Tape,
+    n_inputs: int,
+    outputs: Sequence[LinearTracer | None],
+    cts: Sequence[Array],
+    avals: Sequence[ShapedArray],
+    once: bool,
 ) -> list[Array]:
     """Evaluate the transpose of a linear program by one walk in reverse.
 
@@ -342,7 +365,13 @@ def backward_pass(
     return [_finish(table, i, avals[i], seeds) for i in range(n_inputs)]
 
 
-def _transpose_equation(table: _Cotangents, primitive: Primitive, args: Sequence[Any], params: Mapping[str, Any], ct: Array) -> None:
+def _transpose_equation(
+    table: _Cotangents,
+    primitive: Primitive,
+    args: Sequence[Any],
+    params: Mapping[str, Any],
+    ct: Array,
+) -> None:
     """Hand the cotangent of an equation's result on to its operands."""
     if type(ct) is _Pieces:
         out = primitive.shape(*[aval_of(v) for v in args], **params)  # type: ignore[misc]  # it was recorded with it
@@ -372,11 +401,15 @@ def _finish(table: _Cotangents, i: int, aval: ShapedArray, seeds: set[int]) -> A
     if type(ct) is np.ndarray:
         if not aval.shape:
             return ct[()]
-        if i not in table.owned and (ct.base is not None or not ct.flags.writeable or id(ct) in seeds):
+        if i not in table.owned and (
+            ct.base is not None or not ct.flags.writeable or id(ct) in seeds
+        ):
             ct = ct.copy()
         seeds.add(id(ct))
         return ct
-    return aval.dtype.type(ct) if type(ct) is float or type(ct) is complex or type(ct) is int else ct
+    return (
+        aval.dtype.type(ct) if type(ct) is float or type(ct) is complex or type(ct) is int else ct
+    )
 
 
 # Writing the program out.
@@ -430,4 +463,6 @@ def to_program(
 
     results = [result(out, aval) for out, aval in zip(outputs, out_avals, strict=True)]
     inputs = [variables[i] for i in range(len(in_avals))]
-    return Program(inputs, equations, results, constants, name=name, in_tree=in_tree, out_tree=out_tree)
+    return Program(
+        inputs, equations, results, constants, name=name, in_tree=in_tree, out_tree=out_tree
+    )

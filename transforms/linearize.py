@@ -17,7 +17,14 @@ from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import DtypeError
 from ..core.ir import Program
 from ..core.source import describe_function
-from .api import boundary, check_differentiable, flatten_arguments, flatten_result, plain_output, split_aux
+from .api import (
+    boundary,
+    check_differentiable,
+    flatten_arguments,
+    flatten_result,
+    plain_output,
+    split_aux,
+)
 from .jvp import JVPTrace, JVPTracer, match_leaf, primal_part
 from .linear import LinearTrace, LinearTracer, Tape, backward_pass, pushforward, to_program
 
@@ -76,7 +83,9 @@ class LinearFunction:
         With `once` the recorded program is used up, so that its memory is freed on the way.
         """
         cts = cotangent_leaves(self, ct)
-        leaves = backward_pass(self.tape, len(self.in_avals), self.outputs, cts, self.in_avals, once)
+        leaves = backward_pass(
+            self.tape, len(self.in_avals), self.outputs, cts, self.in_avals, once
+        )
         found: tuple[Any, ...] = tree.unflatten(self.in_tree, leaves)
         return found
 
@@ -96,11 +105,16 @@ def _push(linear: LinearFunction, tangents: tuple[Any, ...]) -> Any:
     ]
     results = pushforward(linear.tape, dots, linear.outputs)
     filled = [
-        np.zeros(aval.shape, aval.dtype) if y is None else y for y, aval in zip(results, linear.out_avals, strict=True)
+        np.zeros(aval.shape, aval.dtype) if y is None else y
+        for y, aval in zip(results, linear.out_avals, strict=True)
     ]
     passed_on = {id(t) for t in dots}
     return tree.unflatten(
-        linear.out_tree, [plain_output(y.copy() if type(y) is np.ndarray and id(y) in passed_on else y) for y in filled]
+        linear.out_tree,
+        [
+            plain_output(y.copy() if type(y) is np.ndarray and id(y) in passed_on else y)
+            for y in filled
+        ],
     )
 
 
@@ -108,7 +122,9 @@ def cotangent_leaves(linear: LinearFunction, ct: Any) -> list[Array]:
     """The leaves of a cotangent, checked against the result's structure and types."""
     operation = f"the pullback of {linear.name}"
     leaves, treedef = tree.flatten(ct)
-    tree.check_same_structure(linear.out_tree, treedef, operation, "the cotangent", "the function's result")
+    tree.check_same_structure(
+        linear.out_tree, treedef, operation, "the cotangent", "the function's result"
+    )
     paths = [path for path, _ in tree.leaves_with_path(ct)]
     return [
         match_leaf(operation, f"the cotangent{path and ' '}{path}", t, aval, "the result")
@@ -142,7 +158,13 @@ def record(
         values.append(plain_output(o.primal if traced else o))
         outputs.append(o.tangent if traced else None)
     function = LinearFunction(
-        name, linear.tape, in_tree, [aval_of(x) for x in leaves], outputs, out_tree, [aval_of(v) for v in values]
+        name,
+        linear.tape,
+        in_tree,
+        [aval_of(x) for x in leaves],
+        outputs,
+        out_tree,
+        [aval_of(v) for v in values],
     )
     if has_aux:
         aux = tree.map(lambda v: primal_part(v, trace), aux)
@@ -241,7 +263,9 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
 
 
 @boundary
-def _linear_transpose(fun: Callable[..., Any], primals: Sequence[Any]) -> Callable[[Any], tuple[Any, ...]]:
+def _linear_transpose(
+    fun: Callable[..., Any], primals: Sequence[Any]
+) -> Callable[[Any], tuple[Any, ...]]:
     name = describe_function(fun)
     operation = f"linear_transpose of {name}"
     leaves, in_tree = tree.flatten(tuple(primals))
@@ -265,5 +289,7 @@ def _type_of(operation: str, x: Any) -> ShapedArray:
             raise tree.leaf_type_error(operation, "an argument", x) from None
         aval = ShapedArray(tuple(x.shape), np.dtype(x.dtype))
     if aval.dtype.kind not in "fc":
-        raise DtypeError(f"{operation}: linear functions are of floats or complex numbers.", got=repr(aval))
+        raise DtypeError(
+            f"{operation}: linear functions are of floats or complex numbers.", got=repr(aval)
+        )
     return aval

@@ -78,18 +78,24 @@ class ProgramTrace(Trace):
             self.constants[id(x)] = (Var(aval_of(x)), x)
         return self.constants[id(x)][0]
 
-    def process(self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]) -> Array:
+    def process(
+        self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
+    ) -> Array:
         if primitive.shape is None:
             primitive.missing("shape", self.label)
         source = user_source()
         inputs = [self.atom(a) for a in args]
         due = primitive.shape(*[a.aval for a in inputs], **params)
-        outs = [self.variable(aval, source) for aval in (due if primitive.multiple_results else (due,))]
+        outs = [
+            self.variable(aval, source) for aval in (due if primitive.multiple_results else (due,))
+        ]
         self.equations.append(Equation(primitive, inputs, [o.var for o in outs], params, source))
         return tuple(outs) if primitive.multiple_results else outs[0]
 
 
-def make_program(fun: Callable[..., Any], static_argnums: int | Sequence[int] = ()) -> Callable[..., Program]:
+def make_program(
+    fun: Callable[..., Any], static_argnums: int | Sequence[int] = ()
+) -> Callable[..., Program]:
     """Make a function that traces `fun` and returns it as a program.
 
     Args:
@@ -133,7 +139,10 @@ def _trace_program(
     operation = f"make_program of {name}"
     n = len(args)
     if any([not -n <= i < n for i in static]):
-        raise ShapeError(f"{operation}: static_argnums={sorted(static)} is out of range.", got=f"{n} positional arguments")
+        raise ShapeError(
+            f"{operation}: static_argnums={sorted(static)} is out of range.",
+            got=f"{n} positional arguments",
+        )
     fixed = {i % n for i in static}
     dynamic = tuple([a for i, a in enumerate(args) if i not in fixed])
     leaves, in_tree = tree.flatten(dynamic)
@@ -160,6 +169,11 @@ def _trace_program(
 
 
 def _type_of(operation: str, path: str, x: Any) -> ShapedArray:
-    if not isinstance(x, np.ndarray | Tracer) and hasattr(x, "shape") and hasattr(x, "dtype") and not hasattr(x, "__array__"):
+    if (
+        not isinstance(x, np.ndarray | Tracer)
+        and hasattr(x, "shape")
+        and hasattr(x, "dtype")
+        and not hasattr(x, "__array__")
+    ):
         return ShapedArray(tuple(x.shape), np.dtype(x.dtype), getattr(x, "weak_type", False))
     return aval_of(as_array_leaf(operation, f"argument {path}", x))

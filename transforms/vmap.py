@@ -72,7 +72,9 @@ class BatchTrace(Trace):
         super().__init__(function)
         self.size = size
 
-    def process(self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]) -> Array:
+    def process(
+        self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
+    ) -> Array:
         batched = [type(a) is BatchTracer and a._trace is self for a in args]
         if primitive.batch is None:
             primitive.missing("batch", self.label)
@@ -145,9 +147,14 @@ def _run(
     names = sorted(kwargs)
     extra, kwargs_tree = flatten_arguments(operation, [kwargs[k] for k in names])
     axes += [0] * len(extra)
-    paths += [f"keyword argument {k}{p}" for k in names for p, _ in tree.leaves_with_path(kwargs[k])]
+    paths += [
+        f"keyword argument {k}{p}" for k in names for p, _ in tree.leaves_with_path(kwargs[k])
+    ]
     leaves += extra
-    axes = [_normalize_axis(operation, path, leaf, axis) for path, leaf, axis in zip(paths, leaves, axes, strict=True)]
+    axes = [
+        _normalize_axis(operation, path, leaf, axis)
+        for path, leaf, axis in zip(paths, leaves, axes, strict=True)
+    ]
     size = _batch_size(operation, paths, leaves, axes, axis_size)
     trace = BatchTrace(name, size)
     try:
@@ -161,11 +168,15 @@ def _run(
     finally:
         trace.close()
     outs, out_tree = flatten_result(operation, result)
-    out_prefix = tuple(out_axes) if isinstance(out_axes, list) and out_tree.kind is tuple else out_axes
+    out_prefix = (
+        tuple(out_axes) if isinstance(out_axes, list) and out_tree.kind is tuple else out_axes
+    )
     targets = tree.broadcast_prefix(out_prefix, out_tree, operation, "out_axes")
     finished = [
         _place(operation, path, o, axis, trace, size)
-        for (path, o), axis in zip(tree.leaves_with_path(tree.unflatten(out_tree, outs)), targets, strict=True)
+        for (path, o), axis in zip(
+            tree.leaves_with_path(tree.unflatten(out_tree, outs)), targets, strict=True
+        )
     ]
     return tree.unflatten(out_tree, finished)
 
@@ -175,7 +186,9 @@ def _normalize_axis(operation: str, path: str, leaf: Array, axis: Any) -> int | 
         return None
     if not isinstance(axis, int | np.integer):
         raise BatchError(
-            f"{operation}: in_axes must hold ints and None.", got=f"{axis!r} for {path}", fix="see help(wengert.vmap)"
+            f"{operation}: in_axes must hold ints and None.",
+            got=f"{axis!r} for {path}",
+            fix="see help(wengert.vmap)",
         )
     aval = aval_of(leaf)
     if not -aval.ndim <= axis < aval.ndim:
@@ -189,11 +202,20 @@ def _normalize_axis(operation: str, path: str, leaf: Array, axis: Any) -> int | 
 
 
 def _batch_size(
-    operation: str, paths: Sequence[str], leaves: Sequence[Array], axes: Sequence[int | None], axis_size: int | None
+    operation: str,
+    paths: Sequence[str],
+    leaves: Sequence[Array],
+    axes: Sequence[int | None],
+    axis_size: int | None,
 ) -> int:
-    sizes = [None if axis is None else aval_of(x).shape[axis] for x, axis in zip(leaves, axes, strict=True)]
+    sizes = [
+        None if axis is None else aval_of(x).shape[axis]
+        for x, axis in zip(leaves, axes, strict=True)
+    ]
     found = [s for s in sizes if s is not None]
-    wanted = axis_size if axis_size is not None else max(set(found), key=found.count) if found else None
+    wanted = (
+        axis_size if axis_size is not None else max(set(found), key=found.count) if found else None
+    )
     if wanted is None:
         raise BatchError(
             f"{operation}: no argument is batched, so the size of the batch is unknown.",

@@ -53,9 +53,7 @@ def _transpose_right(ct: Array, a: Array, b: Any) -> Array:
 
 
 def _matmul_shape(a: ShapedArray, b: ShapedArray) -> ShapedArray:
-    return _matmul_by_sample(
-        *[ShapedArray(x.shape, x.dtype) for x in (a, b)]
-    )
+    return _matmul_by_sample(*[ShapedArray(x.shape, x.dtype) for x in (a, b)])
 
 
 _matmul_by_sample = shape_by_sample(np.matmul)
@@ -76,7 +74,9 @@ def _matmul_batch(size: int, batched: Sequence[bool], a: Array, b: Array) -> Arr
         return y if a_ndim > 1 else (y[..., 0, :] if b_ndim > 1 else y[..., 0])
     if a_batched:
         if a_ndim == 2 and b_ndim == 2:  # one large product instead of many small ones
-            return np.reshape(matmul_p.bind(np.reshape(a, (-1, a.shape[2])), b), (size, a.shape[1], b.shape[1]))
+            return np.reshape(
+                matmul_p.bind(np.reshape(a, (-1, a.shape[2])), b), (size, a.shape[1], b.shape[1])
+            )
         if a_ndim == 1 and b_ndim > 2:
             return matmul_p.bind(a[(slice(None), *[None] * (b_ndim - 1))], b)[..., 0, :]
         missing = max(b_ndim - a_ndim, 0) if a_ndim > 1 else 0
@@ -97,7 +97,10 @@ matmul_p = bilinear(
 def matmul(x1: Array, x2: Array, /) -> Array:
     """`np.matmul`, and the operator `@`, on traced values."""
     a, b = asarray(x1, "np.matmul"), asarray(x2, "np.matmul")
-    a_shape, b_shape = np.shape(a) if type(a) is float else a.shape, np.shape(b) if type(b) is float else b.shape
+    a_shape, b_shape = (
+        np.shape(a) if type(a) is float else a.shape,
+        np.shape(b) if type(b) is float else b.shape,
+    )
     if not a_shape or not b_shape or a_shape[-1] != b_shape[-2 if len(b_shape) > 1 else 0]:
         raise ValueError(
             f"np.matmul: the last axis of the left operand must be as long as the "
@@ -172,9 +175,14 @@ def tensordot(a: Array, b: Array, axes: Any = 2) -> Array:
     if isinstance(axes, int | np.integer):
         axes = (tuple(range(left.ndim - axes, left.ndim)), tuple(range(axes)))
     a_axes, b_axes = [(x,) if isinstance(x, int | np.integer) else tuple(x) for x in axes]
-    a_axes, b_axes = [normalize_axis_index(i, left.ndim) for i in a_axes], [normalize_axis_index(i, right.ndim) for i in b_axes]
+    a_axes, b_axes = (
+        [normalize_axis_index(i, left.ndim) for i in a_axes],
+        [normalize_axis_index(i, right.ndim) for i in b_axes],
+    )
     if [left.shape[i] for i in a_axes] != [right.shape[i] for i in b_axes]:
-        raise ValueError(f"np.tensordot: the axes {axes} of {left!r} and {right!r} differ in length")
+        raise ValueError(
+            f"np.tensordot: the axes {axes} of {left!r} and {right!r} differ in length"
+        )
     a_free = [i for i in range(left.ndim) if i not in a_axes]
     b_free = [i for i in range(right.ndim) if i not in b_axes]
     n = 1
@@ -241,10 +249,17 @@ def _einsum_shape(*avals: ShapedArray, subscripts: str, optimize: Any) -> Shaped
     return ShapedArray(tuple([lengths[letter] for letter in output]), dtype)
 
 
-def _einsum_batch(size: int, batched: Sequence[bool], *args: Array, subscripts: str, optimize: Any) -> Array:
+def _einsum_batch(
+    size: int, batched: Sequence[bool], *args: Array, subscripts: str, optimize: Any
+) -> Array:
     inputs, output = _split_subscripts(subscripts)
     free = next(letter for letter in ascii_letters if letter not in subscripts)
-    spec = ",".join([free + s if b else s for s, b in zip(inputs, batched, strict=True)]) + "->" + free + output
+    spec = (
+        ",".join([free + s if b else s for s, b in zip(inputs, batched, strict=True)])
+        + "->"
+        + free
+        + output
+    )
     return einsum_p.bind(*args, subscripts=spec, optimize=optimize)
 
 
@@ -310,20 +325,27 @@ def _expand_subscripts(spec: str, ndims: Sequence[int]) -> tuple[list[str], str]
     left, arrow, output = spec.partition("->")
     inputs = left.split(",")
     if len(inputs) != len(ndims):
-        raise ValueError(f"np.einsum: {spec!r} names {len(inputs)} operands, but {len(ndims)} are given")
+        raise ValueError(
+            f"np.einsum: {spec!r} names {len(inputs)} operands, but {len(ndims)} are given"
+        )
     used = set(spec)
     fresh = [letter for letter in ascii_letters if letter not in used]
-    width = max([n - len(s.replace("...", "")) for s, n in zip(inputs, ndims, strict=True) if "..." in s], default=0)
+    width = max(
+        [n - len(s.replace("...", "")) for s, n in zip(inputs, ndims, strict=True) if "..." in s],
+        default=0,
+    )
     dots = "".join(fresh[:width])
     expanded = []
     for s, n in zip(inputs, ndims, strict=True):
         own = n - len(s.replace("...", ""))
         if own < 0 or (own and "..." not in s):
-            raise ValueError(f"np.einsum: {s!r} has {len(s)} subscripts for an operand with {n} axes")
+            raise ValueError(
+                f"np.einsum: {s!r} has {len(s)} subscripts for an operand with {n} axes"
+            )
         expanded.append(s.replace("...", dots[width - own :] if own else ""))
     if not arrow:
         letters = "".join(expanded)
-        output = dots + "".join(sorted({c for c in letters if letters.count(c) == 1 and c not in dots}))
+        output = dots + "".join(
+            sorted({c for c in letters if letters.count(c) == 1 and c not in dots})
+        )
     return expanded, output.replace("...", dots)
-
-

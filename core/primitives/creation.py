@@ -18,20 +18,43 @@ def _of_type(a: Any, operation: str, dtype: Any, shape: Any) -> tuple[Any, Any]:
 
 
 @implements(np.zeros_like)
-def zeros_like(a: Array, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, *, device: Any = None) -> Array:
+def zeros_like(
+    a: Array,
+    dtype: Any = None,
+    order: Any = "K",
+    subok: bool = True,
+    shape: Any = None,
+    *,
+    device: Any = None,
+) -> Array:
     """`np.zeros_like` of a traced value: a plain array."""
     return np.zeros(*_of_type(a, "np.zeros_like", dtype, shape))
 
 
 @implements(np.ones_like)
-def ones_like(a: Array, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, *, device: Any = None) -> Array:
+def ones_like(
+    a: Array,
+    dtype: Any = None,
+    order: Any = "K",
+    subok: bool = True,
+    shape: Any = None,
+    *,
+    device: Any = None,
+) -> Array:
     """`np.ones_like` of a traced value: a plain array."""
     return np.ones(*_of_type(a, "np.ones_like", dtype, shape))
 
 
 @implements(np.empty_like)
 def empty_like(
-    prototype: Array, /, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, *, device: Any = None
+    prototype: Array,
+    /,
+    dtype: Any = None,
+    order: Any = "K",
+    subok: bool = True,
+    shape: Any = None,
+    *,
+    device: Any = None,
 ) -> Array:
     """`np.empty_like` of a traced value: a plain array."""
     return np.empty(*_of_type(prototype, "np.empty_like", dtype, shape))
@@ -39,7 +62,14 @@ def empty_like(
 
 @implements(np.full_like)
 def full_like(
-    a: Array, fill_value: Array, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, *, device: Any = None
+    a: Array,
+    fill_value: Array,
+    dtype: Any = None,
+    order: Any = "K",
+    subok: bool = True,
+    shape: Any = None,
+    *,
+    device: Any = None,
 ) -> Array:
     """`np.full_like` where the array, the value, or both are traced."""
     shape, dtype = _of_type(a, "np.full_like", dtype, shape)

@@ -81,13 +81,26 @@ divide_p = _ufunc(
     linear="separately",
 )
 negative_p = _ufunc(
-    np.negative, lambda t, y, x: -t, name="neg", impl=operator.neg, transposes=(lambda ct, x: -ct,), linear="jointly"
+    np.negative,
+    lambda t, y, x: -t,
+    name="neg",
+    impl=operator.neg,
+    transposes=(lambda ct, x: -ct,),
+    linear="jointly",
 )
-positive_p = _ufunc(np.positive, lambda t, y, x: t, impl=operator.pos, transposes=(lambda ct, x: ct,), linear="jointly")
+positive_p = _ufunc(
+    np.positive,
+    lambda t, y, x: t,
+    impl=operator.pos,
+    transposes=(lambda ct, x: ct,),
+    linear="jointly",
+)
 reciprocal_p = _ufunc(np.reciprocal, lambda t, y, x: t * -(y * y))
 square_p = _ufunc(np.square, lambda t, y, x: t * (2 * x))
 fmod_p = _ufunc(np.fmod, lambda t, y, a, b: t, lambda t, y, a, b: t * -np.trunc(a / b), fits=True)
-remainder_p = _ufunc(np.remainder, lambda t, y, a, b: t, lambda t, y, a, b: t * -np.floor(a / b), fits=True)
+remainder_p = _ufunc(
+    np.remainder, lambda t, y, a, b: t, lambda t, y, a, b: t * -np.floor(a / b), fits=True
+)
 
 
 def _power_by_base(t: Array, y: Array, x: Array, p: Array) -> Array:
@@ -196,7 +209,9 @@ def _absolute_dtype(x: ShapedArray) -> np.dtype[Any]:
     return real_dtype(x.dtype)
 
 
-absolute_p = _ufunc(np.absolute, _absolute_jvp, name="abs", impl=operator.abs, dtype=_absolute_dtype)
+absolute_p = _ufunc(
+    np.absolute, _absolute_jvp, name="abs", impl=operator.abs, dtype=_absolute_dtype
+)
 fabs_p = _ufunc(np.fabs, lambda t, y, x: t * np.sign(x))
 real_sign_p = zero_derivative("sign", np.sign, ufunc=np.sign)
 
@@ -290,7 +305,11 @@ frexp_exponent_p = elementwise(
 implements_ufunc(np.frexp, _frexp)
 
 round_p = elementwise(
-    "round", None, None, impl=lambda x, *, decimals: np.round(x, decimals), dtype=lambda x, **params: x.dtype
+    "round",
+    None,
+    None,
+    impl=lambda x, *, decimals: np.round(x, decimals),
+    dtype=lambda x, **params: x.dtype,
 )
 
 
@@ -337,7 +356,10 @@ imag_p = elementwise(
     linear="jointly",
 )
 conjugate_p = _ufunc(
-    np.conjugate, lambda t, y, x: np.conjugate(t), transposes=(lambda ct, x: np.conjugate(ct),), linear="jointly"
+    np.conjugate,
+    lambda t, y, x: np.conjugate(t),
+    transposes=(lambda ct, x: np.conjugate(ct),),
+    linear="jointly",
 )
 
 
@@ -370,7 +392,9 @@ astype_p = elementwise(
     "astype",
     None,
     lambda t, y, x, *, dtype: astype(t, dtype),
-    impl=lambda x, *, dtype: dtype.type(x) if type(x) in (float, complex, int, bool) else x.astype(dtype),
+    impl=lambda x, *, dtype: (
+        dtype.type(x) if type(x) in (float, complex, int, bool) else x.astype(dtype)
+    ),
     dtype=lambda x, *, dtype: dtype,
     transposes=(lambda ct, x, *, dtype: ct,),
     linear="jointly",
@@ -393,7 +417,9 @@ def astype(x: Array, dtype: Any) -> Array:
 if hasattr(np, "astype"):
 
     @implements(np.astype)
-    def array_api_astype(x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Array:
+    def array_api_astype(
+        x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None
+    ) -> Array:
         """`np.astype` on traced values."""
         return astype(x, dtype)
 
@@ -409,7 +435,11 @@ where_p = elementwise(
     impl=np.where,
     dtype=lambda c, a, b: _promoted(a, b),
     fits=True,
-    transposes=(None, lambda ct, c, a, b: np.where(c, ct, 0), lambda ct, c, a, b: np.where(c, 0, ct)),
+    transposes=(
+        None,
+        lambda ct, c, a, b: np.where(c, ct, 0),
+        lambda ct, c, a, b: np.where(c, 0, ct),
+    ),
     linear="jointly",
 )
 
@@ -423,7 +453,9 @@ def where(condition: Array, x: Array = None, y: Array = None) -> Any:
     """`np.where` on traced values."""
     if x is None and y is None:
         return np.nonzero(condition)
-    return where_p.bind(asarray(condition, "np.where"), asarray(x, "np.where"), asarray(y, "np.where"))
+    return where_p.bind(
+        asarray(condition, "np.where"), asarray(x, "np.where"), asarray(y, "np.where")
+    )
 
 
 @implements(np.select)
@@ -448,7 +480,9 @@ clip_p = elementwise(
 
 
 @implements(np.clip)
-def clip(a: Array, a_min: Array = None, a_max: Array = None, out: None = None, **kwargs: Any) -> Array:
+def clip(
+    a: Array, a_min: Array = None, a_max: Array = None, out: None = None, **kwargs: Any
+) -> Array:
     """`np.clip` on traced values; on the edges the derivative is that of the inside."""
     low = kwargs.pop("min", None) if a_min is None else a_min
     high = kwargs.pop("max", None) if a_max is None else a_max
@@ -457,7 +491,9 @@ def clip(a: Array, a_min: Array = None, a_max: Array = None, out: None = None, *
     if out is not None:
         refuse_out("np.clip")
     if kwargs:
-        raise unsupported_argument("np.clip", next(iter(kwargs)), next(iter(kwargs.values())), "leave it out")
+        raise unsupported_argument(
+            "np.clip", next(iter(kwargs)), next(iter(kwargs.values())), "leave it out"
+        )
     x = asarray(a, "np.clip")
     inexact = is_inexact(aval_of(x).dtype)
     if low is None and high is None:
@@ -470,7 +506,9 @@ def clip(a: Array, a_min: Array = None, a_max: Array = None, out: None = None, *
 
 
 @implements(np.nan_to_num)
-def nan_to_num(x: Array, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Array:
+def nan_to_num(
+    x: Array, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None
+) -> Array:
     """`np.nan_to_num` on traced values; where a value is replaced, the derivative is zero."""
     x = asarray(x, "np.nan_to_num")
     aval = aval_of(x)
@@ -486,18 +524,22 @@ def nan_to_num(x: Array, copy: bool = True, nan: float = 0.0, posinf: Any = None
 
 
 @implements(np.isclose)
-def isclose(a: Array, b: Array, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Array:
+def isclose(
+    a: Array, b: Array, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Array:
     """`np.isclose` on traced values; its derivative is zero."""
     a, b = asarray(a, "np.isclose"), asarray(b, "np.isclose")
     both_finite = np.isfinite(a) & np.isfinite(b)
-    near = np.abs(np.where(both_finite, a - b, 0)) <= atol + rtol * np.abs(np.where(both_finite, b, 0))
+    near = np.abs(np.where(both_finite, a - b, 0)) <= atol + rtol * np.abs(
+        np.where(both_finite, b, 0)
+    )
     result = np.where(both_finite, near, a == b)
     return result | (np.isnan(a) & np.isnan(b)) if equal_nan else result
 
 
 @implements(np.allclose)
-def allclose(a: Array, b: Array, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Array:
+def allclose(
+    a: Array, b: Array, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Array:
     """`np.allclose` on traced values; its derivative is zero."""
     return np.all(np.isclose(a, b, rtol, atol, equal_nan))
-
-

@@ -52,7 +52,11 @@ def _index_sample(aval: ShapedArray) -> Array:
 
 
 def _getitem_shape(x: ShapedArray, *arrays: ShapedArray, index: Template) -> ShapedArray:
-    y = _getitem(np.broadcast_to(np.zeros((), x.dtype), x.shape), *[_index_sample(a) for a in arrays], index=index)
+    y = _getitem(
+        np.broadcast_to(np.zeros((), x.dtype), x.shape),
+        *[_index_sample(a) for a in arrays],
+        index=index,
+    )
     return ShapedArray(np.shape(y), x.dtype)
 
 
@@ -72,7 +76,9 @@ def _lane_position(index: Template) -> int:
     """The axis of one lane's result at which the axes of the broadcast index arrays begin."""
     positions = _advanced_positions(index)
     apart = positions[-1] - positions[0] >= len(positions)
-    return 0 if apart else positions[0]  # before the first there are only slices and None: one axis each
+    return (
+        0 if apart else positions[0]
+    )  # before the first there are only slices and None: one axis each
 
 
 def _batched_key(
@@ -87,7 +93,9 @@ def _batched_key(
     return index, arrays
 
 
-def _getitem_batch(size: int, batched: Sequence[bool], x: Array, *arrays: Array, index: Template) -> Array:
+def _getitem_batch(
+    size: int, batched: Sequence[bool], x: Array, *arrays: Array, index: Template
+) -> Array:
     if not any(batched[1:]):
         y = getitem_p.bind(x, *arrays, index=(_ALL, *index))
         if arrays and _advanced_positions(index) and _is_apart(index):
@@ -146,7 +154,9 @@ def _scatter_sum(*args: Array, places: Places, shape: Shape, dtype: np.dtype[Any
 
 
 def _scatter_transpose(i: int) -> Any:
-    def transpose(ct: Array, *args: Any, places: Places, shape: Shape, dtype: np.dtype[Any]) -> Array:
+    def transpose(
+        ct: Array, *args: Any, places: Places, shape: Shape, dtype: np.dtype[Any]
+    ) -> Array:
         _, arrays, index = _pieces(args, places)[i]
         return getitem_p.bind(ct, *arrays, index=index)
 
@@ -154,16 +164,26 @@ def _scatter_transpose(i: int) -> Any:
 
 
 def _scatter_batch(
-    size: int, batched: Sequence[bool], *args: Array, places: Places, shape: Shape, dtype: np.dtype[Any]
+    size: int,
+    batched: Sequence[bool],
+    *args: Array,
+    places: Places,
+    shape: Shape,
+    dtype: np.dtype[Any],
 ) -> Array:
     cts, all_arrays, new_places = [], [], []
     flags = _pieces(batched, places)
-    for (ct, arrays, index), (ct_batched, arrays_batched, _) in zip(_pieces(args, places), flags, strict=True):
+    for (ct, arrays, index), (ct_batched, arrays_batched, _) in zip(
+        _pieces(args, places), flags, strict=True
+    ):
         if not ct_batched:
             ct = np.broadcast_to(ct, (size, *np.shape(ct)))
         key: Template
         if any(arrays_batched):
-            at, rank = _lane_position(index), max([ndim_of(a) - b for a, b in zip(arrays, arrays_batched, strict=True)])
+            at, rank = (
+                _lane_position(index),
+                max([ndim_of(a) - b for a, b in zip(arrays, arrays_batched, strict=True)]),
+            )
             key, arrays = _batched_key(size, True, arrays, arrays_batched, index)
             if at:
                 ct = np.moveaxis(ct, list(range(1 + at, 1 + at + rank)), list(range(1, 1 + rank)))
@@ -174,7 +194,9 @@ def _scatter_batch(
         cts.append(ct)
         all_arrays += arrays
         new_places.append((key, len(arrays)))
-    return scatter_sum_p.bind(*cts, *all_arrays, places=tuple(new_places), shape=(size, *shape), dtype=dtype)
+    return scatter_sum_p.bind(
+        *cts, *all_arrays, places=tuple(new_places), shape=(size, *shape), dtype=dtype
+    )
 
 
 scatter_sum_p = variadic(
@@ -190,7 +212,9 @@ scatter_sum_p = variadic(
 
 def scatter(ct: Array, index: Template, shape: Shape, *arrays: Array) -> Array:
     """An array of zeros with `ct` at `index`: the transpose of indexing."""
-    return scatter_sum_p.bind(ct, *arrays, places=((index, len(arrays)),), shape=shape, dtype=aval_of(ct).dtype)
+    return scatter_sum_p.bind(
+        ct, *arrays, places=((index, len(arrays)),), shape=shape, dtype=aval_of(ct).dtype
+    )
 
 
 # From what the user writes between the brackets to a template.
@@ -286,7 +310,9 @@ def _index_arrays(x: Array, item: Any) -> list[Array]:
 
 
 @implements(np.take)
-def take(a: Array, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise") -> Array:
+def take(
+    a: Array, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise"
+) -> Array:
     """`np.take` on traced values."""
     a = asarray(a, "np.take")
     indices = asarray(indices, "np.take")
@@ -309,8 +335,12 @@ def take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array:
     axis = normalize_axis_index(axis, arr.ndim)
     shape = aval_of(indices).shape
     grid: list[Any] = [
-        indices if i == axis else np.arange(d).reshape([-1 if j == i else 1 for j in range(arr.ndim)])
-        for i, d in enumerate([shape[j] if arr.shape[j] == 1 else arr.shape[j] for j in range(arr.ndim)])
+        indices
+        if i == axis
+        else np.arange(d).reshape([-1 if j == i else 1 for j in range(arr.ndim)])
+        for i, d in enumerate(
+            [shape[j] if arr.shape[j] == 1 else arr.shape[j] for j in range(arr.ndim)]
+        )
     ]
     return getitem(arr, tuple(grid))
 
@@ -355,7 +385,9 @@ def diagonal(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array
 
 
 @implements(np.trace)
-def trace(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None) -> Array:
+def trace(
+    a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None
+) -> Array:
     """`np.trace` on traced values."""
     return np.sum(np.diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
 
@@ -391,4 +423,3 @@ def triu(m: Array, k: int = 0) -> Array:
     """`np.triu` on traced values."""
     m = asarray(m, "np.triu")
     return np.where(np.tri(*m.shape[-2:], k=k - 1, dtype=bool), 0, m)
-

@@ -18,7 +18,8 @@ from .elementwise import astype
 def _spread(size: int, batched: Sequence[bool], args: Sequence[Array]) -> list[Array]:
     """The operands, the unbatched among them repeated along a batch axis (as a view)."""
     return [
-        a if b else np.broadcast_to(a, (size, *aval_of(a).shape)) for a, b in zip(args, batched, strict=True)
+        a if b else np.broadcast_to(a, (size, *aval_of(a).shape))
+        for a, b in zip(args, batched, strict=True)
     ]
 
 
@@ -34,8 +35,15 @@ def _concatenate_shape(*avals: ShapedArray, axis: int) -> ShapedArray:
 
 def _concatenate_transpose(i: int) -> Any:
     def transpose(ct: Array, *args: Any, axis: int) -> Array:
-        start = sum([np.shape(a)[axis] if not isinstance(a, Tracer) else a.aval.shape[axis] for a in args[:i]])
-        return _same_dtype(ct[(*[slice(None)] * axis, slice(start, start + args[i].shape[axis]))], args[i])
+        start = sum(
+            [
+                np.shape(a)[axis] if not isinstance(a, Tracer) else a.aval.shape[axis]
+                for a in args[:i]
+            ]
+        )
+        return _same_dtype(
+            ct[(*[slice(None)] * axis, slice(start, start + args[i].shape[axis]))], args[i]
+        )
 
     return transpose
 
@@ -53,7 +61,9 @@ concatenate_p = variadic(
     linear="jointly",
     linear_args=Every(lambda i: True),
     shape=_concatenate_shape,
-    batch=lambda size, batched, *xs, axis: concatenate_p.bind(*_spread(size, batched, xs), axis=axis + 1),
+    batch=lambda size, batched, *xs, axis: concatenate_p.bind(
+        *_spread(size, batched, xs), axis=axis + 1
+    ),
 )
 
 
@@ -92,7 +102,15 @@ def _arrays(operation: str, arrays: Any) -> list[Array]:
 
 
 @implements(np.concatenate)
-def concatenate(arrays: Any, /, axis: int | None = 0, out: None = None, *, dtype: Any = None, casting: Any = None) -> Array:
+def concatenate(
+    arrays: Any,
+    /,
+    axis: int | None = 0,
+    out: None = None,
+    *,
+    dtype: Any = None,
+    casting: Any = None,
+) -> Array:
     """`np.concatenate` on traced values."""
     xs = _arrays("np.concatenate", arrays)
     if axis is None:
@@ -100,7 +118,11 @@ def concatenate(arrays: Any, /, axis: int | None = 0, out: None = None, *, dtype
     avals = [aval_of(x) for x in xs]
     axis = normalize_axis_index(axis, avals[0].ndim)
     for aval in avals[1:]:
-        same = [a == b for i, (a, b) in enumerate(zip(avals[0].shape, aval.shape, strict=False)) if i != axis]
+        same = [
+            a == b
+            for i, (a, b) in enumerate(zip(avals[0].shape, aval.shape, strict=False))
+            if i != axis
+        ]
         if aval.ndim != avals[0].ndim or not all(same):
             raise ValueError(
                 f"np.concatenate: all shapes must agree except along axis {axis}; got {', '.join(map(repr, avals))}"
@@ -110,12 +132,16 @@ def concatenate(arrays: Any, /, axis: int | None = 0, out: None = None, *, dtype
 
 
 @implements(np.stack)
-def stack(arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None, casting: Any = None) -> Array:
+def stack(
+    arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None, casting: Any = None
+) -> Array:
     """`np.stack` on traced values."""
     xs = _arrays("np.stack", arrays)
     avals = [aval_of(x) for x in xs]
     if any([a.shape != avals[0].shape for a in avals]):
-        raise ValueError(f"np.stack: all shapes must be the same; got {', '.join(map(repr, avals))}")
+        raise ValueError(
+            f"np.stack: all shapes must be the same; got {', '.join(map(repr, avals))}"
+        )
     y = stack_p.bind(*xs, axis=normalize_axis_index(axis, avals[0].ndim + 1))
     return y if dtype is None else astype(y, dtype)
 
@@ -130,7 +156,9 @@ def hstack(tup: Any, *, dtype: Any = None, casting: Any = None) -> Array:
 @implements(np.vstack)
 def vstack(tup: Any, *, dtype: Any = None, casting: Any = None) -> Array:
     """`np.vstack` on traced values."""
-    return np.concatenate([np.atleast_2d(x) for x in _arrays("np.vstack", tup)], axis=0, dtype=dtype)
+    return np.concatenate(
+        [np.atleast_2d(x) for x in _arrays("np.vstack", tup)], axis=0, dtype=dtype
+    )
 
 
 @implements(np.dstack)
@@ -162,7 +190,11 @@ def block(arrays: Any) -> Array:
     levels = depth(arrays)
 
     def leaves(x: Any) -> list[Array]:
-        return [v for item in x for v in leaves(item)] if isinstance(x, list) else [asarray(x, "np.block")]
+        return (
+            [v for item in x for v in leaves(item)]
+            if isinstance(x, list)
+            else [asarray(x, "np.block")]
+        )
 
     ndim = max([levels, *[aval_of(v).ndim for v in leaves(arrays)]])
 

@@ -31,7 +31,9 @@ def _linalg_operand(x: Any, operation: str) -> Array:
 
 def _check_square(operation: str, aval: ShapedArray) -> None:
     if aval.ndim < 2 or aval.shape[-1] != aval.shape[-2]:
-        raise np.linalg.LinAlgError(f"{operation}: needs square matrices in the last two axes; got {aval!r}")
+        raise np.linalg.LinAlgError(
+            f"{operation}: needs square matrices in the last two axes; got {aval!r}"
+        )
 
 
 def _leading(size: int, batched: Sequence[bool], *args: Array, cores: Sequence[int]) -> list[Array]:
@@ -39,7 +41,8 @@ def _leading(size: int, batched: Sequence[bool], *args: Array, cores: Sequence[i
     stacks = [x.ndim - b - c for x, b, c in zip(args, batched, cores, strict=True)]
     rank = max(stacks)
     return [
-        x[(slice(None), *[None] * (rank - s))] if b else x for x, b, s in zip(args, batched, stacks, strict=True)
+        x[(slice(None), *[None] * (rank - s))] if b else x
+        for x, b, s in zip(args, batched, stacks, strict=True)
     ]
 
 
@@ -103,7 +106,9 @@ def solve(a: Array, b: Array) -> Array:
     a, b = _linalg_operand(a, "np.linalg.solve"), _linalg_operand(b, "np.linalg.solve")
     _check_square("np.linalg.solve", aval_of(a))
     if a.shape[-1] != b.shape[-1 if b.ndim == 1 else -2]:
-        raise ValueError(f"np.linalg.solve: the matrix {aval_of(a)!r} and the right-hand side {aval_of(b)!r} don't fit")
+        raise ValueError(
+            f"np.linalg.solve: the matrix {aval_of(a)!r} and the right-hand side {aval_of(b)!r} don't fit"
+        )
     return solve_p.bind(a, b)
 
 
@@ -164,7 +169,10 @@ def _slogdet_jvp(t: Array, y: tuple[Array, Array], x: Array) -> tuple[Array | No
 slogdet_p = Primitive(
     "slogdet",
     lambda x: tuple(np.linalg.slogdet(x)),
-    shape=lambda x: (ShapedArray(x.shape[:-2], x.dtype), ShapedArray(x.shape[:-2], real_dtype(x.dtype))),
+    shape=lambda x: (
+        ShapedArray(x.shape[:-2], x.dtype),
+        ShapedArray(x.shape[:-2], real_dtype(x.dtype)),
+    ),
     jvps=(_slogdet_jvp,),
     batch=_plain_batch(lambda: slogdet_p),
     multiple_results=True,
@@ -227,7 +235,9 @@ def norm(x: Array, ord: Any = None, axis: Any = None, keepdims: bool = False) ->
             y = norm_p.bind(x, axes=tuple(range(ndim)))
             return np.reshape(y, (1,) * ndim) if keepdims else y
         if ndim not in (1, 2):
-            raise ValueError(f"np.linalg.norm: with `ord`, x must have one or two axes, or `axis` be given; got {aval_of(x)!r}")
+            raise ValueError(
+                f"np.linalg.norm: with `ord`, x must have one or two axes, or `axis` be given; got {aval_of(x)!r}"
+            )
         axis = tuple(range(ndim))
     axes = normalize_axis_tuple(axis, ndim)
     extra = {"keepdims": True} if keepdims else {}
@@ -241,7 +251,9 @@ def norm(x: Array, ord: Any = None, axis: Any = None, keepdims: bool = False) ->
         sums = np.sum(np.abs(x), axis=inner, keepdims=True)
         y = (np.max if ord > 0 else np.min)(sums, axis=outer, keepdims=True)
         return y if keepdims else np.squeeze(y, (inner, outer))
-    raise unsupported_argument("np.linalg.norm", "ord", ord, "use a vector norm, or 'fro', 1, -1, inf, -inf for matrices")
+    raise unsupported_argument(
+        "np.linalg.norm", "ord", ord, "use a vector norm, or 'fro', 1, -1, inf, -inf for matrices"
+    )
 
 
 def _vector_norm(x: Array, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Array:

@@ -60,11 +60,15 @@ def _sum_transpose(ct: Array, x: Any, *, axes: Axes, keepdims: bool = False) -> 
     return np.broadcast_to(expand_reduced(ct, x, axes, keepdims), x.shape)
 
 
-reduce_sum_p = reducer("reduce_sum", _as_reduction(np.add), None, transpose=_sum_transpose, dtype=_sum_dtype)
+reduce_sum_p = reducer(
+    "reduce_sum", _as_reduction(np.add), None, transpose=_sum_transpose, dtype=_sum_dtype
+)
 
 
 def _mean(x: Array, *, axes: Axes, keepdims: bool = False) -> Array:
-    if x.dtype.itemsize < 4 or not _count(x, axes):  # float16 adds up in float32; the mean of nothing warns
+    if x.dtype.itemsize < 4 or not _count(
+        x, axes
+    ):  # float16 adds up in float32; the mean of nothing warns
         return np.mean(x, axis=axes, keepdims=keepdims)
     return np.add.reduce(x, axis=axes, keepdims=keepdims) / _count(x, axes)
 
@@ -104,7 +108,13 @@ def sum(
 
 @implements(np.mean)
 def mean(
-    a: Array, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, *, where: Any = True
+    a: Array,
+    axis: Any = None,
+    dtype: Any = None,
+    out: None = None,
+    keepdims: bool = False,
+    *,
+    where: Any = True,
 ) -> Array:
     """`np.mean` on traced values."""
     x = _float_operand(asarray(a, "np.mean"), dtype)
@@ -133,12 +143,16 @@ def _real_product(a: Array, t: Array) -> Array:
     return np.real(np.conjugate(a) * t) if aval_of(a).dtype.kind == "c" else t * a
 
 
-def _var_jvp(t: Array, y: Array, x: Array, *, axes: Axes, ddof: float, keepdims: bool = False) -> Array:
+def _var_jvp(
+    t: Array, y: Array, x: Array, *, axes: Axes, ddof: float, keepdims: bool = False
+) -> Array:
     n = max(_count(x, axes) - ddof, 0)
     return np.sum(_real_product(_deviation(x, axes) * (2 / n), t), axis=axes, keepdims=keepdims)
 
 
-def _std_jvp(t: Array, y: Array, x: Array, *, axes: Axes, ddof: float, keepdims: bool = False) -> Array:
+def _std_jvp(
+    t: Array, y: Array, x: Array, *, axes: Axes, ddof: float, keepdims: bool = False
+) -> Array:
     # Where all values are equal the deviations are 0, and so is this (the subgradient of least norm).
     n = max(_count(x, axes) - ddof, 0)
     scale = n * np.where(y == 0, 1, y)
@@ -180,7 +194,9 @@ def _spread_function(primitive: Primitive, name: str, root: bool) -> Rule:
         mask = np.broadcast_to(where, x.shape)
         if mean is None:
             mean = np.mean(x, axis=axes, keepdims=True, where=mask)
-        count = astype(np.maximum(np.sum(mask, axis=axes, keepdims=keepdims) - ddof, 0), real_dtype(x.dtype))
+        count = astype(
+            np.maximum(np.sum(mask, axis=axes, keepdims=keepdims) - ddof, 0), real_dtype(x.dtype)
+        )
         d = np.where(mask, x - mean, 0)
         if root:
             return _reduce(norm_p, d, axes, keepdims) / np.sqrt(count)
@@ -222,7 +238,12 @@ def _prod_jvp(t: Array, y: Array, x: Array, *, axes: Axes, keepdims: bool = Fals
         return np.sum(t, axis=0)
     while n > 1:
         half = n // 2
-        first, second, t_first, t_second = v[:half], v[half : 2 * half], t[:half], t[half : 2 * half]
+        first, second, t_first, t_second = (
+            v[:half],
+            v[half : 2 * half],
+            t[:half],
+            t[half : 2 * half],
+        )
         rest, t_rest = v[2 * half :], t[2 * half :]
         v, t = first * second, t_first * second + t_second * first
         if n % 2:
@@ -268,7 +289,12 @@ reduce_min_p = reducer("reduce_min", _as_reduction(np.minimum), _extreme_jvp)
 
 def _extreme_function(primitive: Primitive, name: str, pairwise: np.ufunc) -> Rule:
     def function(
-        a: Array, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = True
+        a: Array,
+        axis: Any = None,
+        out: None = None,
+        keepdims: bool = False,
+        initial: Any = None,
+        where: Any = True,
     ) -> Array:
         x = asarray(a, name)
         if where is not True and initial is None:
@@ -303,14 +329,18 @@ reduce_all_p = reducer("reduce_all", _as_reduction(np.logical_and), None, dtype=
 
 
 @implements(np.any)
-def any(a: Array, axis: Any = None, out: None = None, keepdims: bool = False, *, where: Any = True) -> Array:
+def any(
+    a: Array, axis: Any = None, out: None = None, keepdims: bool = False, *, where: Any = True
+) -> Array:
     """`np.any` on traced values."""
     x = _masked_operand(asarray(a, "np.any"), where, False)
     return _reduce(reduce_any_p, x, _axes(axis, x.ndim), keepdims)
 
 
 @implements(np.all)
-def all(a: Array, axis: Any = None, out: None = None, keepdims: bool = False, *, where: Any = True) -> Array:
+def all(
+    a: Array, axis: Any = None, out: None = None, keepdims: bool = False, *, where: Any = True
+) -> Array:
     """`np.all` on traced values."""
     x = _masked_operand(asarray(a, "np.all"), where, True)
     return _reduce(reduce_all_p, x, _axes(axis, x.ndim), keepdims)
@@ -326,11 +356,15 @@ def _position(name: str, numpys: Any) -> Rule:
     primitive = zero_derivative(
         name,
         lambda x, *, axis: numpys(x, axis=axis),
-        shape=lambda x, *, axis: ShapedArray(x.shape[:axis] + x.shape[axis + 1 :], np.dtype(np.intp)),
+        shape=lambda x, *, axis: ShapedArray(
+            x.shape[:axis] + x.shape[axis + 1 :], np.dtype(np.intp)
+        ),
         batch=lambda size, batched, x, *, axis: primitive.bind(x, axis=axis + 1),
     )
 
-    def function(a: Array, axis: int | None = None, out: None = None, *, keepdims: bool = False) -> Array:
+    def function(
+        a: Array, axis: int | None = None, out: None = None, *, keepdims: bool = False
+    ) -> Array:
         x = asarray(a, f"np.{name}")
         ndim = x.ndim
         if axis is None:
@@ -447,7 +481,9 @@ def _reduce_with(function: Any) -> Rule:
     return method
 
 
-def _logsumexp(x: Array, axis: Any = 0, keepdims: bool = False, *, exp: Any = np.exp, log: Any = np.log) -> Array:
+def _logsumexp(
+    x: Array, axis: Any = 0, keepdims: bool = False, *, exp: Any = np.exp, log: Any = np.log
+) -> Array:
     axes = _axes(axis, x.ndim)
     top = np.max(x, axis=axes, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)

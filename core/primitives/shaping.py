@@ -61,12 +61,22 @@ def _resolve_shape(operation: str, aval: ShapedArray, shape: Any) -> Shape:
     for d in wanted:
         size *= d
     if size != aval.size or -1 in wanted:
-        raise ValueError(f"{operation}: cannot reshape {aval!r} of {aval.size} elements into {tuple(shape) if not isinstance(shape, int) else shape}")
+        raise ValueError(
+            f"{operation}: cannot reshape {aval!r} of {aval.size} elements into {tuple(shape) if not isinstance(shape, int) else shape}"
+        )
     return tuple(wanted)
 
 
 @implements(np.reshape)
-def reshape(a: Array, /, shape: Any = None, order: str = "C", *, newshape: Any = None, copy: bool | None = None) -> Array:
+def reshape(
+    a: Array,
+    /,
+    shape: Any = None,
+    order: str = "C",
+    *,
+    newshape: Any = None,
+    copy: bool | None = None,
+) -> Array:
     """`np.reshape` on traced values."""
     x = asarray(a, "np.reshape")
     aval = aval_of(x)
@@ -115,9 +125,14 @@ def swapaxes(a: Array, axis1: int, axis2: int) -> Array:
 def moveaxis(a: Array, source: Any, destination: Any) -> Array:
     """`np.moveaxis` on traced values."""
     x = asarray(a, "np.moveaxis")
-    sources, destinations = normalize_axis_tuple(source, x.ndim), normalize_axis_tuple(destination, x.ndim)
+    sources, destinations = (
+        normalize_axis_tuple(source, x.ndim),
+        normalize_axis_tuple(destination, x.ndim),
+    )
     if len(sources) != len(destinations):
-        raise ValueError("np.moveaxis: `source` and `destination` must have the same number of axes")
+        raise ValueError(
+            "np.moveaxis: `source` and `destination` must have the same number of axes"
+        )
     order = [i for i in range(x.ndim) if i not in sources]
     for d, s in sorted(zip(destinations, sources, strict=True)):
         order.insert(d, s)
@@ -148,7 +163,11 @@ def squeeze(a: Array, axis: Any = None) -> Array:
     """`np.squeeze` on traced values."""
     x = asarray(a, "np.squeeze")
     shape = aval_of(x).shape
-    gone = [i for i, d in enumerate(shape) if d == 1] if axis is None else normalize_axis_tuple(axis, len(shape))
+    gone = (
+        [i for i, d in enumerate(shape) if d == 1]
+        if axis is None
+        else normalize_axis_tuple(axis, len(shape))
+    )
     if any([shape[i] != 1 for i in gone]):
         raise ValueError(f"np.squeeze: axis {axis} of {aval_of(x)!r} is not of length 1")
     return np.reshape(x, tuple([d for i, d in enumerate(shape) if i not in gone]))
@@ -158,7 +177,9 @@ def squeeze(a: Array, axis: Any = None) -> Array:
 def broadcast_to(array: Array, shape: Any, subok: bool = False) -> Array:
     """`np.broadcast_to` on traced values."""
     x = asarray(array, "np.broadcast_to")
-    wanted = (int(shape),) if isinstance(shape, int | np.integer) else tuple([int(d) for d in shape])
+    wanted = (
+        (int(shape),) if isinstance(shape, int | np.integer) else tuple([int(d) for d in shape])
+    )
     have = aval_of(x).shape
     if np.broadcast_shapes(have, wanted) != wanted:
         raise ValueError(f"np.broadcast_to: cannot broadcast {aval_of(x)!r} to {wanted}")
@@ -176,14 +197,19 @@ def broadcast_arrays(*args: Array, subok: bool = False) -> Any:
 @implements(np.atleast_1d)
 def atleast_1d(*arys: Array) -> Any:
     """`np.atleast_1d` on traced values."""
-    found = [np.reshape(a, 1) if a.ndim == 0 else a for a in [asarray(a, "np.atleast_1d") for a in arys]]
+    found = [
+        np.reshape(a, 1) if a.ndim == 0 else a for a in [asarray(a, "np.atleast_1d") for a in arys]
+    ]
     return found[0] if len(found) == 1 else tuple(found)
 
 
 @implements(np.atleast_2d)
 def atleast_2d(*arys: Array) -> Any:
     """`np.atleast_2d` on traced values."""
-    found = [a if a.ndim >= 2 else np.reshape(a, (1, -1)) for a in [asarray(a, "np.atleast_2d") for a in arys]]
+    found = [
+        a if a.ndim >= 2 else np.reshape(a, (1, -1))
+        for a in [asarray(a, "np.atleast_2d") for a in arys]
+    ]
     return found[0] if len(found) == 1 else tuple(found)
 
 
@@ -233,7 +259,11 @@ def rot90(m: Array, k: int = 1, axes: Any = (0, 1)) -> Array:
         return x
     if k == 2:
         return np.flip(x, (first, second))
-    return np.flip(np.swapaxes(x, first, second), first) if k == 1 else np.swapaxes(np.flip(x, first), first, second)
+    return (
+        np.flip(np.swapaxes(x, first, second), first)
+        if k == 1
+        else np.swapaxes(np.flip(x, first), first, second)
+    )
 
 
 @implements(np.roll)
@@ -247,7 +277,10 @@ def roll(a: Array, shift: Any, axis: Any = None) -> Array:
         i = normalize_axis_index(i, x.ndim)
         n = x.shape[i]
         if n and s % n:
-            first, second = [getitem(x, (*[_ALL] * i, part)) for part in (slice(-(s % n), None), slice(None, -(s % n)))]
+            first, second = [
+                getitem(x, (*[_ALL] * i, part))
+                for part in (slice(-(s % n), None), slice(None, -(s % n)))
+            ]
             x = np.concatenate([first, second], axis=i)
     return x
 
@@ -272,7 +305,10 @@ def tile(A: Array, reps: Any) -> Array:
     times = (1,) * (ndim - len(times)) + times
     apart = [d for pair in zip([1] * ndim, shape, strict=True) for d in pair]
     full = [d for pair in zip(times, shape, strict=True) for d in pair]
-    return np.reshape(np.broadcast_to(np.reshape(x, apart), full), [t * d for t, d in zip(times, shape, strict=True)])
+    return np.reshape(
+        np.broadcast_to(np.reshape(x, apart), full),
+        [t * d for t, d in zip(times, shape, strict=True)],
+    )
 
 
 # Padding and splitting.
@@ -296,12 +332,17 @@ def pad(array: Array, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> 
         outside = np.pad(np.zeros(shape, bool), width, constant_values=True)
         border = np.pad(np.zeros(shape, aval_of(x).dtype), width, constant_values=value)
         return np.where(outside, border, y)
-    if mode in ("edge", "reflect", "symmetric", "wrap") and kwargs.get("reflect_type", "even") == "even":
+    if (
+        mode in ("edge", "reflect", "symmetric", "wrap")
+        and kwargs.get("reflect_type", "even") == "even"
+    ):
         for i, (before_after, d) in enumerate(zip(width, shape, strict=True)):
             if before_after != (0, 0):
                 x = getitem(x, (*[_ALL] * i, np.pad(np.arange(d), before_after, mode=mode)))
         return x
-    raise unsupported_argument("np.pad", "mode", mode, "use one of constant, edge, reflect, symmetric, wrap")
+    raise unsupported_argument(
+        "np.pad", "mode", mode, "use one of constant, edge, reflect, symmetric, wrap"
+    )
 
 
 def _pair(width: Any) -> tuple[int, int]:
@@ -335,7 +376,9 @@ def split(ary: Array, indices_or_sections: Any, axis: int = 0) -> list[Array]:
     x = asarray(ary, "np.split")
     n = x.shape[normalize_axis_index(axis, x.ndim)]
     if np.ndim(indices_or_sections) == 0 and n % int(indices_or_sections):
-        raise ValueError(f"np.split: an axis of length {n} does not divide into {indices_or_sections} equal parts")
+        raise ValueError(
+            f"np.split: an axis of length {n} does not divide into {indices_or_sections} equal parts"
+        )
     return np.array_split(x, indices_or_sections, axis)
 
 

@@ -20,16 +20,32 @@ argsort_p = zero_derivative(
 
 
 @implements(np.argsort)
-def argsort(a: Array, axis: int | None = -1, kind: Any = None, order: None = None, *, stable: bool | None = None) -> Array:
+def argsort(
+    a: Array,
+    axis: int | None = -1,
+    kind: Any = None,
+    order: None = None,
+    *,
+    stable: bool | None = None,
+) -> Array:
     """`np.argsort` on traced values: plain integers."""
     x = asarray(a, "np.argsort")
     if axis is None:
         x, axis = np.ravel(x), 0
-    return argsort_p.bind(x, axis=normalize_axis_index(axis, x.ndim), kind="stable" if stable else kind)
+    return argsort_p.bind(
+        x, axis=normalize_axis_index(axis, x.ndim), kind="stable" if stable else kind
+    )
 
 
 @implements(np.sort)
-def sort(a: Array, axis: int | None = -1, kind: Any = None, order: None = None, *, stable: bool | None = None) -> Array:
+def sort(
+    a: Array,
+    axis: int | None = -1,
+    kind: Any = None,
+    order: None = None,
+    *,
+    stable: bool | None = None,
+) -> Array:
     """`np.sort` on traced values."""
     x = asarray(a, "np.sort")
     if axis is None:
