@@ -27,13 +27,20 @@ from .dispatch import (
     unsupported,
     unsupported_argument,
 )
-from .errors import ConcretizationError, InPlaceWriteError, UnsupportedError
+from .errors import (
+    ArrayConversionError,
+    ConcretizationError,
+    InPlaceWriteError,
+    UnsupportedError,
+)
 from .primitives import elementwise as ew
 from .primitives.contractions import matmul
 from .primitives.indexing import getitem
 from .tracing import ClosedTrace, Primitive, Tracer, newest_trace
 
 __all__ = ["ArrayTracer"]
+
+_ABSENT = object()
 
 BinaryMethod = Callable[["ArrayTracer", Array], Array]
 
@@ -88,21 +95,21 @@ class ArrayTracer(Tracer):
 
     # What NumPy asks.
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if kwargs or method != "__call__":
+    def __array_ufunc__(
+        self, ufunc: np.ufunc, method: str, x: Any, y: Any = _ABSENT, /, *more: Any, **kwargs: Any
+    ) -> Any:
+        if kwargs or method != "__call__" or more:
+            inputs = (x, *more) if y is _ABSENT else (x, y, *more)
             return _special_ufunc_call(ufunc, method, inputs, kwargs)
         ours = UFUNCS.get(ufunc)
         if type(ours) is Primitive:
-            if len(inputs) == 1:
+            if y is _ABSENT:
                 return self._trace.process1(ours, self)
-            a, b = inputs if len(inputs) == 2 else (None, None)
-            if type(a) in KNOWN:
-                return self._trace.process2(ours, a, b)
-            if type(b) in KNOWN:
-                return self._trace.process2(ours, a, b) if a is self else _apply(ours, inputs)
+            if type(x) in KNOWN or (x is self and type(y) in KNOWN):
+                return self._trace.process2(ours, x, y)
         if ours is None:
             raise unsupported(ufunc)
-        return _apply(ours, inputs)
+        return _apply(ours, (x,) if y is _ABSENT else (x, y))
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         ours = FUNCTIONS.get(func)
@@ -129,8 +136,8 @@ class ArrayTracer(Tracer):
     __le__ = _binary(ew.less_equal_p)[0]
     __gt__ = _binary(ew.greater_p)[0]
     __ge__ = _binary(ew.greater_equal_p)[0]
-    __eq__ = _binary(ew.equal_p)[0]  # type: ignore[assignment]  # elementwise, as NumPy's
-    __ne__ = _binary(ew.not_equal_p)[0]  # type: ignore[assignment]
+    __eq__ = _binary(ew.equal_p)[0]
+    __ne__ = _binary(ew.not_equal_p)[0]
     __mod__, __rmod__ = _through(np.remainder)
     __floordiv__, __rfloordiv__ = _through(np.floor_divide)
     __and__, __rand__ = _through(np.bitwise_and)
@@ -444,6 +451,19 @@ class ArrayTracer(Tracer):
                 needed="one axis or more",
             )
         return iter([self[i] for i in range(self.aval.shape[0])])
+
+    def __copy__(self) -> Array:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Array:
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise ArrayConversionError(
+            "a traced value cannot be pickled, because its trace would be lost.",
+            got=repr(self),
+            fix="pickle plain values, outside the transformed function",
+        )
 
     def __contains__(self, value: Array) -> bool:
         return bool(np.any(self == value))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
+from .aval import aval_of
 from .errors import ProgramTypeError
 from .ir import Atom, Program, Var
 from .printing import _Names, equation_lines
@@ -44,13 +47,25 @@ def check_program(program: Program) -> None:
 
     for var in (*program.inputs, *[v for v, _ in program.constants]):
         define(var, 0)
+    for var, value in program.constants:
+        if aval_of(value) != var.aval:
+            found_type, due_type = repr(aval_of(value)), repr(var.aval)
+            _refuse(
+                program, 0, "a constant has another type than its variable", found_type, due_type
+            )
     for i, equation in enumerate(program.equations):
         for atom in equation.inputs:
             use(atom, i)
         primitive = equation.primitive
         if primitive.shape is None:
             primitive.missing("shape", "check_program")
-        due = primitive.shape(*[a.aval for a in equation.inputs], **equation.params)
+        try:
+            due = primitive.shape(*[a.aval for a in equation.inputs], **equation.params)
+        except (TypeError, ValueError, IndexError) as error:
+            types = ", ".join([repr(a.aval) for a in equation.inputs])
+            _refuse(
+                program, i, f"{primitive.name!r} does not take these operands", types, str(error)
+            )
         due = tuple(due) if primitive.multiple_results else (due,)
         found = tuple([v.aval for v in equation.outputs])
         if due != found:
@@ -67,9 +82,9 @@ def check_program(program: Program) -> None:
         use(atom, len(program.equations))
 
 
-def _refuse(program: Program, at: int, what: str, got: str, needed: str) -> None:
+def _refuse(program: Program, at: int, what: str, got: str, needed: str) -> NoReturn:
     names = _Names()
-    for var in program.inputs:
+    for var in (*program.inputs, *[v for v, _ in program.constants]):
         names.of(var)
     lines = equation_lines(program.equations, names)
     shown = [

@@ -82,8 +82,11 @@ class ArrayConversionError(WengertError, TypeError):
     """NumPy tried to turn a traced value into a plain array, which would lose its derivative."""
 
 
-class InPlaceWriteError(WengertError, TypeError):
-    """A write into something that cannot take it: a traced value into a plain array, or into a traced one."""
+class InPlaceWriteError(WengertError, ValueError):
+    """A write into something that cannot take it: a traced value into a plain array, or into a traced one.
+
+    A ValueError, as NumPy's for read-only arrays; NumPy hides TypeErrors that come up while it assigns.
+    """
 
 
 class NonScalarOutputError(WengertError, TypeError):

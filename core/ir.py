@@ -15,7 +15,7 @@ from . import tree
 from .aval import Array, ShapedArray, aval_of
 from .errors import ShapeError
 from .printing import program_text
-from .source import Source, describe_function
+from .source import Source, boundary, describe_function
 from .tracing import Primitive
 
 __all__ = ["Atom", "Equation", "Literal", "Program", "Var", "evaluate"]
@@ -130,6 +130,7 @@ class Program:
     def __name__(self) -> str:
         return self.name
 
+    @boundary
     def __call__(self, *args: Any) -> Any:
         leaves, treedef = tree.flatten(args)
         tree.check_same_structure(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .aval import SCALAR_AVALS, Array, Shape, ShapedArray, aval_of
-from .tracing import Every, Primitive, Rule
+from .tracing import Every, Primitive, Rule, Slope
 
 __all__ = [
     "bilinear",
@@ -84,7 +84,7 @@ def shape_by_sample(impl: Rule) -> Rule:
     return shape
 
 
-def _ufunc_dtype(ufunc: np.ufunc) -> Callable[..., np.dtype[Any]]:
+def _ufunc_dtype(ufunc: Any) -> Callable[..., np.dtype[Any]]:
     def dtype(*avals: ShapedArray) -> np.dtype[Any]:
         found = ufunc.resolve_dtypes((*[a.dtype_or_python_type for a in avals], None))[-1]
         return found  # type: ignore[no-any-return]  # NumPy leaves resolve_dtypes untyped
@@ -123,10 +123,10 @@ def _batch_elementwise(primitive: Primitive) -> Rule:
 def elementwise(
     name: str,
     ufunc: np.ufunc | None,
-    *jvps: Rule | None,
+    *slopes: Slope,
+    jvps: Sequence[Rule | None] | None = None,
     impl: Rule | None = None,
     dtype: Callable[..., np.dtype[Any]] | None = None,
-    fits: bool = False,
     transposes: Sequence[Rule | None] | None = None,
     linear: str | None = None,
 ) -> Primitive:
@@ -135,20 +135,18 @@ def elementwise(
     Args:
         name: of the primitive.
         ufunc: NumPy's function, which knows the dtypes.
-        jvps: the derivative by each operand; `jvps[i](x_dot, y, *operands)`.
+        slopes: the partial derivative by each operand, `slopes[i](y, *operands)`, or 1.0 or -1.0 where it is that.
+        jvps: instead of slopes, where the derivative is no product (the real part, say).
         impl: what computes, where that is not the ufunc: Python's operator is faster on scalars.
         dtype: the dtype of the result from avals and params, where no ufunc knows it.
-        fits: the rules give tangents that still have to be broadcast to the result (as x + y does).
         transposes: for linear operations, before broadcasting is undone.
         linear: "jointly" or "separately", see `Primitive`.
 
     Returns:
         The primitive.
     """
-    if ufunc is None:
-        assert impl is not None and dtype is not None
-    run: Rule = impl if impl is not None else ufunc  # type: ignore[assignment]  # one of the two is given
-    result_dtype = dtype if dtype is not None else _ufunc_dtype(ufunc)  # type: ignore[arg-type]
+    run: Any = impl or ufunc
+    result_dtype: Any = dtype or _ufunc_dtype(ufunc)
     keeps_weak = impl is not None and ufunc is not None
 
     def shape(*avals: ShapedArray, **params: Any) -> ShapedArray:
@@ -157,12 +155,13 @@ def elementwise(
         out = shapes[0] if len(shapes) == 1 else np.broadcast_shapes(*shapes)
         return ShapedArray(out, result_dtype(*avals, **params), weak)
 
-    rules = tuple([_fitting(rule) if fits and rule is not None else rule for rule in jvps])
+    rules = [_fitting(rule) for rule in jvps] if jvps else [_jvp_of_slope(s) for s in slopes]
     primitive = Primitive(
         name,
         run,
         shape=shape,
         jvps=rules,
+        slopes=slopes,
         transposes=transposes
         and tuple([_unbroadcasting(rule, i) for i, rule in enumerate(transposes)]),
         linear=linear,
@@ -175,11 +174,22 @@ def elementwise(
     return primitive
 
 
-def _fitting(rule: Rule) -> Rule:
+def _fitting(rule: Rule | None) -> Rule | None:
+    if rule is None:
+        return None
+
     def jvp(x_dot: Array, y: Array, *args: Array, **params: Any) -> Array:
         return fit(rule(x_dot, y, *args, **params), y)
 
     return jvp
+
+
+def _jvp_of_slope(slope: Slope) -> Rule | None:
+    if slope is None:
+        return None
+    if type(slope) is float:
+        return lambda x_dot, y, *args: fit(x_dot if slope == 1.0 else -x_dot, y)
+    return lambda x_dot, y, *args: x_dot * slope(y, *args)
 
 
 def _unbroadcasting(rule: Rule | None, i: int) -> Rule | None:
@@ -324,7 +334,9 @@ def reducer(
         The primitive.
     """
 
-    def shape(x: ShapedArray, *, axes: tuple[int, ...], keepdims: bool = False) -> ShapedArray:
+    def shape(
+        x: ShapedArray, *, axes: tuple[int, ...], keepdims: bool = False, **params: Any
+    ) -> ShapedArray:
         kept = [1 if i in axes else d for i, d in enumerate(x.shape) if keepdims or i not in axes]
         return ShapedArray(tuple(kept), dtype(x.dtype))
 

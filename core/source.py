@@ -9,10 +9,15 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+from collections.abc import Callable
+from functools import wraps
 from itertools import islice
 from types import CodeType, FrameType, TracebackType
+from typing import Any, TypeVar
 
-__all__ = ["Source", "describe_function", "hide_library_frames", "user_source"]
+__all__ = ["Source", "boundary", "describe_function", "hide_library_frames", "user_source"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _LIBRARY = ("wengert", "numpy")
 
@@ -78,6 +83,8 @@ def describe_function(f: object) -> str:
     if inner is not None and not hasattr(f, "__name__"):
         return f"partial({describe_function(inner)})"
     name = getattr(f, "__name__", None) or type(f).__name__
+    while hasattr(f, "__wrapped__"):
+        f = f.__wrapped__
     code = getattr(f, "__code__", None)
     if name == "<lambda>" and code is not None:
         return f"<lambda> at {os.path.basename(code.co_filename)}:{code.co_firstlineno}"
@@ -100,3 +107,17 @@ def hide_library_frames(traceback: TracebackType | None) -> TracebackType | None
     for tb in reversed(kept):
         shown = TracebackType(shown, tb.tb_frame, tb.tb_lasti, tb.tb_lineno)
     return shown
+
+
+def boundary(f: F) -> F:
+    """Decorator for what users call: leaves the library's frames out of the traceback of an error."""
+
+    @wraps(f)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return f(*args, **kwargs)
+        except Exception as error:
+            error.__traceback__ = hide_library_frames(error.__traceback__)
+            raise
+
+    return call  # type: ignore[return-value]  # the same signature

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, TypeAlias
 
 from .aval import Array, ShapedArray
 from .errors import EscapedTracerError, MissingRuleError, RuleDefinitionError
@@ -21,6 +21,8 @@ from .source import Source
 __all__ = ["Primitive", "Trace", "Tracer", "bind"]
 
 Rule = Callable[..., Any]
+Slope: TypeAlias = Any
+"""A function of the result and the operands, or 1.0, or -1.0, or None for no derivative."""
 _numbers = count(1)
 _NO_PARAMS: dict[str, Any] = {}
 
@@ -34,6 +36,8 @@ class Primitive:
     - `shape(*avals, **params)` gives the aval of the result (a tuple of them with `multiple_results`).
     - `jvps[i](x_dot, y, *args, **params)` is the derivative by operand i, linear in the tangent `x_dot`; `y` is the result.
       None in the place of operand i: no derivative exists there, or it is zero.
+    - `slopes[i](y, *args)` is the partial derivative of an elementwise operation, whose jvp is `x_dot * slope`; it may also be
+      the number 1.0 or -1.0.
     - `transposes[i](ct, *args, **params)` is the transpose of a map that is linear in operand i; that operand is
       known by its `.shape` and `.dtype` only.
     - `batch(size, batched, *args, **params)` computes the result for operands of which those with `batched[i]` have a
@@ -49,8 +53,9 @@ class Primitive:
         "impl",
         "shape",
         "jvps",
-        "jvp0",
-        "jvp1",
+        "slopes",
+        "slope0",
+        "slope1",
         "transposes",
         "batch",
         "accumulate",
@@ -69,6 +74,7 @@ class Primitive:
         *,
         shape: Rule | None = None,
         jvps: Sequence[Rule | None] | Every | None = None,
+        slopes: Sequence[Slope] = (),
         transposes: Sequence[Rule | None] | Every | None = None,
         batch: Rule | None = None,
         accumulate: Rule | None = None,
@@ -86,10 +92,9 @@ class Primitive:
         self.impl = impl
         self.shape = shape
         self.jvps = jvps
-        self.jvp0: Rule | None = jvps[0] if jvps else None
-        self.jvp1: Rule | None = (
-            jvps[1] if jvps and (isinstance(jvps, Every) or len(jvps) > 1) else None
-        )
+        self.slopes = tuple(slopes)
+        self.slope0: Slope = slopes[0] if slopes else None
+        self.slope1: Slope = slopes[1] if len(slopes) > 1 else None
         self.transposes = transposes
         self.batch = batch
         self.accumulate = accumulate

@@ -252,7 +252,7 @@ def register_dataclass(kind: C, static: Sequence[str] = ()) -> C:
 
     def join(meta: Any, children: Sequence[Any]) -> Any:
         # Not through __init__: validation there may reject tracers, and init=False fields must survive.
-        obj = object.__new__(kind)
+        obj: Any = object.__new__(kind)
         for name, value in (*zip(names, children, strict=True), *zip(fixed, meta, strict=True)):
             object.__setattr__(obj, name, value)
         return obj
@@ -438,7 +438,7 @@ def check_same_structure(
         return
     path, want, have = first_difference(expected, found)
     raise TreeError(
-        f"{operation}: {which} does not have the structure of {like}; they differ at {path or 'the top'}.",
+        f"{operation}: the structure of {which} is not that of {like}; they differ at {path or 'the top'}.",
         got=f"{have}   in {found!r}",
         needed=f"{want}   in {expected!r}",
     )

@@ -51,18 +51,20 @@ def check_grads(
     unknown = [m for m in modes if m not in ("fwd", "rev")]
     if unknown:
         raise ValueError(f'check_grads: modes must be among "fwd" and "rev"; got {unknown[0]!r}')
-    args = tuple(args)
+    arguments = tuple(args)
     operation = f"check_grads of {describe_function(f)}"
-    leaves = [as_array_leaf(operation, f"argument {p}", x) for p, x in tree.leaves_with_path(args)]
-    check_differentiable(operation, args, leaves)
-    args = tree.unflatten(tree.structure(args), [np.asarray(x)[()] for x in leaves])
+    leaves = [
+        as_array_leaf(operation, f"argument {p}", x) for p, x in tree.leaves_with_path(arguments)
+    ]
+    check_differentiable(operation, arguments, leaves)
+    arguments = tree.unflatten(tree.structure(arguments), [np.asarray(x)[()] for x in leaves])
     precision = max(np.finfo(aval_of(x).dtype).eps for x in leaves)
     step = precision ** (1 / 3) if eps is None else eps
     default = precision ** (2 / 3) * 3e4
     _check(
         operation,
         f,
-        args,
+        arguments,
         order,
         tuple(modes),
         default if atol is None else atol,

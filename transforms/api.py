@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -12,11 +11,9 @@ from ..core import tree
 from ..core.aval import SCALAR_AVALS, Array, ShapedArray, aval_of
 from ..core.dispatch import DEFER, coerce
 from ..core.errors import DtypeError, ShapeError, TreeError
-from ..core.source import hide_library_frames
 from ..core.tracing import Tracer
 
 __all__ = [
-    "boundary",
     "check_differentiable",
     "flatten_arguments",
     "flatten_result",
@@ -24,22 +21,6 @@ __all__ = [
     "select_arguments",
     "split_aux",
 ]
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def boundary(f: F) -> F:
-    """Decorator for what users call: leaves the library's frames out of the traceback of an error."""
-
-    @wraps(f)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return f(*args, **kwargs)
-        except Exception as error:
-            error.__traceback__ = hide_library_frames(error.__traceback__)
-            raise
-
-    return call  # type: ignore[return-value]  # the same signature
 
 
 def is_array_leaf(x: Any) -> bool:
@@ -169,6 +150,7 @@ def select_arguments(
         return fun(*full, **kwargs)
 
     selected.__name__ = getattr(fun, "__name__", type(fun).__name__)
+    selected.__wrapped__ = fun  # type: ignore[attr-defined]  # so that messages name the user's function
     return selected, tuple([args[i] for i in positions])
 
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from ..core.aval import ShapedArray, aval_of
 from ..core.errors import DtypeError, NonScalarOutputError
-from ..core.source import describe_function
+from ..core.source import boundary, describe_function
 from ..core.tree import flatten
-from .api import boundary, select_arguments
+from .api import select_arguments
 from .jvp import jvp
 from .linearize import record
 
@@ -82,6 +82,7 @@ def grad(
     """
     both = _gradient_function("grad", fun, argnums, has_aux, holomorphic)
 
+    @boundary
     @wraps(fun, updated=())
     def gradient(*args: Any, **kwargs: Any) -> Any:
         value, g = both(*args, **kwargs)
@@ -100,8 +101,8 @@ def _gradient_function(
     operation = f"{label} of {describe_function(fun)}"
     single = isinstance(argnums, int | np.integer)
 
-    @wraps(fun, updated=())
     @boundary
+    @wraps(fun, updated=())
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         selected, chosen = select_arguments(operation, fun, argnums, args, kwargs)
         check_complex_inputs(operation, chosen, holomorphic)
@@ -171,6 +172,7 @@ def check_complex_inputs(operation: str, args: Sequence[Any], holomorphic: bool)
             )
 
 
+@boundary
 def hvp(
     fun: Callable[..., Any],
     primals: Sequence[Any],

@@ -11,8 +11,8 @@ import numpy as np
 from ..core import tree
 from ..core.aval import Array, ShapedArray
 from ..core.errors import DtypeError
-from ..core.source import describe_function
-from .api import boundary, select_arguments
+from ..core.source import boundary, describe_function
+from .api import select_arguments
 from .grad import check_complex_inputs
 from .linearize import LinearFunction, record
 from .vmap import vmap
@@ -147,8 +147,8 @@ def _jacobian_function(
     operation = f"{label} of {describe_function(fun)}"
     single = isinstance(argnums, int | np.integer)
 
-    @wraps(fun, updated=())
     @boundary
+    @wraps(fun, updated=())
     def function(*args: Any, **kwargs: Any) -> Any:
         selected, chosen = select_arguments(operation, fun, argnums, args, kwargs)
         check_complex_inputs(operation, chosen, holomorphic)

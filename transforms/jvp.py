@@ -4,7 +4,7 @@ A `JVPTracer` carries a value and its tangent. Each operation runs on the values
 tracers of older traces), and its rule maps the tangents. Results without a derivative come back as plain values, which is
 what lets Python's `if` and `while` work inside. A tangent that is known to be zero is no tracer at all.
 
-Linearization uses the same trace: there the tangents are the variables of a linear program (see `linearize.py`).
+Linearization is the same with other tangents: the variables of a linear program (see `linearize.py`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import CodeType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -20,19 +20,19 @@ from ..core import tree
 from ..core.array_tracer import ArrayTracer
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import DtypeError, ShapeError
-from ..core.source import Source, describe_function, user_frame
+from ..core.source import boundary, Source, describe_function, user_frame
 from ..core.tracing import Primitive, Trace, Tracer
 from .api import (
-    boundary,
     check_differentiable,
     flatten_arguments,
     flatten_result,
     plain_output,
     split_aux,
 )
-from .linear import LinearTracer
 
 __all__ = ["JVPTrace", "JVPTracer", "jvp"]
+
+_NO_PARAMS: dict[str, Any] = {}
 
 
 class JVPTracer(ArrayTracer):
@@ -53,13 +53,12 @@ class JVPTracer(ArrayTracer):
     def aval(self) -> ShapedArray:
         return aval_of(self.primal)
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return aval_of(self.primal).dtype
-
     def concrete(self) -> Array:
         x = self.primal
         return x.concrete() if isinstance(x, Tracer) else x
+
+    def why_not_concrete(self) -> str:
+        return self.primal.why_not_concrete()  # type: ignore[no-any-return]  # a tracer, or it were concrete
 
     def where_made(self) -> Source | None:
         return None if self.code is None else Source(self.code, self.offset)
@@ -72,61 +71,43 @@ class JVPTrace(Trace):
     """Maps values and tangents through each operation."""
 
     label = "jvp"
-
-    def __init__(self, function: str, label: str = "jvp") -> None:
-        super().__init__(function)
-        self.label = label  # type: ignore[misc]  # of the transformation that the user called
+    tracer: ClassVar[type[Any]] = JVPTracer
 
     def process1(self, primitive: Primitive, x: Array) -> Array:
-        jvp_rule = primitive.jvp0
-        if jvp_rule is None:
-            return self.process(primitive, (x,), {})
+        slope = primitive.slope0
+        if slope is None or type(slope) is float:
+            return self.process(primitive, (x,), _NO_PARAMS)
         primal = x.primal
         y = primitive.impl(primal)
-        y_dot = jvp_rule(x.tangent, y, primal)
-        if type(y_dot) is LinearTracer and y_dot.known_aval is None:
-            y_dot.known_aval = aval_of(y)
         frame = sys._getframe(2)
-        return JVPTracer(self, y, y_dot, frame.f_code, frame.f_lasti)
-
-    def process2(self, primitive: Primitive, a: Array, b: Array) -> Array:
-        if type(a) is JVPTracer and a._trace is self:
-            a_dot = a.tangent
-            a = a.primal
-        else:
-            a_dot = None
-        if type(b) is JVPTracer and b._trace is self:
-            b_dot = b.tangent
-            b = b.primal
-        else:
-            b_dot = None
-        y = primitive.impl(a, b)
-        y_dot = None
-        if a_dot is not None and primitive.jvp0 is not None:
-            y_dot = primitive.jvp0(a_dot, y, a, b)
-        if b_dot is not None and primitive.jvp1 is not None:
-            b_part = primitive.jvp1(b_dot, y, a, b)
-            y_dot = b_part if y_dot is None else y_dot + b_part
-        if y_dot is None:
-            return y
-        if type(y_dot) is LinearTracer and y_dot.known_aval is None:
-            y_dot.known_aval = aval_of(y)
-        frame = sys._getframe(2)
+        y_dot = x.tangent * slope(y, primal)
         return JVPTracer(self, y, y_dot, frame.f_code, frame.f_lasti)
 
     def process(
         self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
     ) -> Array:
+        tracer = self.tracer
         primals: list[Array] = []
         tangents: list[Array | None] = []
         for a in args:
-            if type(a) is JVPTracer and a._trace is self:
+            if type(a) is tracer and a._trace is self:
                 primals.append(a.primal)
                 tangents.append(a.tangent)
             else:
                 primals.append(a)
                 tangents.append(None)
         y = primitive.bind(*primals, **params)
+        return self.finish(primitive, primals, tangents, y, params)
+
+    def finish(
+        self,
+        primitive: Primitive,
+        primals: Sequence[Array],
+        tangents: Sequence[Array | None],
+        y: Array,
+        params: Mapping[str, Any],
+    ) -> Array:
+        """Find the tangent of a result that has been computed, and wrap both up."""
         if primitive.jvps is None and primitive.linear == "jointly":
             linear = primitive.linear_args
             operands = [
@@ -138,18 +119,16 @@ class JVPTrace(Trace):
             y_dot = self.tangent_by_operand(primitive, primals, tangents, y, params)
         frame = user_frame(1)
         code, offset = (None, 0) if frame is None else (frame.f_code, frame.f_lasti)
-        if primitive.multiple_results:
-            if y_dot is None:
-                return y
-            return tuple([self.wrap(v, t, code, offset) for v, t in zip(y, y_dot, strict=True)])
-        return self.wrap(y, y_dot, code, offset)
+        if not primitive.multiple_results:
+            return self.wrap(y, y_dot, code, offset)
+        if y_dot is None:
+            return y
+        return tuple([self.wrap(v, t, code, offset) for v, t in zip(y, y_dot, strict=True)])
 
     def wrap(self, y: Array, y_dot: Array | None, code: CodeType | None, offset: int) -> Array:
         """A tracer; or the plain value where no derivative can flow."""
         if y_dot is None or aval_of(y).dtype.kind not in "fc":
             return y
-        if type(y_dot) is LinearTracer and y_dot.known_aval is None:
-            y_dot.known_aval = aval_of(y)
         return JVPTracer(self, y, y_dot, code, offset)
 
     def tangent_by_operand(
@@ -167,10 +146,10 @@ class JVPTrace(Trace):
         for i, t in enumerate(tangents):
             if t is None:
                 continue
-            jvp_rule = primitive.jvps[i]
-            if jvp_rule is None:
+            rule = primitive.jvps[i]
+            if rule is None:
                 continue
-            part = jvp_rule(t, y, *primals, **params)
+            part = rule(t, y, *primals, **params)
             if total is None:
                 total = part
             elif primitive.multiple_results:
@@ -193,6 +172,7 @@ def zeros_of(x: Array) -> Array:
     return np.broadcast_to(zero, aval.shape) if aval.shape else zero
 
 
+@boundary
 def jvp(
     fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
 ) -> Any:
@@ -216,13 +196,6 @@ def jvp(
         >>> float(y), float(y_dot)
         (0.0, 2.0)
     """
-    return _jvp(fun, primals, tangents, has_aux)
-
-
-@boundary
-def _jvp(
-    fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool
-) -> Any:
     name = describe_function(fun)
     operation = f"jvp of {name}"
     leaves, in_tree = flatten_arguments(operation, primals)
@@ -249,9 +222,9 @@ def _jvp(
     return y, y_dot
 
 
-def primal_part(x: Any, trace: Trace) -> Any:
+def primal_part(x: Any, trace: JVPTrace) -> Any:
     """The value of a tracer of `trace`; anything else as it is."""
-    return plain_output(x.primal) if type(x) is JVPTracer and x._trace is trace else x
+    return plain_output(x.primal) if type(x) is trace.tracer and x._trace is trace else x
 
 
 def tangent_leaves(

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..core.array_tracer import ArrayTracer
-from ..core.aval import Array, ShapedArray, aval_of
+from ..core.aval import SCALAR_AVALS, Array, ShapedArray, aval_of
 from ..core.errors import ConcretizationError, NonLinearError
 from ..core.ir import Atom, Equation, Literal, Program, Var
 from ..core.primitives.elementwise import add_p, divide_p, multiply_p, negative_p
@@ -27,18 +27,25 @@ from ..core.tree import TreeDef
 
 __all__ = ["LinearTrace", "LinearTracer", "Tape", "backward_pass", "pushforward", "to_program"]
 
-# Entries of a tape are triples. The first item is a primitive, followed by its operands and parameters, or one of these
-# marks for the operations that need no undoing of broadcasting and are recorded without further ado.
-_SCALE: Final = "x * c"
-_DIVIDE: Final = "x / c"
-_NEGATE: Final = "-x"
-_ADD: Final = "x + y"
-_PART: Final = "result k of an operation with several results"
+# Entries of a tape are triples. The first item is a primitive, followed by its operands and parameters; or one of these marks,
+# followed by numbers of variables and by constants, for operations that need no undoing of broadcasting.
+SCALE: Final = "x * c"
+DIVIDE: Final = "x / c"
+NEGATE: Final = "-x"
+ADD: Final = "x + y"
+COMBINE: Final = "x * c + y * d"
+PART: Final = "result k of an operation with several results"
 
 Entry = tuple[Any, Any, Any]
 Tape = list[Entry]
 
+_ndarray = np.ndarray
+_float64 = np.float64
 _FLOAT64 = np.dtype(np.float64)
+_SCALAR = SCALAR_AVALS[np.float64]
+_multiply, _divide = ArrayTracer.__mul__, ArrayTracer.__truediv__
+_multiply_into = np.multiply
+_add, _negate = ArrayTracer.__add__, ArrayTracer.__neg__
 
 
 class LinearTracer(ArrayTracer):
@@ -57,53 +64,50 @@ class LinearTracer(ArrayTracer):
             infer_aval(self)
         return self.known_aval  # type: ignore[return-value]  # just set
 
-    def _keeps_type(self, c: Array) -> bool:
-        """True if multiplying by `c` changes neither shape nor dtype."""
+    def __mul__(self, c: Array) -> Array:
         aval = self.known_aval
-        if aval is None:
-            return False
         kind = type(c)
-        if kind is np.ndarray:
-            return c.dtype is aval.dtype and c.shape == aval.shape
-        if kind is np.float64:
-            return aval.dtype is _FLOAT64 and not aval.weak_type
-        return kind is float or kind is int
-
-    def __mul__(self, c: Array) -> Array:  # type: ignore[override]  # a method here, made by a factory in the base
-        if self._keeps_type(c):
-            tape: Tape = self._trace.tape  # type: ignore[attr-defined]  # a LinearTrace
-            out = LinearTracer(self._trace, len(tape), self.known_aval)  # type: ignore[arg-type]
-            tape.append((_SCALE, self, c))
+        # Does the product have the type of the tangent? Written out here, where every call counts.
+        if (
+            (c.dtype is aval.dtype and c.shape == aval.shape)
+            if kind is _ndarray and aval is not None
+            else aval is _SCALAR or (aval is not None and keeps_type(aval, c))
+            if kind is _float64
+            else (kind is float or kind is int) and aval is not None
+        ):
+            trace: LinearTrace = self._trace  # type: ignore[assignment]
+            tape = trace.tape
+            out = LinearTracer(trace, len(tape), aval)
+            tape.append((SCALE, self.index, c))
             return out
-        return ArrayTracer.__mul__(self, c)
+        return _multiply(self, c)
 
-    def __truediv__(self, c: Array) -> Array:  # type: ignore[override]
-        if self._keeps_type(c):
-            tape: Tape = self._trace.tape  # type: ignore[attr-defined]
-            out = LinearTracer(self._trace, len(tape), self.known_aval)  # type: ignore[arg-type]
-            tape.append((_DIVIDE, self, c))
+    def __truediv__(self, c: Array) -> Array:
+        aval = self.known_aval
+        if aval is not None and keeps_type(aval, c):
+            trace: LinearTrace = self._trace  # type: ignore[assignment]
+            out = LinearTracer(trace, len(trace.tape), aval)
+            trace.tape.append((DIVIDE, self.index, c))
             return out
-        return ArrayTracer.__truediv__(self, c)
+        return _divide(self, c)
 
-    def __neg__(self) -> Array:  # type: ignore[override]
-        tape: Tape = self._trace.tape  # type: ignore[attr-defined]
-        out = LinearTracer(self._trace, len(tape), self.known_aval)  # type: ignore[arg-type]
-        tape.append((_NEGATE, self, None))
+    def __neg__(self) -> Array:
+        if self.known_aval is None:
+            return _negate(self)
+        trace: LinearTrace = self._trace  # type: ignore[assignment]
+        out = LinearTracer(trace, len(trace.tape), self.known_aval)
+        trace.tape.append((NEGATE, self.index, None))
         return out
 
-    def __add__(self, other: Array) -> Array:  # type: ignore[override]
-        if (
-            type(other) is LinearTracer
-            and other._trace is self._trace
-            and self.known_aval is not None
-            and other.known_aval is not None
-            and (self.known_aval is other.known_aval or self.known_aval == other.known_aval)
-        ):
-            tape: Tape = self._trace.tape  # type: ignore[attr-defined]
-            out = LinearTracer(self._trace, len(tape), self.known_aval)  # type: ignore[arg-type]
-            tape.append((_ADD, self, other))
-            return out
-        return ArrayTracer.__add__(self, other)
+    def __add__(self, other: Array) -> Array:
+        if type(other) is LinearTracer and other._trace is self._trace:
+            aval, its = self.known_aval, other.known_aval
+            if aval is not None and (aval is its or aval == its):
+                trace: LinearTrace = self._trace  # type: ignore[assignment]
+                out = LinearTracer(trace, len(trace.tape), aval)
+                trace.tape.append((ADD, self.index, other.index))
+                return out
+        return _add(self, other)
 
     def concrete(self) -> Array:
         raise ConcretizationError("a tangent has no value while a linear program is recorded.")
@@ -113,6 +117,17 @@ class LinearTracer(ArrayTracer):
 
     def __repr__(self) -> str:
         return f"<traced tangent {self.aval!r} in {self._trace!r}>"
+
+
+def keeps_type(aval: ShapedArray, c: Array) -> bool:
+    """True if multiplying by the constant `c`, or dividing, changes neither shape nor dtype."""
+    kind = type(c)
+    if kind is _ndarray:
+        same: bool = c.dtype is aval.dtype and c.shape == aval.shape
+        return same
+    if kind is _float64:
+        return aval.dtype is _FLOAT64 and not aval.weak_type
+    return kind is float or kind is int
 
 
 class LinearTrace(Trace):
@@ -178,7 +193,7 @@ class LinearTrace(Trace):
         results = []
         for k, aval in enumerate(avals):
             results.append(LinearTracer(self, len(tape), aval))
-            tape.append((_PART, i, k))
+            tape.append((PART, i, k))
         return tuple(results)
 
 
@@ -195,45 +210,43 @@ def infer_aval(tracer: LinearTracer) -> None:
         if x.known_aval is not None:
             stack.pop()
             continue
-        kind, a, b = tape[x.index]
-        if type(kind) is not Primitive:
-            sources = [v for v in (a, b) if type(v) is LinearTracer]
-        else:
-            sources = [v for v in a if type(v) is LinearTracer]
-        unknown = [v for v in sources if v.known_aval is None]
+        primitive, args, params = tape[
+            x.index
+        ]  # marks are recorded for variables of known type only
+        unknown = [v for v in args if type(v) is LinearTracer and v.known_aval is None]
         if unknown:
             stack += unknown
-        elif type(kind) is not Primitive:
-            x.known_aval = sources[0].known_aval
-        else:
-            if kind.shape is None:
-                kind.missing("shape", "linearize")
-            x.known_aval = kind.shape(*[aval_of(v) for v in a], **b)
+            continue
+        if primitive.shape is None:
+            primitive.missing("shape", "linearize")
+        x.known_aval = primitive.shape(*[aval_of(v) for v in args], **params)
 
 
 # Running forward.
 
 
 def pushforward(
-    tape: Tape, tangents: Sequence[Array], outputs: Sequence[LinearTracer | None]
+    tape: Tape, tangents: Sequence[Array], outputs: Sequence[int | None]
 ) -> list[Array | None]:
     """Evaluate a linear program: one value for each output, None where the output is zero."""
     env: list[Any] = list(tangents) + [None] * (len(tape) - len(tangents))
     for i in range(len(tangents), len(tape)):
         kind, a, b = tape[i]
-        if kind is _SCALE:
-            env[i] = env[a.index] * b
-        elif kind is _DIVIDE:
-            env[i] = env[a.index] / b
-        elif kind is _ADD:
-            env[i] = env[a.index] + env[b.index]
-        elif kind is _NEGATE:
-            env[i] = -env[a.index]
-        elif kind is _PART:
+        if kind is SCALE:
+            env[i] = env[a] * b
+        elif kind is DIVIDE:
+            env[i] = env[a] / b
+        elif kind is ADD:
+            env[i] = env[a] + env[b]
+        elif kind is NEGATE:
+            env[i] = -env[a]
+        elif kind is COMBINE:
+            env[i] = env[a[0]] * a[1] + env[b[0]] * b[1]
+        elif kind is PART:
             env[i] = env[a][b]
         else:
             env[i] = kind.bind(*[env[v.index] if type(v) is LinearTracer else v for v in a], **b)
-    return [None if out is None else env[out.index] for out in outputs]
+    return [None if out is None else env[out] for out in outputs]
 
 
 # Running backward.
@@ -242,10 +255,11 @@ def pushforward(
 class _Pieces:
     """A cotangent kept as contributions to parts of an array, because they are traced and cannot be added in place."""
 
-    __slots__ = ("dense", "cts", "arrays", "places")
+    __slots__ = ("dense", "aval", "cts", "arrays", "places")
 
-    def __init__(self, dense: Array) -> None:
+    def __init__(self, dense: Array, aval: ShapedArray) -> None:
         self.dense = dense
+        self.aval = aval
         self.cts: list[Array] = []
         self.arrays: list[Array] = []
         self.places: list[Any] = []
@@ -255,7 +269,8 @@ class _Pieces:
         self.arrays += arrays
         self.places.append((index, len(arrays)))
 
-    def total(self, aval: ShapedArray) -> Array:
+    def total(self) -> Array:
+        aval = self.aval
         y = scatter_sum_p.bind(
             *self.cts, *self.arrays, places=tuple(self.places), shape=aval.shape, dtype=aval.dtype
         )
@@ -297,7 +312,7 @@ class _Cotangents:
             or any([isinstance(v, Tracer) for v in (ct, *arrays)])
         ):
             if type(old) is not _Pieces:
-                old = self.of[i] = _Pieces(old)
+                old = self.of[i] = _Pieces(old, x.aval)
             old.add(ct, arrays, index)
             return
         if i not in self.owned:
@@ -311,7 +326,7 @@ class _Cotangents:
 def backward_pass(
     tape: Tape,
     n_inputs: int,
-    outputs: Sequence[LinearTracer | None],
+    outputs: Sequence[int | None],
     cts: Sequence[Array],
     avals: Sequence[ShapedArray],
     once: bool,
@@ -333,7 +348,8 @@ def backward_pass(
     of, add = table.of, table.add
     for out, ct in zip(outputs, cts, strict=True):
         if out is not None:
-            add(out.index, ct)
+            add(out, ct)
+    fresh = -1
     for i in range(len(tape) - 1, n_inputs - 1, -1):
         ct = of[i]
         kind, a, b = tape[i]
@@ -342,20 +358,29 @@ def backward_pass(
         if ct is None:
             continue
         of[i] = None
-        if kind is _SCALE:
-            j = a.index
-            if of[j] is None:
-                of[j] = ct * b
+        if type(ct) is _Pieces:
+            ct = ct.total()
+        if kind is SCALE:
+            # In a chain, the cotangent that the last step made is nobody else's: it is multiplied in place.
+            ct = _multiply_into(ct, b, ct) if i == fresh and type(ct) is _ndarray else ct * b
+            if of[a] is None:
+                of[a] = ct
+                fresh = a
             else:
-                add(j, ct * b)
-        elif kind is _ADD:
-            add(a.index, ct)
-            add(b.index, ct)
-        elif kind is _DIVIDE:
-            add(a.index, ct / b)
-        elif kind is _NEGATE:
-            add(a.index, -ct)
-        elif kind is _PART:
+                add(a, ct)
+            continue
+        fresh = -1
+        if kind is COMBINE:
+            add(a[0], ct * a[1])
+            add(b[0], ct * b[1])
+        elif kind is ADD:
+            add(a, ct)
+            add(b, ct)
+        elif kind is DIVIDE:
+            add(a, ct / b)
+        elif kind is NEGATE:
+            add(a, -ct)
+        elif kind is PART:
             if of[a] is None:
                 of[a] = {}
             of[a][b] = ct
@@ -373,9 +398,6 @@ def _transpose_equation(
     ct: Array,
 ) -> None:
     """Hand the cotangent of an equation's result on to its operands."""
-    if type(ct) is _Pieces:
-        out = primitive.shape(*[aval_of(v) for v in args], **params)  # type: ignore[misc]  # it was recorded with it
-        ct = ct.total(out)
     if primitive.multiple_results:
         out = primitive.shape(*[aval_of(v) for v in args], **params)  # type: ignore[misc]
         ct = tuple([ct[k] if k in ct else np.zeros(v.shape, v.dtype) for k, v in enumerate(out)])
@@ -397,7 +419,7 @@ def _finish(table: _Cotangents, i: int, aval: ShapedArray, seeds: set[int]) -> A
     if ct is None:
         return np.zeros(aval.shape, aval.dtype) if aval.shape else aval.dtype.type(0)
     if type(ct) is _Pieces:
-        ct = ct.total(aval)
+        ct = ct.total()
     if type(ct) is np.ndarray:
         if not aval.shape:
             return ct[()]
@@ -418,7 +440,7 @@ def _finish(table: _Cotangents, i: int, aval: ShapedArray, seeds: set[int]) -> A
 def to_program(
     tape: Tape,
     in_avals: Sequence[ShapedArray],
-    outputs: Sequence[LinearTracer | None],
+    outputs: Sequence[int | None],
     out_avals: Sequence[ShapedArray],
     *,
     name: str,
@@ -442,23 +464,34 @@ def to_program(
             constants.append((names[id(v)], v))
         return names[id(v)]
 
-    marks = {_SCALE: multiply_p, _DIVIDE: divide_p, _NEGATE: negative_p, _ADD: add_p}
+    def emit(primitive: Primitive, inputs: Sequence[Atom], params: Mapping[str, Any]) -> Any:
+        due = primitive.shape(*[x.aval for x in inputs], **params)  # type: ignore[misc]  # recorded with it
+        found = [Var(v) for v in due] if primitive.multiple_results else [Var(due)]
+        equations.append(Equation(primitive, inputs, found, params))
+        return found if primitive.multiple_results else found[0]
+
     for i in range(len(in_avals), len(tape)):
         kind, a, b = tape[i]
-        if kind is _PART:
+        if kind is PART:
             variables[i] = variables[a][b]
-            continue
-        if type(kind) is not Primitive:
-            kind, a, b = marks[kind], (a,) if b is None else (a, b), {}
-        inputs = [atom(v) for v in a]
-        due = kind.shape(*[x.aval for x in inputs], **b)  # type: ignore[misc]
-        results = [Var(aval) for aval in due] if kind.multiple_results else [Var(due)]
-        variables[i] = results if kind.multiple_results else results[0]
-        equations.append(Equation(kind, inputs, results, b))
+        elif kind is COMBINE:
+            terms = [emit(multiply_p, [variables[j], atom(c)], {}) for j, c in (a, b)]
+            variables[i] = emit(add_p, terms, {})
+        elif kind is ADD:
+            variables[i] = emit(add_p, [variables[a], variables[b]], {})
+        elif kind is NEGATE:
+            variables[i] = emit(negative_p, [variables[a]], {})
+        elif type(kind) is not Primitive:
+            variables[i] = emit(
+                multiply_p if kind is SCALE else divide_p, [variables[a], atom(b)], {}
+            )
+        else:
+            variables[i] = emit(kind, [atom(v) for v in a], b)
 
-    def result(out: LinearTracer | None, aval: ShapedArray) -> Atom:
+    def result(out: int | None, aval: ShapedArray) -> Atom:
         if out is not None:
-            return atom(out)
+            found: Var = variables[out]
+            return found
         return atom(np.zeros(aval.shape, aval.dtype) if aval.shape else aval.dtype.type(0))
 
     results = [result(out, aval) for out, aval in zip(outputs, out_avals, strict=True)]

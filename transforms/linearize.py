@@ -8,17 +8,19 @@ backward (`vjp`), as often as one likes. `linear_transpose` records a function t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from sys import _getframe
+from types import CodeType
 from typing import Any
 
 import numpy as np
 
 from ..core import tree
 from ..core.aval import Array, ShapedArray, aval_of
-from ..core.errors import DtypeError
+from ..core.errors import DtypeError, NonLinearError
 from ..core.ir import Program
-from ..core.source import describe_function
+from ..core.source import boundary, describe_function
+from ..core.tracing import Primitive, Trace
 from .api import (
-    boundary,
     check_differentiable,
     flatten_arguments,
     flatten_result,
@@ -26,9 +28,172 @@ from .api import (
     split_aux,
 )
 from .jvp import JVPTrace, JVPTracer, match_leaf, primal_part
-from .linear import LinearTrace, LinearTracer, Tape, backward_pass, pushforward, to_program
+from .linear import (
+    ADD,
+    COMBINE,
+    NEGATE,
+    SCALE,
+    LinearTrace,
+    LinearTracer,
+    Tape,
+    backward_pass,
+    pushforward,
+    to_program,
+)
 
 __all__ = ["LinearFunction", "linear_transpose", "linearize", "record", "vjp"]
+
+_NO_PARAMS: dict[str, Any] = {}
+_ndarray = np.ndarray
+_float64 = np.float64
+_FLOAT64 = np.dtype(np.float64)
+_asarray = np.asarray
+_new = object.__new__
+
+
+class LinearizeTracer(JVPTracer):
+    """A value whose tangent is variable number `index` of a linear program."""
+
+    __slots__ = ("index",)
+
+    def __init__(
+        self, trace: Trace, primal: Array, index: int, code: CodeType | None, offset: int
+    ) -> None:
+        self._trace = trace
+        self.primal = primal
+        self.index = index
+        self.code = code
+        self.offset = offset
+
+    @property
+    def tangent(self) -> LinearTracer:
+        linear: LinearTrace = self._trace.linear  # type: ignore[attr-defined]  # a LinearizeTrace
+        return LinearTracer(linear, self.index, aval_of(self.primal))
+
+
+class LinearizeTrace(JVPTrace):
+    """Computes values at once and records the linear part.
+
+    What `x_dot * slope` records is written out here, for operations with one or two operands whose results have the type of the
+    traced operands; everything else goes the general way, by rules that run on `LinearTracer`s.
+    """
+
+    tracer = LinearizeTracer
+
+    def __init__(self, function: str, label: str, linear: LinearTrace) -> None:
+        super().__init__(function)
+        self.label = label  # type: ignore[misc]  # of the transformation that the user called
+        self.linear = linear
+        self.tape = linear.tape
+
+    def process1(self, primitive: Primitive, x: Array) -> Array:
+        slope = primitive.slope0
+        if slope is None:
+            return self.process(primitive, (x,), _NO_PARAMS)
+        primal = x.primal
+        y = primitive.impl(primal)
+        tape = self.tape
+        if type(slope) is not float:
+            entry = (SCALE, x.index, slope(y, primal))
+            index = len(tape)
+            tape.append(entry)
+        elif slope == 1.0:
+            index = x.index
+        else:
+            index = len(tape)
+            tape.append((NEGATE, x.index, None))
+        frame = _getframe(2)
+        tracer = _new(LinearizeTracer)  # __init__, written out: a call less
+        tracer._trace = self
+        tracer.primal = y
+        tracer.index = index
+        tracer.code = frame.f_code
+        tracer.offset = frame.f_lasti
+        return tracer
+
+    def process2(self, primitive: Primitive, a: Array, b: Array) -> Array:
+        same = False
+        if type(a) is LinearizeTracer and a._trace is self:
+            i = a.index
+            a = x = a.primal
+            slope = primitive.slope0
+            if type(b) is float:
+                if type(a) is _ndarray and a.dtype is _FLOAT64 and primitive.linear is not None:
+                    b = _asarray(b)  # NumPy computes much faster with an array without axes
+                    same = True
+            elif type(b) is LinearizeTracer and b._trace is self:
+                return self.process_both(primitive, i, a, b.index, b.primal)
+        else:
+            i = b.index
+            b = x = b.primal
+            slope = primitive.slope1
+        y = primitive.impl(a, b)
+        if not same and (slope is None or not same_type(x, y)):
+            tangent = LinearTracer(self.linear, i, aval_of(x))
+            tangents = (tangent, None) if x is a else (None, tangent)
+            return self.finish(primitive, (a, b), tangents, y, _NO_PARAMS)
+        if type(slope) is not float:
+            c = slope(y, a, b)
+            tape = self.tape
+            tape.append((SCALE, i, c))
+            i = len(tape) - 1
+        elif slope != 1.0:
+            self.tape.append((NEGATE, i, None))
+            i = len(self.tape) - 1
+        frame = _getframe(2)
+        tracer = _new(LinearizeTracer)
+        tracer._trace = self
+        tracer.primal = y
+        tracer.index = i
+        tracer.code = frame.f_code
+        tracer.offset = frame.f_lasti
+        return tracer
+
+    def process_both(self, primitive: Primitive, i: int, a: Array, j: int, b: Array) -> Array:
+        """An operation with two operands that are both traced."""
+        y = primitive.impl(a, b)
+        first, second = primitive.slope0, primitive.slope1
+        if first is None or second is None or not same_type(a, y) or not same_type(b, y):
+            tangents = [LinearTracer(self.linear, k, aval_of(x)) for k, x in ((i, a), (j, b))]
+            return self.finish(primitive, (a, b), tangents, y, _NO_PARAMS)
+        tape = self.tape
+        if type(first) is not float and type(second) is not float:
+            entry: Any = (COMBINE, (i, first(y, a, b)), (j, second(y, a, b)))
+        else:
+            if second == -1.0:
+                tape.append((NEGATE, j, None))
+                j = len(tape) - 1
+            elif type(second) is not float:
+                tape.append((SCALE, j, second(y, a, b)))
+                j = len(tape) - 1
+            entry = (ADD, i, j)
+        index = len(tape)
+        tape.append(entry)
+        frame = _getframe(3)
+        return LinearizeTracer(self, y, index, frame.f_code, frame.f_lasti)
+
+    def wrap(self, y: Array, y_dot: Array | None, code: CodeType | None, offset: int) -> Array:
+        if y_dot is None or aval_of(y).dtype.kind not in "fc":
+            return y
+        if type(y_dot) is not LinearTracer:
+            raise NonLinearError(
+                f"{self.label}: a rule gave a tangent that does not depend on the operand's tangent.",
+                got=repr(y_dot),
+                needed="a jvp rule that is linear in x_dot",
+            )
+        return LinearizeTracer(self, y, y_dot.index, code, offset)
+
+
+def same_type(x: Array, y: Array) -> bool:
+    """True if two values have the same shape and dtype."""
+    kind = type(x)
+    if kind is type(y):
+        if kind is _ndarray:
+            same: bool = x.shape == y.shape and x.dtype is y.dtype
+            return same
+        if kind is _float64 or kind is float:
+            return True
+    return aval_of(x) == aval_of(y)
 
 
 class LinearFunction:
@@ -45,7 +210,7 @@ class LinearFunction:
         tape: Tape,
         in_tree: tree.TreeDef,
         in_avals: Sequence[ShapedArray],
-        outputs: Sequence[LinearTracer | None],
+        outputs: Sequence[int | None],
         out_tree: tree.TreeDef,
         out_avals: Sequence[ShapedArray],
     ) -> None:
@@ -74,9 +239,11 @@ class LinearFunction:
             out_tree=self.out_tree,
         )
 
+    @boundary
     def __call__(self, *tangents: Any) -> Any:
         return _push(self, tangents)
 
+    @boundary
     def transpose(self, ct: Any, *, once: bool = False) -> tuple[Any, ...]:
         """Apply the transposed map to a cotangent of the result's structure; returns a tuple, one item an argument.
 
@@ -93,7 +260,6 @@ class LinearFunction:
         return f"<linear map {self.name}: {tuple(self.in_avals)} -o {tuple(self.out_avals)}>"
 
 
-@boundary
 def _push(linear: LinearFunction, tangents: tuple[Any, ...]) -> Any:
     operation = f"the linear map of {linear.name}"
     leaves, treedef = tree.flatten(tangents)
@@ -143,9 +309,11 @@ def record(
     leaves, in_tree = flatten_arguments(operation, primals)
     check_differentiable(operation, primals, leaves)
     linear = LinearTrace(name)
-    trace = JVPTrace(name, label)
+    trace = LinearizeTrace(name, label, linear)
     try:
-        tracers = [JVPTracer(trace, x, linear.variable(aval_of(x)), None, 0) for x in leaves]
+        tracers = [
+            LinearizeTracer(trace, x, linear.variable(aval_of(x)).index, None, 0) for x in leaves
+        ]
         result = fun(*tree.unflatten(in_tree, tracers))
     finally:
         trace.close()
@@ -154,9 +322,9 @@ def record(
     outs, out_tree = flatten_result(operation, result)
     values, outputs = [], []
     for o in outs:
-        traced = type(o) is JVPTracer and o._trace is trace
+        traced = type(o) is LinearizeTracer and o._trace is trace
         values.append(plain_output(o.primal if traced else o))
-        outputs.append(o.tangent if traced else None)
+        outputs.append(o.index if traced else None)
     function = LinearFunction(
         name,
         linear.tape,
@@ -171,6 +339,7 @@ def record(
     return tree.unflatten(out_tree, values), function, aux
 
 
+@boundary
 def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """Evaluate a function and get its derivative at that point as a linear function.
 
@@ -192,15 +361,11 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
         >>> float(y), float(f_lin(1.0)), float(f_lin(10.0))
         (9.0, 6.0, 60.0)
     """
-    return _linearize(fun, primals, has_aux)
-
-
-@boundary
-def _linearize(fun: Callable[..., Any], primals: Sequence[Any], has_aux: bool) -> Any:
     y, linear, aux = record("linearize", fun, primals, has_aux)
     return (y, linear, aux) if has_aux else (y, linear)
 
 
+@boundary
 def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """Evaluate a function and get the transpose of its derivative (reverse mode).
 
@@ -222,24 +387,19 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         >>> pullback(1.0)
         (array([2., 3.]), array([1., 1.]))
     """
-    return _vjp(fun, primals, has_aux)
-
-
-@boundary
-def _vjp(fun: Callable[..., Any], primals: Sequence[Any], has_aux: bool) -> Any:
     y, linear, aux = record("vjp", fun, primals, has_aux)
     pullback = _pullback(linear)
     return (y, pullback, aux) if has_aux else (y, pullback)
 
 
 def _pullback(linear: LinearFunction) -> Callable[[Any], tuple[Any, ...]]:
-    @boundary
     def pullback(ct: Any) -> tuple[Any, ...]:
         return linear.transpose(ct)
 
     return pullback
 
 
+@boundary
 def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], tuple[Any, ...]]:
     """Transpose a function that is linear.
 
@@ -259,13 +419,6 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
         >>> transpose(np.array([1.0, 2.0]))
         (array([0., 3., 6.]),)
     """
-    return _linear_transpose(fun, primals)
-
-
-@boundary
-def _linear_transpose(
-    fun: Callable[..., Any], primals: Sequence[Any]
-) -> Callable[[Any], tuple[Any, ...]]:
     name = describe_function(fun)
     operation = f"linear_transpose of {name}"
     leaves, in_tree = tree.flatten(tuple(primals))
@@ -276,7 +429,7 @@ def _linear_transpose(
     finally:
         trace.close()
     outs, out_tree = flatten_result(operation, result)
-    outputs = [o if type(o) is LinearTracer and o._trace is trace else None for o in outs]
+    outputs = [o.index if type(o) is LinearTracer and o._trace is trace else None for o in outs]
     out_avals = [aval_of(o) for o in outs]
     return _pullback(LinearFunction(name, trace.tape, in_tree, avals, outputs, out_tree, out_avals))
 

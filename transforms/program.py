@@ -17,9 +17,9 @@ from ..core.array_tracer import ArrayTracer
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import ConcretizationError, ShapeError
 from ..core.ir import Atom, Equation, Literal, Program, Var
-from ..core.source import Source, describe_function, user_source
+from ..core.source import boundary, Source, describe_function, user_source
 from ..core.tracing import Primitive, Trace, Tracer
-from .api import as_array_leaf, boundary, flatten_result
+from .api import as_array_leaf, flatten_result
 
 __all__ = ["ProgramTrace", "ProgramTracer", "make_program"]
 
@@ -27,16 +27,16 @@ __all__ = ["ProgramTrace", "ProgramTracer", "make_program"]
 class ProgramTracer(ArrayTracer):
     """A variable of the program that is being traced."""
 
-    __slots__ = ("var", "source")
+    __slots__ = ("variable", "source")
 
-    def __init__(self, trace: Trace, var: Var, source: Source | None) -> None:
+    def __init__(self, trace: Trace, variable: Var, source: Source | None) -> None:
         self._trace = trace
-        self.var = var
+        self.variable = variable
         self.source = source
 
     @property
     def aval(self) -> ShapedArray:
-        return self.var.aval
+        return self.variable.aval
 
     def concrete(self) -> Array:
         raise ConcretizationError("a variable of a program has no value.")
@@ -68,7 +68,7 @@ class ProgramTrace(Trace):
     def atom(self, x: Array) -> Atom:
         """What stands for an operand in an equation; plain arrays become constants of the program."""
         if type(x) is ProgramTracer and x._trace is self:
-            return x.var
+            return x.variable
         if not isinstance(x, Tracer):
             if type(x) is not np.ndarray:
                 return Literal(x)
@@ -89,7 +89,9 @@ class ProgramTrace(Trace):
         outs = [
             self.variable(aval, source) for aval in (due if primitive.multiple_results else (due,))
         ]
-        self.equations.append(Equation(primitive, inputs, [o.var for o in outs], params, source))
+        self.equations.append(
+            Equation(primitive, inputs, [o.variable for o in outs], params, source)
+        )
         return tuple(outs) if primitive.multiple_results else outs[0]
 
 
@@ -124,8 +126,8 @@ def make_program(
     """
     static = {static_argnums} if isinstance(static_argnums, int) else set(static_argnums)
 
-    @wraps(fun, updated=())
     @boundary
+    @wraps(fun, updated=())
     def traced(*args: Any, **kwargs: Any) -> Program:
         return _trace_program(fun, static, args, kwargs)
 
@@ -158,7 +160,7 @@ def _trace_program(
     finally:
         trace.close()
     return Program(
-        [t.var for t in inputs],
+        [t.variable for t in inputs],
         trace.equations,
         outputs,
         list(trace.constants.values()),

@@ -17,9 +17,9 @@ from ..core import tree
 from ..core.array_tracer import ArrayTracer
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import BatchError, ConcretizationError
-from ..core.source import Source, describe_function, user_source
+from ..core.source import boundary, Source, describe_function, user_source
 from ..core.tracing import Primitive, Trace
-from .api import boundary, flatten_arguments, flatten_result, plain_output
+from .api import flatten_arguments, flatten_result, plain_output
 
 __all__ = ["BatchTrace", "BatchTracer", "vmap"]
 
@@ -116,8 +116,8 @@ def vmap(
     """
     name = describe_function(fun)
 
-    @wraps(fun, updated=())
     @boundary
+    @wraps(fun, updated=())
     def batched_function(*args: Any, **kwargs: Any) -> Any:
         return _run(fun, name, in_axes, out_axes, axis_size, args, kwargs)
 

@@ -14,7 +14,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from ..aval import Array, ShapedArray, aval_of
 from ..dispatch import asarray, implements, implements_ufunc
-from ..rules import bilinear, shape_by_sample, unbroadcast, variadic
+from ..rules import bilinear, unbroadcast, variadic
 from ..tracing import Every, newest_trace
 from .elementwise import astype
 
@@ -53,10 +53,10 @@ def _transpose_right(ct: Array, a: Array, b: Any) -> Array:
 
 
 def _matmul_shape(a: ShapedArray, b: ShapedArray) -> ShapedArray:
-    return _matmul_by_sample(*[ShapedArray(x.shape, x.dtype) for x in (a, b)])
-
-
-_matmul_by_sample = shape_by_sample(np.matmul)
+    stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    rows = a.shape[-2:-1] if a.ndim > 1 else ()
+    columns = b.shape[-1:] if b.ndim > 1 else ()
+    return ShapedArray((*stack, *rows, *columns), np.result_type(a.dtype, b.dtype))
 
 
 def _matmul_batch(size: int, batched: Sequence[bool], a: Array, b: Array) -> Array:
@@ -174,11 +174,9 @@ def tensordot(a: Array, b: Array, axes: Any = 2) -> Array:
     left, right = aval_of(a), aval_of(b)
     if isinstance(axes, int | np.integer):
         axes = (tuple(range(left.ndim - axes, left.ndim)), tuple(range(axes)))
-    a_axes, b_axes = [(x,) if isinstance(x, int | np.integer) else tuple(x) for x in axes]
-    a_axes, b_axes = (
-        [normalize_axis_index(i, left.ndim) for i in a_axes],
-        [normalize_axis_index(i, right.ndim) for i in b_axes],
-    )
+    pair = [(x,) if isinstance(x, int | np.integer) else tuple(x) for x in axes]
+    a_axes = [normalize_axis_index(i, left.ndim) for i in pair[0]]
+    b_axes = [normalize_axis_index(i, right.ndim) for i in pair[1]]
     if [left.shape[i] for i in a_axes] != [right.shape[i] for i in b_axes]:
         raise ValueError(
             f"np.tensordot: the axes {axes} of {left!r} and {right!r} differ in length"

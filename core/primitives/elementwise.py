@@ -1,7 +1,7 @@
 """Elementwise primitives: arithmetic, powers, exponentials, trigonometry, comparisons, rounding, complex parts, choice.
 
-One line or block a primitive: NumPy's ufunc, then the derivative by each operand as a function of the tangent `t`, the result
-`y` and the operands. The formulas are holomorphic where the function is, so complex numbers need no rules of their own.
+One line or block a primitive: NumPy's ufunc, then the partial derivative by each operand, as a function of the result `y` and
+the operands. The formulas are holomorphic where the function is, so complex numbers need no rules of their own.
 Nothing here speaks of broadcasting or promotion: the maker `elementwise` does.
 """
 
@@ -18,6 +18,13 @@ from ..dispatch import asarray, implements, implements_ufunc, refuse_out, unsupp
 from ..rules import elementwise, zero_derivative
 from ..tracing import Primitive
 
+
+def _inverse(x: Array) -> Array:
+    """1/x, which is inf at 0 also for Python's numbers, where the operator raises."""
+    return np.divide(1.0, x) if type(x) is float else 1.0 / x
+
+
+_ONE = np.array(1.0)
 _LN2 = math.log(2)
 _LN10 = math.log(10)
 
@@ -41,31 +48,34 @@ def _nonzero(x: Array) -> Array:
     return np.where(x == 0, 1, x)
 
 
+def _one_minus(x: Array) -> Array:
+    # An array without axes costs NumPy half of what a Python number does, but it would widen float32.
+    return _ONE - x if type(x) is np.ndarray and x.dtype is _ONE.dtype else 1.0 - x
+
+
 # Arithmetic. The Python operators compute, because they are much faster than ufuncs on scalars.
 
 add_p = _ufunc(
     np.add,
-    lambda t, y, a, b: t,
-    lambda t, y, a, b: t,
+    1.0,
+    1.0,
     impl=operator.add,
-    fits=True,
     transposes=(lambda ct, a, b: ct, lambda ct, a, b: ct),
     linear="jointly",
 )
 subtract_p = _ufunc(
     np.subtract,
-    lambda t, y, a, b: t,
-    lambda t, y, a, b: -t,
+    1.0,
+    -1.0,
     name="sub",
     impl=operator.sub,
-    fits=True,
     transposes=(lambda ct, a, b: ct, lambda ct, a, b: -ct),
     linear="jointly",
 )
 multiply_p = _ufunc(
     np.multiply,
-    lambda t, y, a, b: t * b,
-    lambda t, y, a, b: t * a,
+    lambda y, a, b: b,
+    lambda y, a, b: a,
     name="mul",
     impl=operator.mul,
     transposes=(lambda ct, a, b: ct * b, lambda ct, a, b: ct * a),
@@ -73,8 +83,10 @@ multiply_p = _ufunc(
 )
 divide_p = _ufunc(
     np.divide,
-    lambda t, y, a, b: t / b,
-    lambda t, y, a, b: t * (-y / b),
+    lambda y, a, b: (
+        _inverse(b) if is_inexact(aval_of(b).dtype) else 1.0 / astype(b, aval_of(y).dtype)
+    ),
+    lambda y, a, b: -y / b,
     name="div",
     impl=operator.truediv,
     transposes=(lambda ct, a, b: ct / b, None),
@@ -82,7 +94,7 @@ divide_p = _ufunc(
 )
 negative_p = _ufunc(
     np.negative,
-    lambda t, y, x: -t,
+    -1.0,
     name="neg",
     impl=operator.neg,
     transposes=(lambda ct, x: -ct,),
@@ -90,29 +102,27 @@ negative_p = _ufunc(
 )
 positive_p = _ufunc(
     np.positive,
-    lambda t, y, x: t,
+    1.0,
     impl=operator.pos,
     transposes=(lambda ct, x: ct,),
     linear="jointly",
 )
-reciprocal_p = _ufunc(np.reciprocal, lambda t, y, x: t * -(y * y))
-square_p = _ufunc(np.square, lambda t, y, x: t * (2 * x))
-fmod_p = _ufunc(np.fmod, lambda t, y, a, b: t, lambda t, y, a, b: t * -np.trunc(a / b), fits=True)
-remainder_p = _ufunc(
-    np.remainder, lambda t, y, a, b: t, lambda t, y, a, b: t * -np.floor(a / b), fits=True
-)
+reciprocal_p = _ufunc(np.reciprocal, lambda y, x: -(y * y))
+square_p = _ufunc(np.square, lambda y, x: 2.0 * x)
+fmod_p = _ufunc(np.fmod, 1.0, lambda y, a, b: -np.trunc(a / b))
+remainder_p = _ufunc(np.remainder, 1.0, lambda y, a, b: -np.floor(a / b))
 
 
-def _power_by_base(t: Array, y: Array, x: Array, p: Array) -> Array:
+def _power_by_base(y: Array, x: Array, p: Array) -> Array:
     # x**0 is constant, also at x = 0 where p * x**(p - 1) would be 0 * inf.
     if type(p) is int or type(p) is float:
-        return t * 0.0 if p == 0 else t * (2 * x if p == 2 else p * np.power(x, p - 1))
-    return t * (p * np.power(x, np.where(p == 0, 1, p - 1)))
+        return 0.0 if p == 0 else 2.0 * x if p == 2 else p * np.power(x, p - 1)
+    return p * np.power(x, np.where(p == 0, 1, p - 1))
 
 
-def _power_by_exponent(t: Array, y: Array, x: Array, p: Array) -> Array:
+def _power_by_exponent(y: Array, x: Array, p: Array) -> Array:
     # 0**p stays 0 for p > 0, though log(0) is -inf.
-    return t * (y * np.log(_nonzero(x)))
+    return y * np.log(_nonzero(x))
 
 
 power_p = _ufunc(np.power, _power_by_base, _power_by_exponent, name="pow", impl=operator.pow)
@@ -131,15 +141,15 @@ implements_ufunc(np.float_power, _float_power)
 
 # Roots, exponentials, logarithms.
 
-sqrt_p = _ufunc(np.sqrt, lambda t, y, x: t * (0.5 / y))
-cbrt_p = _ufunc(np.cbrt, lambda t, y, x: t / (3 * y * y))
-exp_p = _ufunc(np.exp, lambda t, y, x: t * y)
-exp2_p = _ufunc(np.exp2, lambda t, y, x: t * (y * _LN2))
-expm1_p = _ufunc(np.expm1, lambda t, y, x: t * (y + 1))
-log_p = _ufunc(np.log, lambda t, y, x: t / x)
-log2_p = _ufunc(np.log2, lambda t, y, x: t / (x * _LN2))
-log10_p = _ufunc(np.log10, lambda t, y, x: t / (x * _LN10))
-log1p_p = _ufunc(np.log1p, lambda t, y, x: t / (1 + x))
+sqrt_p = _ufunc(np.sqrt, lambda y, x: 0.5 / y)
+cbrt_p = _ufunc(np.cbrt, lambda y, x: _inverse(3 * y * y))
+exp_p = _ufunc(np.exp, lambda y, x: y)
+exp2_p = _ufunc(np.exp2, lambda y, x: y * _LN2)
+expm1_p = _ufunc(np.expm1, lambda y, x: y + 1.0)
+log_p = _ufunc(np.log, lambda y, x: _inverse(x))
+log2_p = _ufunc(np.log2, lambda y, x: _inverse(x * _LN2))
+log10_p = _ufunc(np.log10, lambda y, x: _inverse(x * _LN10))
+log1p_p = _ufunc(np.log1p, lambda y, x: _inverse(1 + x))
 
 
 def _log_share(a: Array, y: Array) -> Array:
@@ -149,42 +159,42 @@ def _log_share(a: Array, y: Array) -> Array:
 
 logaddexp_p = _ufunc(
     np.logaddexp,
-    lambda t, y, a, b: t * np.exp(_log_share(a, y)),
-    lambda t, y, a, b: t * np.exp(_log_share(b, y)),
+    lambda y, a, b: np.exp(_log_share(a, y)),
+    lambda y, a, b: np.exp(_log_share(b, y)),
 )
 logaddexp2_p = _ufunc(
     np.logaddexp2,
-    lambda t, y, a, b: t * np.exp2(_log_share(a, y)),
-    lambda t, y, a, b: t * np.exp2(_log_share(b, y)),
+    lambda y, a, b: np.exp2(_log_share(a, y)),
+    lambda y, a, b: np.exp2(_log_share(b, y)),
 )
 
 # Trigonometric and hyperbolic functions.
 
-sin_p = _ufunc(np.sin, lambda t, y, x: t * np.cos(x))
-cos_p = _ufunc(np.cos, lambda t, y, x: t * -np.sin(x))
-tan_p = _ufunc(np.tan, lambda t, y, x: t * (1 + y * y))
-arcsin_p = _ufunc(np.arcsin, lambda t, y, x: t / np.sqrt((1 - x) * (1 + x)))
-arccos_p = _ufunc(np.arccos, lambda t, y, x: t / -np.sqrt((1 - x) * (1 + x)))
-arctan_p = _ufunc(np.arctan, lambda t, y, x: t / (1 + x * x))
-sinh_p = _ufunc(np.sinh, lambda t, y, x: t * np.cosh(x))
-cosh_p = _ufunc(np.cosh, lambda t, y, x: t * np.sinh(x))
-tanh_p = _ufunc(np.tanh, lambda t, y, x: t * (1 - y * y))
-arcsinh_p = _ufunc(np.arcsinh, lambda t, y, x: t / np.sqrt(1 + x * x))
-arccosh_p = _ufunc(np.arccosh, lambda t, y, x: t / (np.sqrt(x - 1) * np.sqrt(x + 1)))
-arctanh_p = _ufunc(np.arctanh, lambda t, y, x: t / ((1 - x) * (1 + x)))
-deg2rad_p = _ufunc(np.deg2rad, lambda t, y, x: t * (math.pi / 180))
-rad2deg_p = _ufunc(np.rad2deg, lambda t, y, x: t * (180 / math.pi))
+sin_p = _ufunc(np.sin, lambda y, x: np.cos(x))
+cos_p = _ufunc(np.cos, lambda y, x: -np.sin(x))
+tan_p = _ufunc(np.tan, lambda y, x: 1.0 + y * y)
+arcsin_p = _ufunc(np.arcsin, lambda y, x: 1.0 / np.sqrt((1.0 - x) * (1.0 + x)))
+arccos_p = _ufunc(np.arccos, lambda y, x: -1.0 / np.sqrt((1.0 - x) * (1.0 + x)))
+arctan_p = _ufunc(np.arctan, lambda y, x: _inverse(1.0 + x * x))
+sinh_p = _ufunc(np.sinh, lambda y, x: np.cosh(x))
+cosh_p = _ufunc(np.cosh, lambda y, x: np.sinh(x))
+tanh_p = _ufunc(np.tanh, lambda y, x: _one_minus(y * y))
+arcsinh_p = _ufunc(np.arcsinh, lambda y, x: 1.0 / np.sqrt(1.0 + x * x))
+arccosh_p = _ufunc(np.arccosh, lambda y, x: _inverse(np.sqrt(x - 1) * np.sqrt(x + 1)))
+arctanh_p = _ufunc(np.arctanh, lambda y, x: _inverse((1.0 - x) * (1.0 + x)))
+deg2rad_p = _ufunc(np.deg2rad, lambda y, x: math.pi / 180)
+rad2deg_p = _ufunc(np.rad2deg, lambda y, x: 180 / math.pi)
 implements_ufunc(np.radians, deg2rad_p)
 implements_ufunc(np.degrees, rad2deg_p)
 hypot_p = _ufunc(
     np.hypot,
-    lambda t, y, a, b: t * (a / _nonzero(y)),
-    lambda t, y, a, b: t * (b / _nonzero(y)),
+    lambda y, a, b: a / _nonzero(y),
+    lambda y, a, b: b / _nonzero(y),
 )
 arctan2_p = _ufunc(
     np.arctan2,
-    lambda t, y, a, b: t * (b / _nonzero(a * a + b * b)),
-    lambda t, y, a, b: t * (-a / _nonzero(a * a + b * b)),
+    lambda y, a, b: b / _nonzero(a * a + b * b),
+    lambda y, a, b: -a / _nonzero(a * a + b * b),
 )
 
 # Absolute value, signs, the larger and the smaller. Ties share the derivative equally; abs'(0) = 0.
@@ -201,8 +211,9 @@ def _share(a: Array, b: Array, wins: Array) -> Array:
     return np.where(a == b, 0.5, np.where(wins, 1.0, 0.0))
 
 
-def _masked(t: Array, weight: Array, y: Array) -> Array:
-    return t * astype(weight, aval_of(y).dtype)
+def _weight(y: Array, weight: Array) -> Array:
+    """A weight, or a mask, in the precision of the result."""
+    return astype(weight, aval_of(y).dtype)
 
 
 def _absolute_dtype(x: ShapedArray) -> np.dtype[Any]:
@@ -212,7 +223,7 @@ def _absolute_dtype(x: ShapedArray) -> np.dtype[Any]:
 absolute_p = _ufunc(
     np.absolute, _absolute_jvp, name="abs", impl=operator.abs, dtype=_absolute_dtype
 )
-fabs_p = _ufunc(np.fabs, lambda t, y, x: t * np.sign(x))
+fabs_p = _ufunc(np.fabs, lambda y, x: np.sign(x))
 real_sign_p = zero_derivative("sign", np.sign, ufunc=np.sign)
 
 
@@ -226,30 +237,30 @@ def _sign(x: Array) -> Array:
 implements_ufunc(np.sign, _sign)
 maximum_p = _ufunc(
     np.maximum,
-    lambda t, y, a, b: _masked(t, _share(a, b, (a > b) | np.isnan(a)), y),
-    lambda t, y, a, b: _masked(t, _share(a, b, (b > a) | np.isnan(b)), y),
+    lambda y, a, b: _weight(y, _share(a, b, (a > b) | np.isnan(a))),
+    lambda y, a, b: _weight(y, _share(a, b, (b > a) | np.isnan(b))),
 )
 minimum_p = _ufunc(
     np.minimum,
-    lambda t, y, a, b: _masked(t, _share(a, b, (a < b) | np.isnan(a)), y),
-    lambda t, y, a, b: _masked(t, _share(a, b, (b < a) | np.isnan(b)), y),
+    lambda y, a, b: _weight(y, _share(a, b, (a < b) | np.isnan(a))),
+    lambda y, a, b: _weight(y, _share(a, b, (b < a) | np.isnan(b))),
 )
 fmax_p = _ufunc(
     np.fmax,
-    lambda t, y, a, b: _masked(t, _share(a, b, (a > b) | np.isnan(b)), y),
-    lambda t, y, a, b: _masked(t, _share(a, b, (b > a) | np.isnan(a)), y),
+    lambda y, a, b: _weight(y, _share(a, b, (a > b) | np.isnan(b))),
+    lambda y, a, b: _weight(y, _share(a, b, (b > a) | np.isnan(a))),
 )
 fmin_p = _ufunc(
     np.fmin,
-    lambda t, y, a, b: _masked(t, _share(a, b, (a < b) | np.isnan(b)), y),
-    lambda t, y, a, b: _masked(t, _share(a, b, (b < a) | np.isnan(a)), y),
+    lambda y, a, b: _weight(y, _share(a, b, (a < b) | np.isnan(b))),
+    lambda y, a, b: _weight(y, _share(a, b, (b < a) | np.isnan(a))),
 )
-copysign_p = _ufunc(np.copysign, lambda t, y, a, b: t * (np.sign(a) * np.copysign(1.0, b)), None)
-heaviside_p = _ufunc(np.heaviside, None, lambda t, y, x, h: _masked(t, x == 0, y))
+copysign_p = _ufunc(np.copysign, lambda y, a, b: np.sign(a) * np.copysign(1.0, b), None)
+heaviside_p = _ufunc(np.heaviside, None, lambda y, x, h: _weight(y, x == 0))
 ldexp_p = _ufunc(
-    np.ldexp, lambda t, y, x, i: t * np.ldexp(astype(np.float64(1.0), aval_of(y).dtype), i), None
+    np.ldexp, lambda y, x, i: np.ldexp(astype(np.float64(1.0), aval_of(y).dtype), i), None
 )
-nextafter_p = _ufunc(np.nextafter, lambda t, y, a, b: t, None, fits=True)
+nextafter_p = _ufunc(np.nextafter, 1.0, None)
 
 # Comparisons, logic, bits, rounding: no derivative.
 
@@ -300,7 +311,11 @@ def _frexp(x: Array) -> tuple[Array, Array]:
 implements_ufunc(np.divmod, lambda a, b: (np.floor_divide(a, b), np.remainder(a, b)))
 implements_ufunc(np.modf, _modf)
 frexp_exponent_p = elementwise(
-    "frexp_exponent", None, None, impl=lambda x: np.frexp(x)[1], dtype=lambda x: np.dtype(np.int32)
+    "frexp_exponent",
+    None,
+    jvps=(None,),
+    impl=lambda x: np.frexp(x)[1],
+    dtype=lambda x: np.dtype(np.int32),
 )
 implements_ufunc(np.frexp, _frexp)
 
@@ -340,7 +355,7 @@ def _plain_real(x: Array) -> Array:
 real_p = elementwise(
     "real",
     None,
-    lambda t, y, x: np.real(t),
+    jvps=(lambda t, y, x: np.real(t),),
     impl=lambda x: x.real,
     dtype=lambda x: real_dtype(x.dtype),
     transposes=(lambda ct, x: ct,),
@@ -349,7 +364,7 @@ real_p = elementwise(
 imag_p = elementwise(
     "imag",
     None,
-    lambda t, y, x: np.imag(t),
+    jvps=(lambda t, y, x: np.imag(t),),
     impl=lambda x: x.imag,
     dtype=lambda x: real_dtype(x.dtype),
     transposes=(lambda ct, x: ct * -1j,),
@@ -357,7 +372,7 @@ imag_p = elementwise(
 )
 conjugate_p = _ufunc(
     np.conjugate,
-    lambda t, y, x: np.conjugate(t),
+    jvps=(lambda t, y, x: np.conjugate(t),),
     transposes=(lambda ct, x: np.conjugate(ct),),
     linear="jointly",
 )
@@ -391,7 +406,7 @@ def angle(z: Array, deg: bool = False) -> Array:
 astype_p = elementwise(
     "astype",
     None,
-    lambda t, y, x, *, dtype: astype(t, dtype),
+    jvps=(lambda t, y, x, *, dtype: astype(t, dtype),),
     impl=lambda x, *, dtype: (
         dtype.type(x) if type(x) in (float, complex, int, bool) else x.astype(dtype)
     ),
@@ -429,12 +444,13 @@ if hasattr(np, "astype"):
 where_p = elementwise(
     "where",
     None,
-    None,
-    lambda t, y, c, a, b: np.where(c, t, 0),
-    lambda t, y, c, a, b: np.where(c, 0, t),
+    jvps=(
+        None,
+        lambda t, y, c, a, b: np.where(c, t, 0),
+        lambda t, y, c, a, b: np.where(c, 0, t),
+    ),
     impl=np.where,
     dtype=lambda c, a, b: _promoted(a, b),
-    fits=True,
     transposes=(
         None,
         lambda ct, c, a, b: np.where(c, ct, 0),
@@ -471,9 +487,9 @@ clip_p = elementwise(
     "clip",
     None,
     # Inside the bounds, and on them, x decides.
-    lambda t, y, x, low, high: _masked(t, (x >= low) & (x <= high), y),
-    lambda t, y, x, low, high: _masked(t, (x < low) & (low <= high), y),
-    lambda t, y, x, low, high: _masked(t, (x > high) | (low > high), y),
+    lambda y, x, low, high: _weight(y, (x >= low) & (x <= high)),
+    lambda y, x, low, high: _weight(y, (x < low) & (low <= high)),
+    lambda y, x, low, high: _weight(y, (x > high) | (low > high)),
     impl=np.clip,
     dtype=lambda x, low, high: _promoted(x, low, high),
 )

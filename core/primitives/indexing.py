@@ -18,7 +18,7 @@ from ..aval import Array, Shape, ShapedArray, aval_of
 from ..dispatch import asarray, implements, is_traced
 from ..errors import ConcretizationError
 from ..rules import align_batch, linear, ndim_of, variadic
-from ..tracing import Every, Tracer
+from ..tracing import Every, Primitive, Tracer
 
 Template = tuple[Any, ...]
 
@@ -199,7 +199,7 @@ def _scatter_batch(
     )
 
 
-scatter_sum_p = variadic(
+scatter_sum_p: Primitive = variadic(
     "scatter_sum",
     _scatter_sum,
     Every(_scatter_transpose),
@@ -415,11 +415,11 @@ def diagflat(v: Array, k: int = 0) -> Array:
 def tril(m: Array, k: int = 0) -> Array:
     """`np.tril` on traced values."""
     m = asarray(m, "np.tril")
-    return np.where(np.tri(*m.shape[-2:], k=k, dtype=bool), m, 0)
+    return np.where(np.tri(m.shape[-2], m.shape[-1], k=k, dtype=bool), m, 0)
 
 
 @implements(np.triu)
 def triu(m: Array, k: int = 0) -> Array:
     """`np.triu` on traced values."""
     m = asarray(m, "np.triu")
-    return np.where(np.tri(*m.shape[-2:], k=k - 1, dtype=bool), 0, m)
+    return np.where(np.tri(m.shape[-2], m.shape[-1], k=k - 1, dtype=bool), 0, m)

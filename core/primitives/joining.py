@@ -11,7 +11,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from ..aval import Array, ShapedArray, aval_of
 from ..dispatch import asarray, implements, is_traced, sets_arrays_of_tracers
 from ..rules import variadic
-from ..tracing import Every, Tracer
+from ..tracing import Every, Primitive, Tracer
 from .elementwise import astype
 
 
@@ -54,7 +54,7 @@ def _same_dtype(ct: Array, x: Any) -> Array:
     return astype(np.real(ct) if x.dtype.kind != "c" else ct, x.dtype)
 
 
-concatenate_p = variadic(
+concatenate_p: Primitive = variadic(
     "concatenate",
     lambda *xs, axis: np.concatenate(xs, axis=axis),
     Every(_concatenate_transpose),
@@ -80,7 +80,7 @@ def _stack_transpose(i: int) -> Any:
     return transpose
 
 
-stack_p = variadic(
+stack_p: Primitive = variadic(
     "stack",
     lambda *xs, axis: np.stack(xs, axis=axis),
     Every(_stack_transpose),
@@ -94,7 +94,7 @@ stack_p = variadic(
 def _arrays(operation: str, arrays: Any) -> list[Array]:
     """The operands of a joining function: a sequence of array-likes, or an array taken apart along its first axis."""
     if isinstance(arrays, Tracer):
-        return list(arrays)  # type: ignore[call-overload]  # every tracer that users meet is iterable
+        return [arrays[i] for i in range(arrays.aval.shape[0])]  # type: ignore[index]  # indexable
     found = [asarray(a, operation) for a in arrays]
     if not found:
         raise ValueError(f"{operation}: need at least one array")

@@ -82,7 +82,7 @@ def _solve_batch(size: int, batched: Sequence[bool], a: Array, b: Array) -> Arra
     return solve_p.bind(*_leading(size, batched, a, b, cores=(2, 2)))
 
 
-solve_p = Primitive(
+solve_p: Primitive = Primitive(
     "solve",
     np.linalg.solve,
     shape=_solve_shape,
@@ -121,7 +121,7 @@ def _plain_batch(primitive_of: Any) -> Any:
     return batch
 
 
-inv_p = Primitive(
+inv_p: Primitive = Primitive(
     "inv",
     np.linalg.inv,
     shape=lambda x: x,
@@ -142,7 +142,7 @@ def _trace_of_solve(a: Array, t: Array) -> Array:
     return np.trace(np.linalg.solve(a, t), axis1=-2, axis2=-1)
 
 
-det_p = Primitive(
+det_p: Primitive = Primitive(
     "det",
     np.linalg.det,
     shape=lambda x: ShapedArray(x.shape[:-2], x.dtype),
@@ -166,7 +166,7 @@ def _slogdet_jvp(t: Array, y: tuple[Array, Array], x: Array) -> tuple[Array | No
     return None, relative
 
 
-slogdet_p = Primitive(
+slogdet_p: Primitive = Primitive(
     "slogdet",
     lambda x: tuple(np.linalg.slogdet(x)),
     shape=lambda x: (
@@ -199,7 +199,7 @@ def _cholesky_jvp(t: Array, y: Array, x: Array) -> Array:
     return y @ (middle * half.astype(real_dtype(aval_of(x).dtype)))
 
 
-cholesky_p = Primitive(
+cholesky_p: Primitive = Primitive(
     "cholesky",
     np.linalg.cholesky,
     shape=lambda x: x,

@@ -13,8 +13,8 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..aval import Array, ShapedArray, aval_of
 from ..dispatch import UFUNC_METHODS, UFUNCS, asarray, implements
-from ..rules import Rule, expand_reduced, linear, reducer, zero_derivative
-from ..tracing import Primitive
+from ..rules import expand_reduced, linear, reducer, zero_derivative
+from ..tracing import Primitive, Rule
 from .elementwise import astype, real_dtype
 
 Axes = tuple[int, ...]
@@ -40,7 +40,7 @@ def _sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.uint64 if dtype.kind == "u" else np.int64)
 
 
-def _as_reduction(ufunc: np.ufunc) -> Rule:
+def _as_reduction(ufunc: Any) -> Rule:
     def impl(x: Array, *, axes: Axes, keepdims: bool = False) -> Array:
         return ufunc.reduce(x, axis=axes, keepdims=keepdims)
 
@@ -60,9 +60,8 @@ def _sum_transpose(ct: Array, x: Any, *, axes: Axes, keepdims: bool = False) -> 
     return np.broadcast_to(expand_reduced(ct, x, axes, keepdims), x.shape)
 
 
-reduce_sum_p = reducer(
-    "reduce_sum", _as_reduction(np.add), None, transpose=_sum_transpose, dtype=_sum_dtype
-)
+_add_up = _as_reduction(np.add)
+reduce_sum_p = reducer("reduce_sum", _add_up, None, transpose=_sum_transpose, dtype=_sum_dtype)
 
 
 def _mean(x: Array, *, axes: Axes, keepdims: bool = False) -> Array:
@@ -70,7 +69,7 @@ def _mean(x: Array, *, axes: Axes, keepdims: bool = False) -> Array:
         x, axes
     ):  # float16 adds up in float32; the mean of nothing warns
         return np.mean(x, axis=axes, keepdims=keepdims)
-    return np.add.reduce(x, axis=axes, keepdims=keepdims) / _count(x, axes)
+    return _add_up(x, axes=axes, keepdims=keepdims) / _count(x, axes)
 
 
 mean_p = reducer(
@@ -212,8 +211,8 @@ std = implements(np.std)(_spread_function(std_p, "np.std", root=True))
 
 
 def _norm(x: Array, *, axes: Axes, keepdims: bool = False) -> Array:
-    squares = x * x if x.dtype.kind != "c" else x.real**2 + x.imag**2
-    return np.sqrt(np.add.reduce(squares, axis=axes, keepdims=keepdims))
+    squares: Any = x * x if x.dtype.kind != "c" else x.real**2 + x.imag**2
+    return np.sqrt(_add_up(squares, axes=axes, keepdims=keepdims))
 
 
 def _norm_jvp(t: Array, y: Array, x: Array, *, axes: Axes, keepdims: bool = False) -> Array:
@@ -383,7 +382,7 @@ argmin = implements(np.argmin)(_position("argmin", np.argmin))
 
 # Cumulative sums and products.
 
-cumsum_p = linear(
+cumsum_p: Primitive = linear(
     "cumsum",
     lambda x, *, axis: np.cumsum(x, axis=axis),
     lambda ct, x, *, axis: np.flip(np.cumsum(np.flip(ct, axis), axis=axis), axis),
@@ -404,7 +403,7 @@ def _cumprod_jvp(t: Array, y: Array, x: Array, *, axis: int) -> Array:
     return np.moveaxis(t, 0, axis)
 
 
-cumprod_p = Primitive(
+cumprod_p: Primitive = Primitive(
     "cumprod",
     lambda x, *, axis: np.cumprod(x, axis=axis),
     shape=lambda x, *, axis: ShapedArray(x.shape, _sum_dtype(x.dtype)),

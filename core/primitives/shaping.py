@@ -14,11 +14,12 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from ..aval import Array, Shape, ShapedArray, aval_of
 from ..dispatch import asarray, implements, unsupported_argument
 from ..rules import linear, unbroadcast
+from ..tracing import Primitive
 from .indexing import getitem, scatter
 
 _ALL = slice(None)
 
-reshape_p = linear(
+reshape_p: Primitive = linear(
     "reshape",
     lambda x, *, shape: np.reshape(x, shape),
     lambda ct, x, *, shape: np.reshape(ct, x.shape),
@@ -26,7 +27,7 @@ reshape_p = linear(
     batch=lambda size, batched, x, *, shape: reshape_p.bind(x, shape=(size, *shape)),
 )
 
-transpose_p = linear(
+transpose_p: Primitive = linear(
     "transpose",
     lambda x, *, axes: np.transpose(x, axes),
     lambda ct, x, *, axes: np.transpose(ct, [int(i) for i in np.argsort(axes)]),
@@ -91,7 +92,7 @@ def reshape(
 @implements(np.ravel)
 def ravel(a: Array, order: str = "C") -> Array:
     """`np.ravel` on traced values."""
-    return np.reshape(asarray(a, "np.ravel"), -1, order="C" if order == "K" else order)
+    return reshape(asarray(a, "np.ravel"), -1, order="C" if order == "K" else order)
 
 
 @implements(np.transpose, np.permute_dims)

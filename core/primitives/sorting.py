@@ -10,8 +10,9 @@ from numpy.lib.array_utils import normalize_axis_index
 from ..aval import Array, ShapedArray
 from ..dispatch import asarray, implements
 from ..rules import zero_derivative
+from ..tracing import Primitive
 
-argsort_p = zero_derivative(
+argsort_p: Primitive = zero_derivative(
     "argsort",
     lambda x, *, axis, kind: np.argsort(x, axis=axis, kind=kind),
     shape=lambda x, *, axis, kind: ShapedArray(x.shape, np.dtype(np.intp)),

@@ -1,0 +1,75 @@
+"""The examples run from any directory, and say what they should."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def run(example: str, *options: str, cwd: Path) -> str:
+    """Run an example with warnings as errors; return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / example), *options],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_digits(tmp_path: Path) -> None:
+    """A short training prints its progress, and a confusion matrix that accounts for every image."""
+    printed = run("digits.py", "--quick", cwd=tmp_path)
+    assert len(re.findall(r"^ +\d+ +\d\.\d{3} +\d+\.\d{2}% +\d+\.\d{2}$", printed, re.M)) == 5
+    total = int(re.search(r"(\d+) held out", printed)[1])
+    assert total == 1797 // 5
+    rows = re.findall(r"^ +\d((?: +(?:\d+|\.)){10})$", printed, re.M)
+    counts = np.array([row.replace(".", "0").split() for row in rows], dtype=int)
+    assert counts.shape == (10, 10)
+    assert counts.sum() == total
+    right = re.search(r"^Held-out accuracy: (.*)% \((\d+) of (\d+) images\)$", printed, re.M)
+    assert (int(right[2]), int(right[3])) == (np.trace(counts), total)
+    assert float(right[1]) > 90
+
+
+def test_digits_misses_its_target(tmp_path: Path) -> None:
+    """A run that is too short for the target accuracy fails, and says so."""
+    with pytest.raises(AssertionError, match="below the target of 97%"):
+        run("digits.py", "--epochs", "1", "--seed", "2", cwd=tmp_path)
+
+
+def test_hare_lynx(tmp_path: Path) -> None:
+    """The fit finds the known rates and draws its picture where it is told."""
+    pytest.importorskip("scipy")
+    pytest.importorskip("matplotlib")
+    printed = run("hare_lynx.py", "--quick", "--output", "fit.png", cwd=tmp_path)
+    found = dict(re.findall(r"^(alpha|beta|gamma|delta) +(\d\.\d+)", printed, re.M))
+    assert {name: float(value) for name, value in found.items()} == pytest.approx(
+        {"alpha": 0.540, "beta": 0.0272, "gamma": 0.797, "delta": 0.0237}, rel=5e-3
+    )
+    assert "agree with the posterior means" in printed
+    assert (tmp_path / "fit.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_hare_lynx_says_what_is_missing(tmp_path: Path) -> None:
+    """Without SciPy there is one clear line, and no traceback."""
+    (tmp_path / "scipy.py").write_text("raise ImportError\n")
+    done = subprocess.run(
+        [sys.executable, "-c", f"import runpy; runpy.run_path({str(EXAMPLES / 'hare_lynx.py')!r})"],
+        cwd=tmp_path,  # the directory that `-c` puts first on the path
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip() == "This example needs SciPy's optimizer: pip install scipy"

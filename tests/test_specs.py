@@ -1,0 +1,168 @@
+"""Every function of the spec table obeys every identity; every function that is traced has a row; every primitive its rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import checks
+import wengert as wg
+from specs import CASES, EXCLUDED, MODULES, SPECS, Case
+from wengert.core import Primitive, dispatch
+from wengert.core.tracing import Every
+
+Rng = np.random.Generator
+
+
+def _floats(case: Case) -> int:
+    """The number of differentiable arguments."""
+    return len(case.differentiable(case.draw(np.random.default_rng(0))))
+
+
+TRACEABLE = [c for c in CASES if c.spec.traceable]
+SMOOTH = [c for c in CASES if c.sample.derivative and _floats(c)]
+TWICE = [c for c in SMOOTH if c.spec.order >= 2]
+THRICE = [c for c in SMOOTH if c.spec.order >= 3 and not c.is_single]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_value(case: Case, rng: Rng) -> None:
+    checks.value(case, rng)
+    checks.value(case, rng, MODULES["wnp"])
+
+
+@pytest.mark.parametrize("case", SMOOTH, ids=str)
+def test_jvp(case: Case, rng: Rng) -> None:
+    checks.jvp(case, rng)
+
+
+@pytest.mark.parametrize("case", SMOOTH, ids=str)
+def test_transpose(case: Case, rng: Rng) -> None:
+    checks.transpose(case, rng)
+
+
+@pytest.mark.parametrize("case", SMOOTH, ids=str)
+def test_linearize(case: Case, rng: Rng) -> None:
+    checks.linearize(case, rng)
+
+
+@pytest.mark.parametrize("case", TRACEABLE, ids=str)
+def test_program(case: Case, rng: Rng) -> None:
+    checks.program(case, rng)
+
+
+@pytest.mark.parametrize("case", TRACEABLE, ids=str)
+def test_vmap(case: Case, rng: Rng) -> None:
+    checks.vmap(case, rng)
+
+
+@pytest.mark.parametrize("case", [c for c in SMOOTH if c.spec.traceable], ids=str)
+def test_vmap_derivatives(case: Case, rng: Rng) -> None:
+    checks.vmap_derivatives(case, rng)
+
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("case", TWICE, ids=str)
+def test_order2(case: Case, module: str, rng: Rng) -> None:
+    checks.order2(case, rng, MODULES[module])
+
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("case", THRICE, ids=str)
+def test_order3(case: Case, module: str, rng: Rng) -> None:
+    checks.order3(case, rng, MODULES[module])
+
+
+# Coverage.
+
+
+def _covered() -> set[Any]:
+    return {f for spec in SPECS for f in spec.covers}
+
+
+def _ufuncs() -> list[np.ufunc]:
+    return sorted({u for u in vars(np).values() if isinstance(u, np.ufunc)}, key=str)
+
+
+@pytest.mark.parametrize("ufunc", _ufuncs(), ids=lambda u: u.__name__)
+def test_every_ufunc_of_numpy_has_a_row(ufunc: np.ufunc) -> None:
+    assert (ufunc in _covered()) != (ufunc in EXCLUDED)
+
+
+@pytest.mark.parametrize("function", [*dispatch.FUNCTIONS, *dispatch.UFUNCS], ids=dispatch.name_of)
+def test_every_traced_function_has_a_row(function: Any) -> None:
+    assert function in _covered()
+
+
+@pytest.mark.parametrize("method", dispatch.UFUNC_METHODS, ids=".".join)
+def test_every_ufunc_method_has_a_row(method: tuple[str, str]) -> None:
+    assert method in _covered()
+
+
+def test_ids_are_unique() -> None:
+    names = [str(c) for c in CASES]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("primitive", Primitive.registry.values(), ids=lambda p: p.name)
+def test_every_primitive_has_its_rules(primitive: Primitive) -> None:
+    assert callable(primitive.impl)
+    assert callable(primitive.shape)
+    assert callable(primitive.batch)
+    if primitive.linear is None:
+        assert primitive.jvps is not None
+        return
+    assert primitive.transposes is not None
+    if not isinstance(primitive.linear_args, Every):
+        for i in primitive.linear_args:
+            assert callable(primitive.transposes[i])
+    if primitive.linear == "separately":
+        assert primitive.jvps is not None
+
+
+# Derivatives at corners and singular points, where differences say nothing.
+
+CORNERS: dict[str, tuple[Any, tuple[Any, ...], tuple[Any, ...]]] = {
+    "maximum-tie": (np.maximum, (1.0, 1.0), (0.5, 0.5)),
+    "minimum-tie": (np.minimum, (1.0, 1.0), (0.5, 0.5)),
+    "fmax-tie": (np.fmax, (1.0, 1.0), (0.5, 0.5)),
+    "fmin-tie": (np.fmin, (1.0, 1.0), (0.5, 0.5)),
+    "max-ties": (np.max, (np.array([1.0, 3.0, 3.0]),), ([0, 0.5, 0.5],)),
+    "min-ties": (np.min, (np.array([1.0, 1.0, 3.0]),), ([0.5, 0.5, 0],)),
+    "abs": (np.abs, (0.0,), (0.0,)),
+    "abs-complex": (np.abs, (0j,), (0j,)),
+    "power-zero-exponent": (lambda x: x**0, (0.0,), (0.0,)),
+    "power-zero-exponent-array": (np.power, (0.0, 0.0), (0.0, 0.0)),
+    "power-one": (lambda x: x**1, (0.0,), (1.0,)),
+    "power-two": (lambda x: x**2, (0.0,), (0.0,)),
+    "power-traced": (np.power, (0.0, 2.0), (0.0, 0.0)),
+    "power-traced-one": (np.power, (0.0, 1.0), (1.0, 0.0)),
+    "power-negative-base": (lambda x: np.power(x, 3.0), (-2.0,), (12.0,)),
+    "hypot": (np.hypot, (0.0, 0.0), (0.0, 0.0)),
+    "norm": (np.linalg.norm, (np.zeros(2),), ([0, 0],)),
+    "std": (np.std, (np.ones(2),), ([0, 0],)),
+    "var": (np.var, (np.ones(2),), ([0, 0],)),
+    "prod-one-zero": (np.prod, (np.array([2.0, 0.0, 3.0]),), ([0, 6, 0],)),
+    "prod-two-zeros": (np.prod, (np.array([0.0, 0.0, 3.0]),), ([0, 0, 0],)),
+    "logaddexp-inf": (np.logaddexp, (-np.inf, 1.0), (0.0, 1.0)),
+    "logaddexp-infs": (np.logaddexp, (np.inf, 1.0), (1.0, 0.0)),
+    "clip-edge": (lambda x: np.clip(x, 0.0, 1.0), (1.0,), (1.0,)),
+    "where-nan": (lambda x: np.where(x > 0, x, 0.0), (-1.0,), (0.0,)),
+    "sort-ties": (lambda x: np.sort(x) @ np.array([1.0, 2.0]), (np.ones(2),), ([1, 2],)),
+    "tanh-far": (np.tanh, (400.0,), (0.0,)),
+    "logaddexp-reduce": (np.logaddexp.reduce, (np.array([-np.inf, 0.0]),), ([0, 1],)),
+}
+
+
+@pytest.mark.parametrize("name", CORNERS)
+def test_gradient_at_corners(name: str) -> None:
+    f, args, want = CORNERS[name]
+    got = wg.grad(f, argnums=tuple(range(len(args))))(*args)
+    for g, w, x in zip(got, want, args, strict=True):
+        np.testing.assert_array_equal(g, w)
+        assert g.dtype == np.asarray(x).dtype
+    ones = tuple([np.ones_like(x)[()] for x in args])
+    forward = wg.jvp(f, args, ones)[1]
+    np.testing.assert_allclose(forward, sum([np.sum(w) for w in want]))
