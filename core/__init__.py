@@ -1,6 +1,7 @@
 """The core: programs, tracing, primitives with their rules, evaluation. It knows no transformation.
 
-Read in this order: `tracing.py`, `rules.py`, `primitives/elementwise.py`, `ir.py`, `array_tracer.py`.
+Read in this order: `tracing.py`, `rules.py`, `primitives/elementwise.py`, `ir.py`,
+`array_tracer.py`.
 """
 
 from . import errors, primitives, tree

@@ -1,7 +1,9 @@
-"""The NumPy face of a tracer: operators, ndarray's methods and attributes, and NumPy's two protocols.
+"""The NumPy face of a tracer: operators, ndarray's methods and attributes, and NumPy's two
+protocols.
 
-Operators go straight to their primitive, for speed; methods call the NumPy function of the same name, which comes back
-through `__array_function__`. What is here does not know how a tracer works inside: see `Trace.process`.
+Operators go straight to their primitive, for speed; methods call the NumPy function of the same
+name, which comes back through `__array_function__`. What is here does not know how a tracer works
+inside: see `Trace.process`.
 """
 
 from __future__ import annotations
@@ -175,7 +177,8 @@ class ArrayTracer(Tracer):
         raise InPlaceWriteError(
             "a traced array cannot be changed in place.",
             got=f"x[{_index_text(index)}] = ... on {self!r}",
-            fix="make a new array: np.where(mask, value, x), np.concatenate([...]) or np.stack([...])",
+            fix="make a new array: np.where(mask, value, x), np.concatenate([...]) or "
+            "np.stack([...])",
         )
 
     # Attributes.

@@ -1,7 +1,7 @@
 """Abstract values: the shape and dtype of an array, which is all that a program knows of it.
 
-`ShapedArray(shape, dtype, weak_type)`. `weak_type` marks a Python number, which does not decide the dtype of an operation
-(NEP 50). Prints as `f64[2,3]`; a weak one as `f64*[]`.
+`ShapedArray(shape, dtype, weak_type)`. `weak_type` marks a Python number, which does not decide the
+dtype of an operation (NEP 50). Prints as `f64[2,3]`; a weak one as `f64*[]`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def short_dtype(dtype: np.dtype[Any]) -> str:
 class ShapedArray:
     """The type of a value in a program. Immutable; compared and hashed by value."""
 
-    __slots__ = ("shape", "dtype", "weak_type")
+    __slots__ = ("dtype", "shape", "weak_type")
 
     def __init__(self, shape: Shape, dtype: np.dtype[Any], weak_type: bool = False) -> None:
         self.shape = shape
@@ -83,7 +83,8 @@ SCALAR_AVALS: dict[type, ShapedArray] = {
     int: ShapedArray((), np.dtype(np.int64), True),
     bool: ShapedArray((), np.dtype(np.bool_)),
 }
-"""The aval of each type whose values all have the same one: Python's numbers and NumPy's scalars."""
+"""The aval of each type whose values all have the same one: Python's numbers and NumPy's scalars.
+"""
 
 for _scalar in (np.bool_, *np.sctypeDict.values()):
     if issubclass(_scalar, np.number | np.bool_):

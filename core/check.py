@@ -1,4 +1,6 @@
-"""Type-checking programs: `check_program : Program -> None`, or an error that shows the faulty equation in its place."""
+"""Type-checking programs: `check_program : Program -> None`, or an error that shows the faulty
+equation in its place.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,9 @@ def check_program(program: Program) -> None:
         program: what to check.
 
     Raises:
-        ProgramTypeError: if a variable is used before it is assigned, or assigned twice, or an equation's result is
-            not what the primitive's shape rule says. The message shows the equation among its neighbours.
+        ProgramTypeError: if a variable is used before it is assigned, or assigned twice, or an
+            equation's result is not what the primitive's shape rule says. The message shows the
+            equation among its neighbours.
 
     Example:
         >>> import numpy as np, wengert as wg

@@ -1,8 +1,10 @@
-"""Turning a tracer into a plain Python value: allowed where a value exists and nothing is lost unawares.
+"""Turning a tracer into a plain Python value: allowed where a value exists and nothing is lost
+unawares.
 
-`float(x)`, f-strings and debuggers get the concrete value. But C code also calls `__float__` and `__array__` where the user
-did not ask for a number: `a[i] = x` into a plain array, `math.sin(x)`, `np.float64(x)`. There the derivative would be lost
-without a word, so the caller's instruction is looked at and an error raised. None of this is on the hot path.
+`float(x)`, f-strings and debuggers get the concrete value. But C code also calls `__float__` and
+`__array__` where the user did not ask for a number: `a[i] = x` into a plain array, `math.sin(x)`,
+`np.float64(x)`. There the derivative would be lost without a word, so the caller's instruction is
+looked at and an error raised. None of this is on the hot path.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ _WRITING_METHODS = ("fill", "put", "itemset")
 
 
 def _called_object(frame: FrameType) -> tuple[str, Any]:
-    """The text and, where it is easily found, the value of what the frame's current instruction calls."""
+    """The text and, where it is easily found, the value of what the frame's current instruction
+    calls.
+    """
     code = frame.f_code
     position = next(islice(code.co_positions(), frame.f_lasti // 2, None), None)
     if position is None or None in position:
@@ -69,9 +73,14 @@ def _source(frame: FrameType) -> Source | None:
 
 
 def refuse_hidden_float(frame: FrameType, kind: str) -> None:
-    """Raise if the frame's current instruction takes a tracer's number without the user asking for it."""
+    """Raise if the frame's current instruction takes a tracer's number without the user asking for
+    it.
+    """
     if is_library_frame(frame):
-        return
+        raise ArrayConversionError(
+            f"a library asked for a Python {kind}, so the derivative would be lost.",
+            fix="report this: wengert's and NumPy's functions should not need to",
+        )
     if _opname(frame) == "STORE_SUBSCR":
         refuse_write(frame)
     text, called = _called_object(frame)
@@ -81,7 +90,8 @@ def refuse_hidden_float(frame: FrameType, kind: str) -> None:
         name = called.__name__
         numpys = name if hasattr(np, name) else None
         raise ArrayConversionError(
-            f"{text}() takes a Python {kind}, so the result would not be traced and its derivative would be lost.",
+            f"{text}() takes a Python {kind}, so the result would not be traced and its "
+            "derivative would be lost.",
             fix=f"use np.{numpys}(...) instead"
             if numpys
             else f"use NumPy's functions instead of {text}",
@@ -106,7 +116,8 @@ def refuse_write(frame: FrameType) -> NoReturn:
     line = "" if source is None else source.text
     example = f"instead of  {line}\n" if line else ""
     raise InPlaceWriteError(
-        "a traced value cannot be written into a plain NumPy array: the array has no place for its derivative.",
+        "a traced value cannot be written into a plain NumPy array: the array has no place for "
+        "its derivative.",
         fix=f"{example}collect the values in a list and join them: a = np.stack(values)\n"
         "or choose with a mask: a = np.where(mask, x, a)",
         source=source,
@@ -130,11 +141,13 @@ def refuse_array(tracer: Any, frame: FrameType) -> NoReturn:
         refuse_write(user)
     what = f"{text}()" if text else "this call"
     raise ArrayConversionError(
-        f"{what} tried to turn a traced value into a plain NumPy array, which would lose what is traced.",
+        f"{what} tried to turn a traced value into a plain NumPy array, which would lose what is "
+        "traced.",
         got=repr(tracer),
         fix="for a list of traced values use wengert.numpy.array or np.stack;\n"
         "to keep a traced value traced, leave np.asarray out, or use wengert.numpy.asarray;\n"
-        "code outside NumPy (C extensions) cannot be traced: call it before, or outside, the transformed function",
+        "code outside NumPy (C extensions) cannot be traced: call it before, or outside, the "
+        "transformed function",
         source=None if user is None else _source(user),
     )
 

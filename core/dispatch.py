@@ -1,7 +1,9 @@
-"""Which of our functions stands for which of NumPy's: the tables behind `__array_ufunc__` and `__array_function__`.
+"""Which of our functions stands for which of NumPy's: the tables behind `__array_ufunc__` and
+`__array_function__`.
 
-The files of `primitives/` fill the tables with `implements` and `implements_ufunc`; `array_tracer.py` reads them, and
-`wengert.numpy` is made of the functions that `implements` returns.
+The files of `primitives/` fill the tables with `implements` and `implements_ufunc`;
+`array_tracer.py` reads them, and `wengert.numpy` is made of the functions that `implements`
+returns.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ UFUNCS: dict[np.ufunc, Any] = {}
 """A ufunc to the primitive, or the function, that does its work on traced values."""
 
 UFUNC_METHODS: dict[tuple[str, str], Callable[..., Any]] = {}
-"""(method, name of a ufunc) to the function for `ufunc.reduce`, `ufunc.accumulate` and `ufunc.outer`."""
+"""(method, name of a ufunc) to the function for `ufunc.reduce`, `ufunc.accumulate` and
+`ufunc.outer`.
+"""
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 """A NumPy function to ours."""
@@ -50,7 +54,8 @@ _arrays_of_tracers: list[Callable[[Any], Array]] = []
 def implements(*functions: Any) -> Callable[[F], F]:
     """Decorator: this function does the work of these NumPy functions when an argument is traced.
 
-    The function that comes back calls NumPy itself when nothing is traced, so it takes what NumPy takes.
+    The function that comes back calls NumPy itself when nothing is traced, so it takes what NumPy
+    takes.
     """
 
     def register(ours: F) -> F:
@@ -102,7 +107,8 @@ def is_traced(values: Any) -> bool:
 def coerce(x: Any) -> Any:
     """An operand as an array, a number or a tracer; DEFER where its own class should decide.
 
-    Lists become arrays. ndarray subclasses with a protocol of their own, and other array libraries, are deferred to.
+    Lists become arrays. ndarray subclasses with a protocol of their own, and other array libraries,
+    are deferred to.
     """
     if type(x) in KNOWN or isinstance(x, Tracer):
         return x
@@ -123,7 +129,8 @@ def asarray(x: Any, operation: str) -> Any:
     y = coerce(x)
     if y is DEFER:
         raise UnsupportedError(
-            f"{operation} cannot mix traced values with {type(x).__module__}.{type(x).__qualname__}.",
+            f"{operation} cannot mix traced values with "
+            f"{type(x).__module__}.{type(x).__qualname__}.",
             needed="NumPy arrays, numbers, lists of them, or traced values",
             fix="convert it first, with np.asarray(...)",
         )
@@ -141,7 +148,8 @@ def name_of(function: Any) -> str:
 def refuse_out(operation: str) -> None:
     """Raise the error for `out=` and in-place operators with a traced operand."""
     raise InPlaceWriteError(
-        f"{operation}: a traced result cannot be written into a given array (out=, or an operator such as `a += x`).",
+        f"{operation}: a traced result cannot be written into a given array (out=, or an operator "
+        "such as `a += x`).",
         fix=f"use the returned value: y = {operation}(...), or a = a + x instead of a += x",
     )
 

@@ -1,7 +1,8 @@
 """Every error that wengert raises, in one tree; each class also is the builtin error that fits.
 
-A message has at most five lines: the operation, what it got, what it needed, what to do, and the user's own
-source line. `WengertError` puts them together, so that a raise site only states facts. `source.py` finds the line.
+A message has at most five lines: the operation, what it got, what it needed, what to do, and the
+user's own source line. `WengertError` puts them together, so that a raise site only states facts.
+`source.py` finds the line.
 """
 
 from __future__ import annotations
@@ -83,9 +84,11 @@ class ArrayConversionError(WengertError, TypeError):
 
 
 class InPlaceWriteError(WengertError, ValueError):
-    """A write into something that cannot take it: a traced value into a plain array, or into a traced one.
+    """A write into something that cannot take it: a traced value into a plain array, or into a
+    traced one.
 
-    A ValueError, as NumPy's for read-only arrays; NumPy hides TypeErrors that come up while it assigns.
+    A ValueError, as NumPy's for read-only arrays; NumPy hides TypeErrors that come up while it
+    assigns.
     """
 
 
@@ -94,7 +97,9 @@ class NonScalarOutputError(WengertError, TypeError):
 
 
 class DtypeError(WengertError, TypeError):
-    """A dtype that the transformation cannot work with (integers to grad, complex without `holomorphic`)."""
+    """A dtype that the transformation cannot work with (integers to grad, complex without
+    `holomorphic`).
+    """
 
 
 class LeafTypeError(WengertError, TypeError):

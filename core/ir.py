@@ -1,7 +1,9 @@
-"""The IR: a program is a straight line of equations, each one primitive applied to variables and constants.
+"""The IR: a program is a straight line of equations, each one primitive applied to variables and
+constants.
 
-`Program : inputs -> outputs`, pure, in single-assignment form. Invariant (see `check.py`): a variable is assigned once, before
-it is used, and its aval is what the primitive's shape rule says. Printing is in `printing.py`.
+`Program : inputs -> outputs`, pure, in single-assignment form. Invariant (see `check.py`): a
+variable is assigned once, before it is used, and its aval is what the primitive's shape rule says.
+Printing is in `printing.py`.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ class Var:
 class Literal:
     """A scalar constant, written where it is used."""
 
-    __slots__ = ("value", "aval")
+    __slots__ = ("aval", "value")
 
     def __init__(self, value: Array) -> None:
         self.value = value
@@ -52,7 +54,7 @@ Atom = Var | Literal
 class Equation:
     """`outputs = primitive[params] inputs`, and the user's line that it comes from."""
 
-    __slots__ = ("primitive", "inputs", "outputs", "params", "source")
+    __slots__ = ("inputs", "outputs", "params", "primitive", "source")
 
     def __init__(
         self,
@@ -95,7 +97,7 @@ class Program:
         np.float64(0.0)
     """
 
-    __slots__ = ("inputs", "equations", "outputs", "constants", "name", "in_tree", "out_tree")
+    __slots__ = ("constants", "equations", "in_tree", "inputs", "name", "out_tree", "outputs")
 
     def __init__(
         self,
@@ -139,7 +141,8 @@ class Program:
         for (path, leaf), var in zip(tree.leaves_with_path(args), self.inputs, strict=True):
             if np.shape(leaf) != var.aval.shape:
                 raise ShapeError(
-                    f"program {self.name}: argument {path} has another shape than the program was made for.",
+                    f"program {self.name}: argument {path} has another shape than the program was "
+                    "made for.",
                     got=repr(aval_of(leaf)),
                     needed=repr(var.aval),
                     fix="make a program for this shape with wg.make_program",

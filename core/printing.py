@@ -1,4 +1,6 @@
-"""Printing programs so that a person likes to read them: letters for variables, aligned types, one equation a line."""
+"""Printing programs so that a person likes to read them: letters for variables, aligned types, one
+equation a line.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,8 @@ def equation_lines(
 ) -> list[str]:
     """One line an equation, with the types aligned."""
     rows = [_equation_sides(e, names) for e in equations]
-    # A long left side (many results) is left out of the alignment, or it would push every line to the right.
+    # A long left side (many results) is left out of the alignment, or it would push every line to
+    # the right.
     name_width = max((len(n) for left, _ in rows for n, _ in left), default=0)
     type_width = max((len(t) for left, _ in rows if len(left) == 1 for _, t in left), default=0)
     lines = []

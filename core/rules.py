@@ -1,9 +1,11 @@
-"""The makers of primitives: `elementwise`, `linear`, `bilinear`, `variadic`, `reducer`, `zero_derivative`.
+"""The makers of primitives: `elementwise`, `linear`, `bilinear`, `variadic`, `reducer`,
+`zero_derivative`.
 
-Each takes the few facts that differ between primitives of its kind and returns a `Primitive` with every rule. What all of
-a kind share is here, once: undoing broadcasting and promotion in elementwise transposes (`unbroadcast`), lining up batch
-axes, asking NumPy for shapes. Rules are plain NumPy on arrays or tracers, so that they can be differentiated and batched in turn.
-The contract of each rule is in the docstring of `Primitive`.
+Each takes the few facts that differ between primitives of its kind and returns a `Primitive` with
+every rule. What all of a kind share is here, once: undoing broadcasting and promotion in
+elementwise transposes (`unbroadcast`), lining up batch axes, asking NumPy for shapes. Rules are
+plain NumPy on arrays or tracers, so that they can be differentiated and batched in turn. The
+contract of each rule is in the docstring of `Primitive`.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .aval import SCALAR_AVALS, Array, Shape, ShapedArray, aval_of
-from .tracing import Every, Primitive, Rule, Slope
+from .tracing import Every, LinearArgs, Primitive, Rule, Slope
 
 __all__ = [
     "bilinear",
@@ -46,7 +48,7 @@ def unbroadcast(ct: Array, x: Any) -> Array:
 
 
 def convert(x: Array, dtype: np.dtype[Any]) -> Array:
-    """Cast; complex to real takes the real part, as the transpose of the embedding of R in C does."""
+    """Cast; complex to real takes the real part: the transpose of the embedding of R in C."""
     if x.dtype.kind == "c" and dtype.kind != "c":
         x = np.real(x)
     return x if x.dtype == dtype else x.astype(dtype)
@@ -65,14 +67,14 @@ def fit(x_dot: Array, y: Array) -> Array:
 
 
 def sample(aval: ShapedArray) -> Array:
-    """A value of the type, made without memory for its elements: what NumPy can tell shapes from."""
+    """A value of the type without memory for its elements: what NumPy can tell shapes from."""
     if aval.weak_type:
         return aval.dtype_or_python_type(1)
     return np.broadcast_to(np.ones((), aval.dtype), aval.shape)
 
 
 def shape_by_sample(impl: Rule) -> Rule:
-    """A shape rule that runs `impl` on samples: for operations that return views, or cost little."""
+    """A shape rule that runs `impl` on samples: for what returns views, or costs little."""
 
     def shape(*avals: ShapedArray, **params: Any) -> Any:
         with np.errstate(all="ignore"):
@@ -135,7 +137,8 @@ def elementwise(
     Args:
         name: of the primitive.
         ufunc: NumPy's function, which knows the dtypes.
-        slopes: the partial derivative by each operand, `slopes[i](y, *operands)`, or 1.0 or -1.0 where it is that.
+        slopes: the partial derivative by each operand, `slopes[i](y, *operands)`, or 1.0 or -1.0
+            where it is that.
         jvps: instead of slopes, where the derivative is no product (the real part, say).
         impl: what computes, where that is not the ufunc: Python's operator is faster on scalars.
         dtype: the dtype of the result from avals and params, where no ufunc knows it.
@@ -211,7 +214,8 @@ def linear(
     batch: Rule | None,
     accumulate: Rule | None = None,
 ) -> Primitive:
-    """An operation that is linear in operand 0 (further operands are constants of it, such as indices).
+    """An operation that is linear in operand 0 (further operands are constants of it, such as
+    indices).
 
     Args:
         name: of the primitive.
@@ -275,7 +279,7 @@ def variadic(
     transposes: Sequence[Rule | None] | Every,
     *,
     linear: str,
-    linear_args: Sequence[int] | Every,
+    linear_args: LinearArgs,
     shape: Rule | None = None,
     batch: Rule | None,
 ) -> Primitive:
@@ -321,12 +325,14 @@ def reducer(
     transpose: Rule | None = None,
     dtype: Callable[[np.dtype[Any]], np.dtype[Any]] = lambda d: d,
 ) -> Primitive:
-    """An operation that reduces over `axes` (a tuple of non-negative ints), dropping them unless `keepdims`.
+    """An operation that reduces over `axes` (a tuple of non-negative ints), dropping them unless
+    `keepdims`.
 
     Args:
         name: of the primitive.
         impl: `impl(x, *, axes, keepdims=False)`.
-        jvp: `jvp(x_dot, y, x, *, axes, keepdims=False)`; None for a linear one and for one without derivative.
+        jvp: `jvp(x_dot, y, x, *, axes, keepdims=False)`; None for a linear one and for one without
+            derivative.
         transpose: for a linear one, `transpose(ct, x, *, axes, keepdims=False)`.
         dtype: the dtype of the result from that of the operand.
 
@@ -359,7 +365,9 @@ def reducer(
 
 
 def expand_reduced(y: Array, x: Any, axes: tuple[int, ...], keepdims: bool) -> Array:
-    """The result of a reduction with its axes put back at length 1, to broadcast against the operand."""
+    """The result of a reduction with its axes put back at length 1, to broadcast against the
+    operand.
+    """
     return (
         y
         if keepdims
@@ -376,7 +384,8 @@ def zero_derivative(
     batch: Rule | None = None,
     multiple_results: bool = False,
 ) -> Primitive:
-    """An operation whose derivative is zero or does not exist: comparisons, rounding, sorting orders.
+    """An operation whose derivative is zero or does not exist: comparisons, rounding, sorting
+    orders.
 
     Args:
         name: of the primitive.

@@ -1,7 +1,8 @@
-"""Finding, naming and showing the user's own source line; and leaving library frames out of tracebacks.
+"""Finding, naming and showing the user's own source line; and leaving library frames out of
+tracebacks.
 
-A source line is stored as a code object and an instruction offset, which cost nothing to take, and becomes a file
-name, a line number and a text only when somebody reads it.
+A source line is stored as a code object and an instruction offset, which cost nothing to take, and
+becomes a file name, a line number and a text only when somebody reads it.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ class Source:
         return f"{self.place}: {text}" if text else self.place
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Code objects do not pickle; a program that was saved keeps its text but not its live lines.
+        # Code objects do not pickle; a program that was saved keeps its text but not its live
+        # lines.
         return (type(None), ())
 
 
@@ -110,7 +112,7 @@ def hide_library_frames(traceback: TracebackType | None) -> TracebackType | None
 
 
 def boundary(f: F) -> F:
-    """Decorator for what users call: leaves the library's frames out of the traceback of an error."""
+    """Decorator for what users call: leaves the library's frames out of tracebacks."""
 
     @wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:

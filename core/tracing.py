@@ -1,16 +1,17 @@
-"""The dispatch rule: an operation goes to the newest trace among its operands, and to NumPy when there is none.
+"""The dispatch rule: an operation goes to the newest trace among its operands, and to NumPy when
+there is none.
 
-`bind : Primitive, *values -> values`. A `Trace` gets its number when it starts, a `Tracer` carries its trace; there is no
-current trace, no stack and no context variable, so an exception leaves nothing to restore and threads do not meet.
-A newer trace sees an older trace's tracer as a constant, which is why nested derivatives cannot be confused.
+`bind : Primitive, *values -> values`. A `Trace` gets its number when it starts, a `Tracer` carries
+its trace; there is no current trace, no stack and no context variable, so an exception leaves
+nothing to restore and threads do not meet. A newer trace sees an older trace's tracer as a
+constant, which is why nested derivatives cannot be confused.
 
 Read next: `rules.py` (how primitives are made) and `array_tracer.py` (the NumPy face of a tracer).
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from itertools import count
 from typing import Any, ClassVar, NoReturn, TypeAlias
 
@@ -27,43 +28,50 @@ _numbers = count(1)
 _NO_PARAMS: dict[str, Any] = {}
 
 
+LinearArgs: TypeAlias = Any
+"""A container of operand numbers, or a function that makes one of the params."""
+
+
 class Primitive:
     """An operation that traces know by name, with everything they need to know about it.
 
     The rules, and what each must do (`args` are the operands, `params` the keyword parameters):
 
     - `impl(*args, **params)` computes the value with NumPy.
-    - `shape(*avals, **params)` gives the aval of the result (a tuple of them with `multiple_results`).
-    - `jvps[i](x_dot, y, *args, **params)` is the derivative by operand i, linear in the tangent `x_dot`; `y` is the result.
-      None in the place of operand i: no derivative exists there, or it is zero.
-    - `slopes[i](y, *args)` is the partial derivative of an elementwise operation, whose jvp is `x_dot * slope`; it may also be
-      the number 1.0 or -1.0.
-    - `transposes[i](ct, *args, **params)` is the transpose of a map that is linear in operand i; that operand is
-      known by its `.shape` and `.dtype` only.
-    - `batch(size, batched, *args, **params)` computes the result for operands of which those with `batched[i]` have a
-      leading batch axis of that size; the result has one too.
-    - `accumulate(acc, ct, *args, **params)` is the transpose by operand 0 of an indexing operation, which adds into the buffer `acc`.
+    - `shape(*avals, **params)` gives the aval of the result (a tuple of them with
+      `multiple_results`).
+    - `jvps[i](x_dot, y, *args, **params)` is the derivative by operand i, linear in the tangent
+      `x_dot`; `y` is the result. None in the place of operand i: no derivative exists there, or it
+      is zero.
+    - `slopes[i](y, *args)` is the partial derivative of an elementwise operation, whose jvp is
+      `x_dot * slope`; it may also be the number 1.0 or -1.0.
+    - `transposes[i](ct, *args, **params)` is the transpose of a map that is linear in operand i;
+      that operand is known by its `.shape` and `.dtype` only.
+    - `batch(size, batched, *args, **params)` computes the result for operands of which those with
+      `batched[i]` have a leading batch axis of that size; the result has one too.
+    - `accumulate(acc, ct, *args, **params)` is the transpose by operand 0 of an indexing operation,
+      which adds into the buffer `acc`.
 
-    `linear` is "jointly" (linear in the operands in `linear_args`, taken together), "separately" (multilinear: in each of
-    them while the others are fixed) or None.
+    `linear` is "jointly" (linear in the operands in `linear_args`, taken together), "separately"
+    (multilinear: in each of them while the others are fixed) or None.
     """
 
     __slots__ = (
-        "name",
-        "impl",
-        "shape",
-        "jvps",
-        "slopes",
-        "slope0",
-        "slope1",
-        "transposes",
-        "batch",
+        "_hash",
         "accumulate",
+        "batch",
+        "elementwise",
+        "impl",
+        "jvps",
         "linear",
         "linear_args",
-        "elementwise",
         "multiple_results",
-        "_hash",
+        "name",
+        "shape",
+        "slope0",
+        "slope1",
+        "slopes",
+        "transposes",
     )
     registry: ClassVar[dict[str, Primitive]] = {}
 
@@ -79,7 +87,7 @@ class Primitive:
         batch: Rule | None = None,
         accumulate: Rule | None = None,
         linear: str | None = None,
-        linear_args: Sequence[int] | Every = (),
+        linear_args: LinearArgs = (),
         elementwise: bool = False,
         multiple_results: bool = False,
     ) -> None:
@@ -121,6 +129,13 @@ class Primitive:
             return self.impl(*args, **params)
         return trace.process(self, args, params)
 
+    def linear_in(self, params: Mapping[str, Any]) -> Container[int]:
+        """The operands that the operation is linear in; some primitives' params decide."""
+        found: Container[int] = (
+            self.linear_args(params) if callable(self.linear_args) else self.linear_args
+        )
+        return found
+
     def missing(self, kind: str, trace: str, operand: int | None = None) -> NoReturn:
         """Raise the error that says which rule is missing and what it would have to look like."""
         contract = next(
@@ -132,7 +147,8 @@ class Primitive:
         raise MissingRuleError(
             f"{trace}: primitive {self.name!r} has no {kind} rule{where}.",
             needed=contract,
-            fix=f"give the rule in the definition of {self.name!r}, or write the function with other operations",
+            fix=f"give the rule in the definition of {self.name!r}, or write the function with "
+            "other operations",
         )
 
 
@@ -141,9 +157,9 @@ def _primitive_named(name: str) -> Primitive:
 
 
 class Every:
-    """A sequence whose every item is made by one function of the index: rules of primitives with any number of operands.
+    """A sequence whose every item is made by one function of the index.
 
-    `Every(len)`-like `limit` bounds membership for `linear_args`.
+    The rules of primitives with any number of operands.
     """
 
     __slots__ = ("item",)
@@ -159,7 +175,9 @@ class Every:
 
 
 class Tracer:
-    """A value that a trace watches. `wengert.Tracer`: use it with isinstance to recognise traced values."""
+    """A value that a trace watches. `wengert.Tracer`: use it with isinstance to recognise traced
+    values.
+    """
 
     __slots__ = ("_trace",)
     _trace: Trace
@@ -179,9 +197,11 @@ class Tracer:
 
 
 class Trace:
-    """One run of one transformation: it numbers itself when it starts, and says what each operation means.
+    """One run of one transformation: it numbers itself when it starts, and says what each operation
+    means.
 
-    `process1` and `process2` are the hot path: operations with one or two operands and no parameters.
+    `process1` and `process2` are the hot path: operations with one or two operands and no
+    parameters.
     """
 
     label: ClassVar[str] = "trace"
@@ -193,7 +213,9 @@ class Trace:
     def process(
         self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
     ) -> Array:
-        """Apply `primitive` to operands of which at least one is a tracer of this trace, and none of a newer one."""
+        """Apply `primitive` to operands of which at least one is a tracer of this trace, and none
+        of a newer one.
+        """
         raise NotImplementedError(f"{type(self).__name__} must say how it processes a primitive")
 
     def process1(self, primitive: Primitive, x: Array) -> Array:
@@ -205,7 +227,8 @@ class Trace:
         return self.process(primitive, (x, y), _NO_PARAMS)
 
     def close(self) -> None:
-        """End the trace: its function has returned. Any later use of its tracers raises EscapedTracerError.
+        """End the trace: its function has returned. Any later use of its tracers raises
+        EscapedTracerError.
 
         The class is exchanged instead of setting a flag, so that no operation has to look at one.
         """
@@ -232,10 +255,12 @@ class ClosedTrace(Trace):
         """Raise the error for using `tracer`."""
         made = tracer.where_made()
         raise EscapedTracerError(
-            f"{what} a value that escaped from {self.ended_label} of {self.function}, which has returned.",
+            f"{what} a value that escaped from {self.ended_label} of {self.function}, which has "
+            "returned.",
             got=f"a tracer of {tracer.aval!r}" + ("" if made is None else f", made at {made!r}"),
             needed="values that the function returned",
-            fix="return the value from the function (has_aux=True for extra results) instead of keeping it in a list,"
+            fix="return the value from the function (has_aux=True for extra results) instead of "
+            "keeping it in a list,"
             " an attribute or a global variable",
         )
 
@@ -268,9 +293,3 @@ def bind(primitive: Primitive, *args: Array, **params: Any) -> Array:
         np.float64(0.0)
     """
     return primitive.bind(*args, **params)
-
-
-def caller_source(depth: int) -> tuple[Any, int]:
-    """Code object and offset of the frame `depth` above the caller: cheap enough for the hot path."""
-    frame = sys._getframe(depth + 1)
-    return frame.f_code, frame.f_lasti

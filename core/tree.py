@@ -1,7 +1,9 @@
-"""Pytrees: nested containers of arrays, flattened to a list of leaves and a structure that can rebuild them.
+"""Pytrees: nested containers of arrays, flattened to a list of leaves and a structure that can
+rebuild them.
 
-`flatten : tree -> ([leaf], TreeDef)` and `unflatten : TreeDef, [leaf] -> tree` are inverse. Dictionaries, lists, tuples,
-namedtuples and None are nodes; other classes become nodes by `register` or `register_dataclass`; anything else is a leaf.
+`flatten : tree -> ([leaf], TreeDef)` and `unflatten : TreeDef, [leaf] -> tree` are inverse.
+Dictionaries, lists, tuples, namedtuples and None are nodes; other classes become nodes by
+`register` or `register_dataclass`; anything else is a leaf.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ C = TypeVar("C", bound=type)
 class _Node:
     """How one class of container is taken apart and put together again."""
 
-    __slots__ = ("label", "split", "join", "key")
+    __slots__ = ("join", "key", "label", "split")
 
     def __init__(
         self,
@@ -49,9 +51,11 @@ class _Node:
 
 
 class TreeDef:
-    """The structure of a tree, without its leaves. Compared by value, hashable, printed as the tree with `*` leaves."""
+    """The structure of a tree, without its leaves. Compared by value, hashable, printed as the tree
+    with `*` leaves.
+    """
 
-    __slots__ = ("kind", "meta", "children", "size", "order")
+    __slots__ = ("children", "kind", "meta", "order", "size")
 
     def __init__(
         self,
@@ -195,7 +199,9 @@ def register(
         >>> class Interval:
         ...     def __init__(self, low, high):
         ...         self.low, self.high = low, high
-        >>> _ = wg.tree.register(Interval, lambda i: ((i.low, i.high), None), lambda _, ends: Interval(*ends))
+        >>> _ = wg.tree.register(
+        ...     Interval, lambda i: ((i.low, i.high), None), lambda _, ends: Interval(*ends)
+        ... )
         >>> wg.tree.leaves(Interval(1.0, 2.0))
         [1.0, 2.0]
     """
@@ -213,13 +219,15 @@ def register_dataclass(kind: C, static: Sequence[str] = ()) -> C:
 
     Args:
         kind: the dataclass.
-        static: names of fields that are settings, not arrays: they go into the structure and must be hashable.
+        static: names of fields that are settings, not arrays: they go into the structure and must
+            be hashable.
 
     Returns:
         The class, so that it works as a decorator.
 
     Raises:
-        TreeError: if the class is a node already, is no dataclass, or has no field of a name in `static`.
+        TreeError: if the class is a node already, is no dataclass, or has no field of a name in
+            `static`.
 
     Example:
         >>> import dataclasses, wengert as wg
@@ -251,7 +259,8 @@ def register_dataclass(kind: C, static: Sequence[str] = ()) -> C:
         return [getattr(obj, n) for n in names], tuple(getattr(obj, n) for n in fixed)
 
     def join(meta: Any, children: Sequence[Any]) -> Any:
-        # Not through __init__: validation there may reject tracers, and init=False fields must survive.
+        # Not through __init__: validation there may reject tracers, and init=False fields must
+        # survive.
         obj: Any = object.__new__(kind)
         for name, value in (*zip(names, children, strict=True), *zip(fixed, meta, strict=True)):
             object.__setattr__(obj, name, value)
@@ -438,7 +447,8 @@ def check_same_structure(
         return
     path, want, have = first_difference(expected, found)
     raise TreeError(
-        f"{operation}: the structure of {which} is not that of {like}; they differ at {path or 'the top'}.",
+        f"{operation}: the structure of {which} is not that of {like}: they differ at "
+        f"{path or 'the top'}.",
         got=f"{have}   in {found!r}",
         needed=f"{want}   in {expected!r}",
     )
@@ -472,7 +482,8 @@ def _summary(treedef: TreeDef) -> str:
 
 
 def broadcast_prefix(prefix: Any, treedef: TreeDef, operation: str, name: str) -> list[Any]:
-    """The leaves of `prefix`, each repeated for all leaves of `treedef` below it; None counts as a leaf.
+    """The leaves of `prefix`, each repeated for all leaves of `treedef` below it; None counts as a
+    leaf.
 
     Raises a TreeError where `prefix` is no prefix of the structure.
     """
@@ -493,7 +504,8 @@ def _broadcast_into(
     children = list(children)
     if kind is not treedef.kind or len(children) != len(treedef.children) or meta != treedef.meta:
         raise TreeError(
-            f"{operation}: {name} is not a prefix of the argument's structure; they differ at {path or 'the top'}.",
+            f"{operation}: {name} is not a prefix of the argument's structure; they differ at "
+            f"{path or 'the top'}.",
             got=f"{name}{path} = {prefix!r}",
             needed=f"one value, or a tree like {treedef!r}",
         )
@@ -524,6 +536,7 @@ def leaf_type_error(operation: str, path: str, leaf: Any) -> LeafTypeError:
         f"{operation}: {path} is neither an array nor a number.",
         got=f"{leaf!r} of type {type(leaf).__module__}.{type(leaf).__qualname__}",
         needed="NumPy arrays or numbers in dicts, lists, tuples, namedtuples or registered classes",
-        fix=f"register the class with wg.tree.register({type(leaf).__name__}, ...), or close over the value"
+        fix=f"register the class with wg.tree.register({type(leaf).__name__}, ...), or close over "
+        "the value"
         " instead of passing it",
     )

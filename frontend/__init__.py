@@ -5,12 +5,13 @@
 
     wg.grad(lambda x: np.sum(np.sin(x)))(np.zeros(3))
 
-`grad`, `jvp`, `vjp`, `linearize`, `vmap`, `jacobian`, `hessian` and `make_program` take a NumPy function and return one; they compose.
+`grad`, `jvp`, `vjp`, `linearize`, `vmap`, `jacobian`, `hessian` and `make_program` take a NumPy
+function and return one; they compose.
 """
 
 from . import core, numpy, test_util
-from .core import Program, Tracer, errors, tree
 from ._version import __version__
+from .core import Program, Tracer, errors, tree
 from .core.errors import WengertError
 from .transforms import (
     grad,

@@ -17,7 +17,7 @@ from .transforms.api import as_array_leaf, check_differentiable
 __all__ = ["check_grads"]
 
 
-class GradientMismatch(WengertError, AssertionError):
+class GradientMismatchError(WengertError, AssertionError):
     """A derivative that disagrees with finite differences, or with itself in the other mode."""
 
 
@@ -163,9 +163,10 @@ def _compare(what: str, found: Any, expected: Any, atol: float, rtol: float) -> 
         error = np.abs(x - y)
         if not np.all((error <= (atol + rtol * scale)) | (np.isnan(x) & np.isnan(y))):
             worst = np.unravel_index(np.argmax(np.nan_to_num(error, nan=np.inf)), error.shape)
-            raise GradientMismatch(
+            raise GradientMismatchError(
                 f"{what}.",
                 got=f"{x[worst]} at {path}[{', '.join(map(str, worst))}]",
                 needed=f"{y[worst]}, to {atol + rtol * scale:.1e}",
-                fix="if the function is smooth here, a rule is wrong: check the functions it calls one by one",
+                fix="if the function is smooth here, a rule is wrong: check the functions it "
+                "calls one by one",
             )

@@ -19,7 +19,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import pytest
 
@@ -55,7 +55,7 @@ def blocks(document: str) -> list[Block]:
 
 def run_blocks(document: str) -> list[str]:
     """What the blocks of a document print, one after the other; they run in this process."""
-    namespace: dict[str, Any] = {"__name__": "example"}
+    module = sys.modules["example"] = ModuleType("example")
     printed = []
     for block in blocks(document):
         lines = block.code.splitlines(keepends=True)
@@ -63,7 +63,7 @@ def run_blocks(document: str) -> list[str]:
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
             try:
-                exec(compile(block.code, "example.py", "exec"), namespace)
+                exec(compile(block.code, "example.py", "exec"), vars(module))
             except BaseException:
                 print(f"{document}, the block at line {block.line}:", file=sys.stderr)
                 raise

@@ -28,7 +28,7 @@ def run(example: str, *options: str, cwd: Path) -> str:
 
 
 def test_digits(tmp_path: Path) -> None:
-    """A short training prints its progress, and a confusion matrix that accounts for every image."""
+    """A short training prints its progress, and a confusion matrix of all held-out images."""
     printed = run("digits.py", "--quick", cwd=tmp_path)
     assert len(re.findall(r"^ +\d+ +\d\.\d{3} +\d+\.\d{2}% +\d+\.\d{2}$", printed, re.M)) == 5
     total = int(re.search(r"(\d+) held out", printed)[1])

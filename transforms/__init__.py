@@ -1,6 +1,8 @@
-"""The transformations, one file each. They interpret programs, or compose one another; `core` knows none of them.
+"""The transformations, one file each. They interpret programs, or compose one another; `core` knows
+none of them.
 
-Read in this order: `jvp.py`, `linear.py`, `linearize.py`, `grad.py`, `vmap.py`, `jacobian.py`, `program.py`.
+Read in this order: `jvp.py`, `linear.py`, `linearize.py`, `grad.py`, `vmap.py`, `jacobian.py`,
+`program.py`.
 """
 
 from .grad import grad, hvp, value_and_grad

@@ -1,4 +1,6 @@
-"""What all transformations do at their edge: flatten and check arguments, pick out argnums, unwrap results, show errors well."""
+"""What all transformations do at their edge: flatten and check arguments, pick out argnums, unwrap
+results, show errors well.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ __all__ = [
 
 
 def is_array_leaf(x: Any) -> bool:
-    """True for what the transformations take as a leaf: arrays, numbers, tracers, and what NumPy converts without copying objects."""
+    """True for what the transformations take as a leaf: arrays, numbers, tracers, and what NumPy
+    converts without copying objects.
+    """
     return type(x) is np.ndarray or type(x) in SCALAR_AVALS or isinstance(x, Tracer)
 
 
@@ -76,7 +80,8 @@ def check_differentiable(operation: str, args: Sequence[Any], leaves: Sequence[A
                 f"{operation}: {path} consists of {kind}, which have no derivative.",
                 got=repr(aval),
                 needed="a float or complex dtype",
-                fix="pass it as floats, x.astype(float) or 2.0 instead of 2; or leave it out of what is differentiated"
+                fix="pass it as floats, x.astype(float) or 2.0 instead of 2; or leave it out of "
+                "what is differentiated"
                 " (argnums, or a closure)",
             )
 

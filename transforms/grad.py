@@ -28,16 +28,17 @@ def value_and_grad(
     """Make a function that returns the value of `fun` and its gradient.
 
     Args:
-        fun: a function with one real scalar result. Its positional arguments are trees of arrays; keyword arguments
-            pass through and are not differentiated.
+        fun: a function with one real scalar result. Its positional arguments are trees of arrays;
+            keyword arguments pass through and are not differentiated.
         argnums: which positional arguments to differentiate: an int, or several.
         has_aux: `fun` returns a pair `(value, aux)`; `aux` is passed through.
         holomorphic: `fun` is holomorphic, from complex numbers to a complex number.
 
     Returns:
-        A function of the same arguments. It returns `(value, gradient)`, or `((value, aux), gradient)`. The gradient has the
-        argument's tree, shapes and dtypes (a tuple of them where `argnums` is one). For complex arguments of a real
-        function it is df/dx - i df/dy, as in JAX: step along its conjugate to descend.
+        A function of the same arguments. It returns `(value, gradient)`, or `((value, aux),
+        gradient)`. The gradient has the argument's tree, shapes and dtypes (a tuple of them where
+        `argnums` is one). For complex arguments of a real function it is df/dx - i df/dy, as in
+        JAX: step along its conjugate to descend.
 
     Raises:
         NonScalarOutputError: if the result is not one scalar.
@@ -121,7 +122,8 @@ def _scalar_type(
     """The type of the one scalar result; an error for any other."""
     if len(avals) != 1 or flatten(value)[1].kind is not None:
         raise NonScalarOutputError(
-            f"{operation}: the function must return one scalar, but returned a {type(value).__name__}.",
+            f"{operation}: the function must return one scalar, but returned a "
+            f"{type(value).__name__}.",
             got=f"{type(value).__name__} of " + (", ".join([repr(a) for a in avals]) or "nothing"),
             needed="one number",
             fix="return the number alone; has_aux=True returns more beside it"
@@ -134,7 +136,8 @@ def _scalar_type(
             f"{operation}: the function must return one scalar, but returned an array.",
             got=repr(aval),
             needed=repr(ShapedArray((), aval.dtype)),
-            fix="reduce it (np.sum, np.mean), index it if it has one element, or use wengert.jacobian",
+            fix="reduce it (np.sum, np.mean), index it if it has one element, or use "
+            "wengert.jacobian",
         )
     if holomorphic and aval.dtype.kind != "c":
         raise DtypeError(
@@ -147,7 +150,8 @@ def _scalar_type(
             f"{operation}: the result is complex, and gradients are of real functions.",
             got=repr(aval),
             needed="a real result, such as np.abs(y) ** 2 or y.real",
-            fix="holomorphic=True if the function is holomorphic; wengert.jvp or wengert.vjp otherwise",
+            fix="holomorphic=True if the function is holomorphic; wengert.jvp or wengert.vjp "
+            "otherwise",
         )
     if aval.dtype.kind != "f" and not holomorphic:
         raise DtypeError(
@@ -179,7 +183,8 @@ def hvp(
     tangents: Sequence[Any],
     argnums: int | Sequence[int] = 0,
 ) -> Any:
-    """Multiply the Hessian of `fun` by a vector, without forming it: forward mode over reverse mode.
+    """Multiply the Hessian of `fun` by a vector, without forming it: forward mode over reverse
+    mode.
 
     Args:
         fun: a function with one real scalar result.
@@ -188,7 +193,8 @@ def hvp(
         argnums: the arguments with respect to which the gradient is taken.
 
     Returns:
-        The derivative of `grad(fun, argnums)` in the direction `tangents`: the tree of the argument.
+        The derivative of `grad(fun, argnums)` in the direction `tangents`: the tree of the
+        argument.
 
     Raises:
         NonScalarOutputError: if the result is not one scalar.

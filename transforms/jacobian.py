@@ -1,4 +1,6 @@
-"""Jacobians and Hessians: the matrix of the derivative, column by column (forward) or row by row (reverse), all at once by vmap."""
+"""Jacobians and Hessians: the matrix of the derivative, column by column (forward) or row by row
+(reverse), all at once by vmap.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ def jacfwd(
     has_aux: bool = False,
     holomorphic: bool = False,
 ) -> Callable[..., Any]:
-    """Make a function that returns the Jacobian of `fun`, by forward mode: good for few inputs and many outputs.
+    """Make a function that returns the Jacobian of `fun`, by forward mode: good for few inputs and
+    many outputs.
 
     Args:
         fun: a function of trees of arrays.
@@ -35,8 +38,9 @@ def jacfwd(
         holomorphic: `fun` is holomorphic.
 
     Returns:
-        A function of the same arguments. For each leaf of the result it returns a tree like the argument, whose leaves have
-        the shape of the result followed by that of the argument's leaf; with `has_aux`, `(jacobian, aux)`.
+        A function of the same arguments. For each leaf of the result it returns a tree like the
+        argument, whose leaves have the shape of the result followed by that of the argument's leaf;
+        with `has_aux`, `(jacobian, aux)`.
 
     Raises:
         DtypeError: for integer arguments, and complex ones without `holomorphic`.
@@ -56,7 +60,8 @@ def jacrev(
     has_aux: bool = False,
     holomorphic: bool = False,
 ) -> Callable[..., Any]:
-    """Make a function that returns the Jacobian of `fun`, by reverse mode: good for many inputs and few outputs.
+    """Make a function that returns the Jacobian of `fun`, by reverse mode: good for many inputs and
+    few outputs.
 
     Args:
         fun: a function of trees of arrays.
@@ -85,7 +90,8 @@ def jacobian(
     has_aux: bool = False,
     holomorphic: bool = False,
 ) -> Callable[..., Any]:
-    """Make a function that returns the Jacobian of `fun`, by forward or reverse mode, whichever takes fewer passes.
+    """Make a function that returns the Jacobian of `fun`, by forward or reverse mode, whichever
+    takes fewer passes.
 
     Args:
         fun: a function of trees of arrays.
@@ -122,8 +128,8 @@ def hessian(
         holomorphic: `fun` is holomorphic.
 
     Returns:
-        A function of the same arguments that returns, for a scalar function of an array of shape s, an array of shape s + s; for
-        trees, a tree of trees of such arrays.
+        A function of the same arguments that returns, for a scalar function of an array of shape s,
+        an array of shape s + s; for trees, a tree of trees of such arrays.
 
     Raises:
         DtypeError: for integer arguments.
@@ -178,12 +184,15 @@ def _check_real(operation: str, linear: LinearFunction, forward: bool) -> None:
             raise DtypeError(
                 f"{operation}: the {what} must be real without holomorphic=True.",
                 got=repr(aval),
-                fix="holomorphic=True if the function is holomorphic; or split it into real and imaginary parts",
+                fix="holomorphic=True if the function is holomorphic; or split it into real and "
+                "imaginary parts",
             )
 
 
 def _basis(avals: Sequence[ShapedArray], dtypes: Sequence[ShapedArray]) -> list[Array]:
-    """The unit vectors of a product of arrays, stacked: one array of shape (n, *shape) for each type."""
+    """The unit vectors of a product of arrays, stacked: one array of shape (n, *shape) for each
+    type.
+    """
     n = _size(avals)
     found, start = [], 0
     for aval in avals:

@@ -1,10 +1,12 @@
 """Forward mode: `jvp : (a -> b) -> (a, T a) -> (b, T b)`.
 
-A `JVPTracer` carries a value and its tangent. Each operation runs on the values, with whatever they are (plain arrays, or
-tracers of older traces), and its rule maps the tangents. Results without a derivative come back as plain values, which is
-what lets Python's `if` and `while` work inside. A tangent that is known to be zero is no tracer at all.
+A `JVPTracer` carries a value and its tangent. Each operation runs on the values, with whatever they
+are (plain arrays, or tracers of older traces), and its rule maps the tangents. Results without a
+derivative come back as plain values, which is what lets Python's `if` and `while` work inside. A
+tangent that is known to be zero is no tracer at all.
 
-Linearization is the same with other tangents: the variables of a linear program (see `linearize.py`).
+Linearization is the same with other tangents: the variables of a linear program (see
+`linearize.py`).
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from ..core import tree
 from ..core.array_tracer import ArrayTracer
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import DtypeError, ShapeError
-from ..core.source import boundary, Source, describe_function, user_frame
+from ..core.primitives.elementwise import astype
+from ..core.source import Source, boundary, describe_function, user_frame
 from ..core.tracing import Primitive, Trace, Tracer
 from .api import (
     check_differentiable,
@@ -38,7 +41,7 @@ _NO_PARAMS: dict[str, Any] = {}
 class JVPTracer(ArrayTracer):
     """A value with its tangent."""
 
-    __slots__ = ("primal", "tangent", "code", "offset")
+    __slots__ = ("code", "offset", "primal", "tangent")
 
     def __init__(
         self, trace: Trace, primal: Array, tangent: Array, code: CodeType | None, offset: int
@@ -109,7 +112,7 @@ class JVPTrace(Trace):
     ) -> Array:
         """Find the tangent of a result that has been computed, and wrap both up."""
         if primitive.jvps is None and primitive.linear == "jointly":
-            linear = primitive.linear_args
+            linear = primitive.linear_in(params)
             operands = [
                 t if t is not None else zeros_of(p) if i in linear else p
                 for i, (p, t) in enumerate(zip(primals, tangents, strict=True))
@@ -188,7 +191,8 @@ def jvp(
         `(y, y_dot)`, or `(y, y_dot, aux)`; `y_dot` has the tree, shapes and dtypes of `y`.
 
     Raises:
-        TreeError, ShapeError, DtypeError: if the tangents do not fit the primals, or a primal is not float or complex.
+        TreeError, ShapeError, DtypeError: if the tangents do not fit the primals, or a primal is
+            not float or complex.
 
     Example:
         >>> import numpy as np, wengert as wg
@@ -222,9 +226,9 @@ def jvp(
     return y, y_dot
 
 
-def primal_part(x: Any, trace: JVPTrace) -> Any:
+def primal_part(x: Any, trace: Trace) -> Any:
     """The value of a tracer of `trace`; anything else as it is."""
-    return plain_output(x.primal) if type(x) is trace.tracer and x._trace is trace else x
+    return plain_output(x.primal) if isinstance(x, JVPTracer) and x._trace is trace else x
 
 
 def tangent_leaves(
@@ -240,7 +244,7 @@ def tangent_leaves(
 
 
 def match_leaf(operation: str, what: str, leaf: Any, aval: ShapedArray, like: str) -> Array:
-    """A tangent or cotangent as an array of the type `aval`; an error that says what does not fit."""
+    """A tangent or cotangent as an array of the type `aval`; an error if it does not fit."""
     try:
         found = aval_of(leaf)
     except AttributeError:
@@ -252,8 +256,8 @@ def match_leaf(operation: str, what: str, leaf: Any, aval: ShapedArray, like: st
             got=repr(found),
             needed=repr(aval),
         )
-    if found.weak_type and found.dtype.kind in "if" or found.weak_type and aval.dtype.kind == "c":
-        return aval.dtype.type(leaf)
+    if found.weak_type and (found.dtype.kind in "if" or aval.dtype.kind == "c"):
+        return astype(leaf, aval.dtype)
     if found.dtype != aval.dtype and not (aval.weak_type and found.dtype.kind in "fc"):
         raise DtypeError(
             f"{operation}: {what} has another dtype than {like}.",

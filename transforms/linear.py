@@ -1,12 +1,13 @@
 """Linear programs: recording one, running it forward, and running its transpose backward.
 
-`LinearTrace` records operations on tangents: `T a -> T b`, linear, in single-assignment form. The record is a list of tuples, a
-compact form of the IR's equations: an entry's position is the number of the variable that it defines, and constants (the
-residuals) sit in the entries. `pushforward` evaluates it, `backward_pass` evaluates its transpose by one walk in reverse, and
-`to_program` writes it out as an ordinary `Program`.
+`LinearTrace` records operations on tangents: `T a -> T b`, linear, in single-assignment form. The
+record is a list of tuples, a compact form of the IR's equations: an entry's position is the number
+of the variable that it defines, and constants (the residuals) sit in the entries. `pushforward`
+evaluates it, `backward_pass` evaluates its transpose by one walk in reverse, and `to_program`
+writes it out as an ordinary `Program`.
 
-This is the hot path of reverse mode. `x_dot * c`, the commonest operation by far, is recorded by the operator itself.
-Read next: `jvp.py`, whose rules run on these tracers, and `linearize.py`.
+This is the hot path of reverse mode. `x_dot * c`, the commonest operation by far, is recorded by
+the operator itself. Read next: `jvp.py`, whose rules run on these tracers, and `linearize.py`.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ from ..core.tree import TreeDef
 
 __all__ = ["LinearTrace", "LinearTracer", "Tape", "backward_pass", "pushforward", "to_program"]
 
-# Entries of a tape are triples. The first item is a primitive, followed by its operands and parameters; or one of these marks,
-# followed by numbers of variables and by constants, for operations that need no undoing of broadcasting.
+# Entries of a tape are triples. The first item is a primitive, followed by its operands and
+# parameters; or one of these marks, followed by numbers of variables and by constants, for
+# operations that need no undoing of broadcasting.
 SCALE: Final = "x * c"
 DIVIDE: Final = "x / c"
 NEGATE: Final = "-x"
@@ -149,33 +151,41 @@ class LinearTrace(Trace):
         self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
     ) -> Array:
         active = [i for i, a in enumerate(args) if type(a) is LinearTracer and a._trace is self]
-        self.check_linear(primitive, args, active)
+        self.check_linear(primitive, args, active, params)
         if (
             primitive is multiply_p and active[0] == 1
-        ):  # the tangent first, as the tape's other entries have it
+        ):  # the tangent first, as elsewhere on the tape
             args = (args[1], args[0])
         return self.record(primitive, tuple(args), params)
 
     def check_linear(
-        self, primitive: Primitive, args: Sequence[Array], active: Sequence[int]
+        self,
+        primitive: Primitive,
+        args: Sequence[Array],
+        active: Sequence[int],
+        params: Mapping[str, Any],
     ) -> None:
         """Raise unless the operation is linear in its traced operands."""
-        inside = all([i in primitive.linear_args for i in active])
+        linear = primitive.linear_in(params)
+        inside = all([i in linear for i in active])
         if primitive.linear == "separately" and inside and len(active) == 1:
             return
         if primitive.linear == "jointly" and inside:
             for i, a in enumerate(args):
-                if i not in active and i in primitive.linear_args and not _is_zero(a):
+                if i not in active and i in linear and not _is_zero(a):
                     raise NonLinearError(
-                        f"{self.label}: {self.function} is affine, not linear: {primitive.name!r} has a constant operand.",
+                        f"{self.label}: {self.function} is affine, not linear: {primitive.name!r} "
+                        "has a constant operand.",
                         got=", ".join([repr(aval_of(a)) for a in args]),
                         fix="subtract the value at zero: g = lambda x: f(x) - f(0)",
                     )
             return
         raise NonLinearError(
-            f"{self.label}: {self.function} is not linear: it applies {primitive.name!r} to its argument.",
+            f"{self.label}: {self.function} is not linear: it applies {primitive.name!r} to its "
+            "argument.",
             got=f"{primitive.name} of " + ", ".join([repr(aval_of(a)) for a in args]),
-            needed="operations that are linear in the argument: +, -, multiplication by constants, sums, indexing, ...",
+            needed="operations that are linear in the argument: +, -, multiplication by "
+            "constants, sums, indexing, ...",
             fix="use linearize or vjp, which take the linear part of any function at a point",
         )
 
@@ -202,7 +212,9 @@ def _is_zero(x: Array) -> bool:
 
 
 def infer_aval(tracer: LinearTracer) -> None:
-    """Find the type of a variable, and of those that it was made of; without recursion, as chains may be long."""
+    """Find the type of a variable, and of those that it was made of; without recursion, as chains
+    may be long.
+    """
     tape: Tape = tracer._trace.tape  # type: ignore[attr-defined]
     stack = [tracer]
     while stack:
@@ -253,9 +265,11 @@ def pushforward(
 
 
 class _Pieces:
-    """A cotangent kept as contributions to parts of an array, because they are traced and cannot be added in place."""
+    """A cotangent kept as contributions to parts of an array, because they are traced and cannot be
+    added in place.
+    """
 
-    __slots__ = ("dense", "aval", "cts", "arrays", "places")
+    __slots__ = ("arrays", "aval", "cts", "dense", "places")
 
     def __init__(self, dense: Array, aval: ShapedArray) -> None:
         self.dense = dense
@@ -278,7 +292,9 @@ class _Pieces:
 
 
 class _Cotangents:
-    """Cotangents of all variables of a tape, and which of their buffers this pass owns and may write to."""
+    """Cotangents of all variables of a tape, and which of their buffers this pass owns and may
+    write to.
+    """
 
     __slots__ = ("of", "owned")
 
@@ -303,7 +319,9 @@ class _Cotangents:
     def add_at(
         self, x: LinearTracer, ct: Array, primitive: Primitive, args: Sequence[Any], index: Any
     ) -> None:
-        """Add the transpose of an indexing operation: into the buffer where it is plain, as a piece where it is not."""
+        """Add the transpose of an indexing operation: into the buffer where it is plain, as a piece
+        where it is not.
+        """
         i, arrays = x.index, args[1:]
         old = self.of[i]
         if (
@@ -361,8 +379,13 @@ def backward_pass(
         if type(ct) is _Pieces:
             ct = ct.total()
         if kind is SCALE:
-            # In a chain, the cotangent that the last step made is nobody else's: it is multiplied in place.
-            ct = _multiply_into(ct, b, ct) if i == fresh and type(ct) is _ndarray else ct * b
+            # In a chain, the cotangent that the last step made is nobody else's: it is multiplied
+            # in place.
+            ct = (
+                _multiply_into(ct, b, ct)
+                if i == fresh and type(ct) is _ndarray and type(b) is _ndarray
+                else ct * b
+            )
             if of[a] is None:
                 of[a] = ct
                 fresh = a
@@ -414,7 +437,9 @@ def _transpose_equation(
 
 
 def _finish(table: _Cotangents, i: int, aval: ShapedArray, seeds: set[int]) -> Array:
-    """The cotangent of input i: zeros if nothing reached it, and never an array that somebody else may hold."""
+    """The cotangent of input i: zeros if nothing reached it, and never an array that somebody else
+    may hold.
+    """
     ct = table.of[i]
     if ct is None:
         return np.zeros(aval.shape, aval.dtype) if aval.shape else aval.dtype.type(0)

@@ -1,8 +1,10 @@
-"""Linearization and reverse mode: `linearize : (a -> b) -> a -> (b, T a -o T b)`, and `vjp`, its transpose.
+"""Linearization and reverse mode: `linearize : (a -> b) -> a -> (b, T a -o T b)`, and `vjp`, its
+transpose.
 
-The function runs once, on a `JVPTrace` whose tangents are variables of a linear program: values are computed by NumPy at
-once, and what the rules do to tangents is recorded. The linear program is then run forward (`linearize`), or its transpose
-backward (`vjp`), as often as one likes. `linear_transpose` records a function that is linear itself.
+The function runs once, on a `JVPTrace` whose tangents are variables of a linear program: values are
+computed by NumPy at once, and what the rules do to tangents is recorded. The linear program is then
+run forward (`linearize`), or its transpose backward (`vjp`), as often as one likes.
+`linear_transpose` records a function that is linear itself.
 """
 
 from __future__ import annotations
@@ -74,8 +76,9 @@ class LinearizeTracer(JVPTracer):
 class LinearizeTrace(JVPTrace):
     """Computes values at once and records the linear part.
 
-    What `x_dot * slope` records is written out here, for operations with one or two operands whose results have the type of the
-    traced operands; everything else goes the general way, by rules that run on `LinearTracer`s.
+    What `x_dot * slope` records is written out here, for operations with one or two operands whose
+    results have the type of the traced operands; everything else goes the general way, by rules
+    that run on `LinearTracer`s.
     """
 
     tracer = LinearizeTracer
@@ -177,7 +180,8 @@ class LinearizeTrace(JVPTrace):
             return y
         if type(y_dot) is not LinearTracer:
             raise NonLinearError(
-                f"{self.label}: a rule gave a tangent that does not depend on the operand's tangent.",
+                f"{self.label}: a rule gave a tangent that does not depend on the operand's "
+                "tangent.",
                 got=repr(y_dot),
                 needed="a jvp rule that is linear in x_dot",
             )
@@ -199,10 +203,11 @@ def same_type(x: Array, y: Array) -> bool:
 class LinearFunction:
     """A linear map `T a -o T b`, recorded as a linear program.
 
-    Call it with tangents; `transpose` takes cotangents; `program` is the linear program, to print or to pass on.
+    Call it with tangents; `transpose` takes cotangents; `program` is the linear program, to print
+    or to pass on.
     """
 
-    __slots__ = ("name", "tape", "in_tree", "in_avals", "outputs", "out_tree", "out_avals")
+    __slots__ = ("in_avals", "in_tree", "name", "out_avals", "out_tree", "outputs", "tape")
 
     def __init__(
         self,
@@ -245,7 +250,8 @@ class LinearFunction:
 
     @boundary
     def transpose(self, ct: Any, *, once: bool = False) -> tuple[Any, ...]:
-        """Apply the transposed map to a cotangent of the result's structure; returns a tuple, one item an argument.
+        """Apply the transposed map to a cotangent of the result's structure; returns a tuple, one
+        item an argument.
 
         With `once` the recorded program is used up, so that its memory is freed on the way.
         """
@@ -349,8 +355,9 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
         has_aux: `fun` returns a pair, whose second item is passed through without derivative.
 
     Returns:
-        `(y, f_lin)`, or `(y, f_lin, aux)`. `f_lin(*tangents)` is the directional derivative, computed without running
-        `fun` again, as often as one likes; `f_lin.program` prints it, `f_lin.transpose(ct)` is its transpose.
+        `(y, f_lin)`, or `(y, f_lin, aux)`. `f_lin(*tangents)` is the directional derivative,
+        computed without running `fun` again, as often as one likes; `f_lin.program` prints it,
+        `f_lin.transpose(ct)` is its transpose.
 
     Raises:
         DtypeError: if a primal is not float or complex.
@@ -362,6 +369,7 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
         (9.0, 6.0, 60.0)
     """
     y, linear, aux = record("linearize", fun, primals, has_aux)
+    y = tree.map(_own_copy, y)
     return (y, linear, aux) if has_aux else (y, linear)
 
 
@@ -375,8 +383,9 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         has_aux: `fun` returns a pair, whose second item is passed through without derivative.
 
     Returns:
-        `(y, pullback)`, or `(y, pullback, aux)`. `pullback(ct)` takes a cotangent with the tree, shapes and dtypes of `y` and
-        returns a tuple of cotangents, one for each primal; it may be called many times.
+        `(y, pullback)`, or `(y, pullback, aux)`. `pullback(ct)` takes a cotangent with the tree,
+        shapes and dtypes of `y` and returns a tuple of cotangents, one for each primal; it may be
+        called many times.
 
     Raises:
         DtypeError: if a primal is not float or complex.
@@ -388,11 +397,18 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         (array([2., 3.]), array([1., 1.]))
     """
     y, linear, aux = record("vjp", fun, primals, has_aux)
+    y = tree.map(_own_copy, y)
     pullback = _pullback(linear)
     return (y, pullback, aux) if has_aux else (y, pullback)
 
 
+def _own_copy(y: Array) -> Array:
+    """A result that the user may change: the linear program may hold the original as a residual."""
+    return y.copy() if type(y) is np.ndarray else y
+
+
 def _pullback(linear: LinearFunction) -> Callable[[Any], tuple[Any, ...]]:
+    @boundary
     def pullback(ct: Any) -> tuple[Any, ...]:
         return linear.transpose(ct)
 
@@ -405,10 +421,12 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
 
     Args:
         fun: a linear function of trees of arrays.
-        primals: arrays, or anything with `shape` and `dtype`, that give the types of the arguments; values are not used.
+        primals: arrays, or anything with `shape` and `dtype`, that give the types of the arguments;
+            values are not used.
 
     Returns:
-        A function that takes a cotangent of `fun`'s result and returns a tuple, one cotangent for each argument.
+        A function that takes a cotangent of `fun`'s result and returns a tuple, one cotangent for
+        each argument.
 
     Raises:
         NonLinearError: if `fun` is not linear; the message names the operation and its line.

@@ -1,7 +1,7 @@
 """Tracing to a program: `make_program : (a -> b) -> a -> Program a b`.
 
-A `ProgramTracer` has a type and no value; every operation on it becomes an equation. Operations on plain values are done
-at once and end up as constants.
+A `ProgramTracer` has a type and no value; every operation on it becomes an equation. Operations on
+plain values are done at once and end up as constants.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..core.array_tracer import ArrayTracer
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import ConcretizationError, ShapeError
 from ..core.ir import Atom, Equation, Literal, Program, Var
-from ..core.source import boundary, Source, describe_function, user_source
+from ..core.source import Source, boundary, describe_function, user_source
 from ..core.tracing import Primitive, Trace, Tracer
 from .api import as_array_leaf, flatten_result
 
@@ -27,7 +27,7 @@ __all__ = ["ProgramTrace", "ProgramTracer", "make_program"]
 class ProgramTracer(ArrayTracer):
     """A variable of the program that is being traced."""
 
-    __slots__ = ("variable", "source")
+    __slots__ = ("source", "variable")
 
     def __init__(self, trace: Trace, variable: Var, source: Source | None) -> None:
         self._trace = trace
@@ -66,7 +66,7 @@ class ProgramTrace(Trace):
         return ProgramTracer(self, Var(aval), source)
 
     def atom(self, x: Array) -> Atom:
-        """What stands for an operand in an equation; plain arrays become constants of the program."""
+        """What stands for an operand in an equation; arrays become constants of the program."""
         if type(x) is ProgramTracer and x._trace is self:
             return x.variable
         if not isinstance(x, Tracer):
@@ -102,11 +102,12 @@ def make_program(
 
     Args:
         fun: a function of trees of arrays.
-        static_argnums: positional arguments that are passed to `fun` as they are; they are no inputs of the program.
+        static_argnums: positional arguments that are passed to `fun` as they are; they are no
+            inputs of the program.
 
     Returns:
-        A function of the same arguments (of which only shapes and dtypes matter; anything with `shape` and `dtype` will do)
-        that returns a `Program`.
+        A function of the same arguments (of which only shapes and dtypes matter; anything with
+        `shape` and `dtype` will do) that returns a `Program`.
 
     Raises:
         ConcretizationError: if `fun` asks for a value, as `if x > 0` does.

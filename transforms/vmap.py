@@ -1,8 +1,9 @@
 """Batching: `vmap : (a -> b) -> [a] -> [b]`, one run of the function for all members of a batch.
 
-A `BatchTracer` stands for one member and holds the values of all, with the batch axis in front; each operation runs once, by
-its primitive's batching rule, on the stacked values. The batch axis is moved to the front on entry (a view) and to where
-`out_axes` says on exit, so no rule has to ask where it is.
+A `BatchTracer` stands for one member and holds the values of all, with the batch axis in front;
+each operation runs once, by its primitive's batching rule, on the stacked values. The batch axis is
+moved to the front on entry (a view) and to where `out_axes` says on exit, so no rule has to ask
+where it is.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ..core import tree
 from ..core.array_tracer import ArrayTracer
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import BatchError, ConcretizationError
-from ..core.source import boundary, Source, describe_function, user_source
+from ..core.source import Source, boundary, describe_function, user_source
 from ..core.tracing import Primitive, Trace
 from .api import flatten_arguments, flatten_result, plain_output
 
@@ -27,7 +28,7 @@ __all__ = ["BatchTrace", "BatchTracer", "vmap"]
 class BatchTracer(ArrayTracer):
     """One member of a batch; `value` holds all of them, stacked along its first axis."""
 
-    __slots__ = ("value", "source")
+    __slots__ = ("source", "value")
 
     def __init__(self, trace: Trace, value: Array, source: Source | None = None) -> None:
         self._trace = trace
@@ -93,18 +94,20 @@ def vmap(
 
     Args:
         fun: a function of trees of arrays.
-        in_axes: for each argument the axis along which it is batched, or None for an argument that all members share. An
-            int, or a tuple with one item for each positional argument; an item may be a tree that is a prefix of the argument.
-            Negative axes count from the end. Keyword arguments are batched along axis 0.
-        out_axes: where the batch axis goes in the results: an int, None for a result that does not depend on the batch, or a
-            tree that is a prefix of the result.
+        in_axes: for each argument the axis along which it is batched, or None for an argument that
+            all members share. An int, or a tuple with one item for each positional argument; an
+            item may be a tree that is a prefix of the argument. Negative axes count from the end.
+            Keyword arguments are batched along axis 0.
+        out_axes: where the batch axis goes in the results: an int, None for a result that does not
+            depend on the batch, or a tree that is a prefix of the result.
         axis_size: the size of the batch, needed only where no argument is batched.
 
     Returns:
         A function of arguments with one more axis, whose results have one more axis.
 
     Raises:
-        BatchError: if the axes do not exist, or their sizes differ; the message lists every argument.
+        BatchError: if the axes do not exist, or their sizes differ; the message lists every
+            argument.
         TreeError: if `in_axes` or `out_axes` is no prefix of the arguments or results.
 
     Example:
@@ -138,7 +141,8 @@ def _run(
     prefix = tuple(in_axes) if isinstance(in_axes, list) else in_axes
     if isinstance(prefix, tuple) and len(prefix) != len(args):
         raise BatchError(
-            f"{operation}: in_axes has another number of items than there are positional arguments.",
+            f"{operation}: in_axes has another number of items than there are positional "
+            "arguments.",
             got=f"{len(prefix)} items, {len(args)} arguments",
             fix="one item for each positional argument; keyword arguments are batched along axis 0",
         )
@@ -243,7 +247,8 @@ def _place(operation: str, path: str, o: Array, axis: Any, trace: BatchTrace, si
     if axis is None:
         if batched:
             raise BatchError(
-                f"{operation}: out_axes is None for the result{path}, but it differs between members of the batch.",
+                f"{operation}: out_axes is None for the result{path}, but it differs between "
+                "members of the batch.",
                 got=repr(o.aval),
                 fix="give the axis at which the batch should stand in this result",
             )

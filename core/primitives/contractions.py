@@ -1,6 +1,8 @@
-"""Contractions: matmul, einsum, and dot, inner, outer, vdot, tensordot, kron, which are made of them.
+"""Contractions: matmul, einsum, and dot, inner, outer, vdot, tensordot, kron, which are made of
+them.
 
-`matmul` is the one bilinear primitive that BLAS runs; `einsum` is multilinear in any number of operands.
+`matmul` is the one bilinear primitive that BLAS runs; `einsum` is multilinear in any number of
+operands.
 """
 
 from __future__ import annotations
@@ -63,7 +65,8 @@ def _matmul_batch(size: int, batched: Sequence[bool], a: Array, b: Array) -> Arr
     a_batched, b_batched = batched
     a_ndim, b_ndim = a.ndim - a_batched, b.ndim - b_batched
     if a_batched and b_batched:
-        # Vectors become matrices of one row or column, so that every operand has its batch axis in front.
+        # Vectors become matrices of one row or column, so that every operand has its batch axis in
+        # front.
         left = a[:, None, :] if a_ndim == 1 else a
         right = b[:, :, None] if b_ndim == 1 else b
         rank = max(left.ndim, right.ndim)
@@ -104,7 +107,8 @@ def matmul(x1: Array, x2: Array, /) -> Array:
     if not a_shape or not b_shape or a_shape[-1] != b_shape[-2 if len(b_shape) > 1 else 0]:
         raise ValueError(
             f"np.matmul: the last axis of the left operand must be as long as the "
-            f"{'second last' if len(b_shape) > 1 else 'only'} axis of the right one; got {aval_of(a)!r} @ {aval_of(b)!r}"
+            f"{'second last' if len(b_shape) > 1 else 'only'} axis of the right one; got "
+            f"{aval_of(a)!r} @ {aval_of(b)!r}"
         )
     trace = newest_trace((a, b))
     assert trace is not None
@@ -286,7 +290,8 @@ def einsum(*operands: Any, out: None = None, optimize: Any = False, **kwargs: An
     if dtype is not None:
         xs = [astype(x, dtype) for x in xs]
     inputs, output = _expand_subscripts(spec, [aval_of(x).ndim for x in xs])
-    # Take diagonals and sums that concern one operand alone, so that every letter is in the output or in another operand.
+    # Take diagonals and sums that concern one operand alone, so that every letter is in the output
+    # or in another operand.
     for k, letters in enumerate(inputs):
         x = xs[k]
         for letter in dict.fromkeys(letters):

@@ -1,4 +1,6 @@
-"""What NumPy makes or tells of an array from its type alone: zeros_like and kin, shape, ndim, size, dtypes."""
+"""What NumPy makes or tells of an array from its type alone: zeros_like and kin, shape, ndim, size,
+dtypes.
+"""
 
 from __future__ import annotations
 
@@ -139,4 +141,5 @@ def array_equal(a1: Array, a2: Array, equal_nan: bool = False) -> Array:
     if np.shape(a) != np.shape(b):
         return False
     same = a == b
-    return np.all(same | (np.isnan(a) & np.isnan(b)) if equal_nan else same)
+    same = np.all(same | (np.isnan(a) & np.isnan(b)) if equal_nan else same)
+    return same if isinstance(same, Tracer) else bool(same)

@@ -1,8 +1,10 @@
-"""Elementwise primitives: arithmetic, powers, exponentials, trigonometry, comparisons, rounding, complex parts, choice.
+"""Elementwise primitives: arithmetic, powers, exponentials, trigonometry, comparisons, rounding,
+complex parts, choice.
 
-One line or block a primitive: NumPy's ufunc, then the partial derivative by each operand, as a function of the result `y` and
-the operands. The formulas are holomorphic where the function is, so complex numbers need no rules of their own.
-Nothing here speaks of broadcasting or promotion: the maker `elementwise` does.
+One line or block a primitive: NumPy's ufunc, then the partial derivative by each operand, as a
+function of the result `y` and the operands. The formulas are holomorphic where the function is, so
+complex numbers need no rules of their own. Nothing here speaks of broadcasting or promotion: the
+maker `elementwise` does.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import numpy as np
 from ..aval import Array, ShapedArray, aval_of, is_inexact
 from ..dispatch import asarray, implements, implements_ufunc, refuse_out, unsupported_argument
 from ..rules import elementwise, zero_derivative
-from ..tracing import Primitive
+from ..tracing import Primitive, Tracer
 
 
 def _inverse(x: Array) -> Array:
@@ -29,9 +31,11 @@ _LN2 = math.log(2)
 _LN10 = math.log(10)
 
 
-def _ufunc(ufunc: np.ufunc, *jvps: Any, name: str | None = None, **options: Any) -> Primitive:
-    """An elementwise primitive that does the work of a ufunc, and has its name unless another is given."""
-    primitive = elementwise(name or ufunc.__name__, ufunc, *jvps, **options)
+def _ufunc(ufunc: np.ufunc, *slopes: Any, name: str | None = None, **options: Any) -> Primitive:
+    """An elementwise primitive that does the work of a ufunc, and has its name unless another is
+    given.
+    """
+    primitive = elementwise(name or ufunc.__name__, ufunc, *slopes, **options)
     implements_ufunc(ufunc, primitive)
     return primitive
 
@@ -44,12 +48,15 @@ def _zero(ufunc: np.ufunc, impl: Any = None) -> Primitive:
 
 
 def _nonzero(x: Array) -> Array:
-    """x with 1 in the place of 0: a denominator for quotients whose limit at 0 is their numerator's 0."""
+    """x with 1 in the place of 0: a denominator for quotients whose limit at 0 is their numerator's
+    0.
+    """
     return np.where(x == 0, 1, x)
 
 
 def _one_minus(x: Array) -> Array:
-    # An array without axes costs NumPy half of what a Python number does, but it would widen float32.
+    # An array without axes costs NumPy half of what a Python number does, but it would widen
+    # float32.
     return _ONE - x if type(x) is np.ndarray and x.dtype is _ONE.dtype else 1.0 - x
 
 
@@ -221,7 +228,7 @@ def _absolute_dtype(x: ShapedArray) -> np.dtype[Any]:
 
 
 absolute_p = _ufunc(
-    np.absolute, _absolute_jvp, name="abs", impl=operator.abs, dtype=_absolute_dtype
+    np.absolute, jvps=(_absolute_jvp,), name="abs", impl=operator.abs, dtype=_absolute_dtype
 )
 fabs_p = _ufunc(np.fabs, lambda y, x: np.sign(x))
 real_sign_p = zero_derivative("sign", np.sign, ufunc=np.sign)
@@ -299,6 +306,7 @@ for _f in (
 
 
 def _modf(x: Array) -> tuple[Array, Array]:
+    x = astype(x, np.modf.resolve_dtypes((aval_of(x).dtype, None, None))[-1])
     whole = np.trunc(x)
     return np.copysign(np.where(np.isinf(x), 0.0, x - np.where(np.isinf(x), 0.0, whole)), x), whole
 
@@ -417,7 +425,9 @@ astype_p = elementwise(
 
 
 def astype(x: Array, dtype: Any) -> Array:
-    """Cast an array, a number or a tracer; complex to real drops the imaginary part, as NumPy's astype does."""
+    """Cast an array, a number or a tracer; complex to real drops the imaginary part, as NumPy's
+    astype does.
+    """
     dtype = np.dtype(dtype)
     aval = aval_of(x)
     if aval.dtype == dtype and not aval.weak_type:
@@ -546,9 +556,8 @@ def isclose(
     """`np.isclose` on traced values; its derivative is zero."""
     a, b = asarray(a, "np.isclose"), asarray(b, "np.isclose")
     both_finite = np.isfinite(a) & np.isfinite(b)
-    near = np.abs(np.where(both_finite, a - b, 0)) <= atol + rtol * np.abs(
-        np.where(both_finite, b, 0)
-    )
+    x, y = np.where(both_finite, a, 0), np.where(both_finite, b, 0)
+    near = np.abs(x - y) <= atol + rtol * np.abs(y)
     result = np.where(both_finite, near, a == b)
     return result | (np.isnan(a) & np.isnan(b)) if equal_nan else result
 
@@ -558,4 +567,5 @@ def allclose(
     a: Array, b: Array, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Array:
     """`np.allclose` on traced values; its derivative is zero."""
-    return np.all(np.isclose(a, b, rtol, atol, equal_nan))
+    close = np.all(np.isclose(a, b, rtol, atol, equal_nan))
+    return close if isinstance(close, Tracer) else bool(close)

@@ -1,8 +1,10 @@
-"""Indexing: `x[...]` in all of NumPy's forms, its transpose (adding into an array of zeros), and what is made of the two.
+"""Indexing: `x[...]` in all of NumPy's forms, its transpose (adding into an array of zeros), and
+what is made of the two.
 
-A key is kept as a template: ints, slices and None, with `Place.ARRAY` where an index array goes. The arrays are operands
-of the primitive, so they may be batched or traced. `scatter_sum` takes any number of (template, cotangent) pairs, which is how
-the backward pass of a loop over `x[i]` stays linear in time also when the cotangents are traced.
+A key is kept as a template: ints, slices and None, with `Place.ARRAY` where an index array goes.
+The arrays are operands of the primitive, so they may be batched or traced. `scatter_sum` takes any
+number of (template, cotangent) pairs, which is how the backward pass of a loop over `x[i]` stays
+linear in time also when the cotangents are traced.
 """
 
 from __future__ import annotations
@@ -84,7 +86,9 @@ def _lane_position(index: Template) -> int:
 def _batched_key(
     size: int, x_batched: bool, arrays: Sequence[Array], batched: Sequence[bool], index: Template
 ) -> tuple[Template, list[Array]]:
-    """Template and arrays that index all lanes at once, where some index arrays differ from lane to lane."""
+    """Template and arrays that index all lanes at once, where some index arrays differ from lane to
+    lane.
+    """
     rank = max([ndim_of(a) - b for a, b in zip(arrays, batched, strict=True)])
     arrays = [align_batch(rank, a) if b else a for a, b in zip(arrays, batched, strict=True)]
     if x_batched:
@@ -110,7 +114,8 @@ def _getitem_batch(
         return np.moveaxis(y, at, 0)  # the batch axis leads the index axes, which begin at `at`
     if at == 0:
         return y
-    # The batch index stands apart from the others, so all index axes went to the front: bring the lanes' own back.
+    # The batch index stands apart from the others, so all index axes went to the front: bring the
+    # lanes' own back.
     return np.moveaxis(y, list(range(1, 1 + rank)), list(range(1 + at, 1 + at + rank)))
 
 
@@ -137,7 +142,7 @@ Places = tuple[tuple[Template, int], ...]
 
 
 def _pieces(args: Sequence[Any], places: Places) -> list[tuple[Any, list[Any], Template]]:
-    """(cotangent, index arrays, template) for each place; the arrays follow after all cotangents."""
+    """(cotangent, index arrays, template) for each place; the arrays follow all cotangents."""
     at = len(places)
     found = []
     for ct, (index, n) in zip(args, places, strict=False):
@@ -204,7 +209,7 @@ scatter_sum_p: Primitive = variadic(
     _scatter_sum,
     Every(_scatter_transpose),
     linear="jointly",
-    linear_args=Every(lambda i: True),
+    linear_args=lambda params: range(len(params["places"])),
     shape=lambda *avals, places, shape, dtype: ShapedArray(shape, dtype),
     batch=_scatter_batch,
 )
@@ -273,7 +278,8 @@ def _with_boolean_axes(x: Array, template: list[Any], arrays: list[Array]) -> Ar
     plain = tuple([i for i in template if type(i) is not _BooleanAxis])
     if len(at) > 1 or arrays:
         raise ConcretizationError(
-            "a scalar bool next to index arrays is not supported between the brackets of a traced array.",
+            "a scalar bool next to index arrays is not supported between the brackets of a traced "
+            "array.",
             fix="write x[None] for x[True], and x[:0] for x[False]",
         )
     y = x[None] if template[at[0]].kept else x[None][:0]
@@ -281,7 +287,9 @@ def _with_boolean_axes(x: Array, template: list[Any], arrays: list[Array]) -> Ar
 
 
 def _index_arrays(x: Array, item: Any) -> list[Array]:
-    """The index arrays that one entry between the brackets stands for: a mask gives one for each of its axes."""
+    """The index arrays that one entry between the brackets stands for: a mask gives one for each of
+    its axes.
+    """
     if not isinstance(item, Tracer):
         if isinstance(item, list | tuple) and is_traced(item):
             item = asarray(item, "indexing")
@@ -293,14 +301,16 @@ def _index_arrays(x: Array, item: Any) -> list[Array]:
     if kind == "b":
         if isinstance(item, Tracer):
             raise ConcretizationError(
-                "a boolean mask between the brackets must be concrete, because it decides the shape of the result.",
+                "a boolean mask between the brackets must be concrete, because it decides the "
+                "shape of the result.",
                 got=f"a mask of {item!r}",
                 fix="use np.where(mask, x, other), or multiply by the mask",
             )
         return list(np.nonzero(item))
     if kind not in "iu":
         raise IndexError(
-            f"indexing: arrays between the brackets must be of integers or bools; got {aval_of(item)!r}."
+            "indexing: arrays between the brackets must be of integers or bools; got "
+            f"{aval_of(item)!r}."
             " Cast it: x[i.astype(int)]"
         )
     return [item]
@@ -333,14 +343,11 @@ def take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array:
     if axis is None:
         arr, axis = np.ravel(arr), 0
     axis = normalize_axis_index(axis, arr.ndim)
-    shape = aval_of(indices).shape
     grid: list[Any] = [
         indices
         if i == axis
         else np.arange(d).reshape([-1 if j == i else 1 for j in range(arr.ndim)])
-        for i, d in enumerate(
-            [shape[j] if arr.shape[j] == 1 else arr.shape[j] for j in range(arr.ndim)]
-        )
+        for i, d in enumerate(arr.shape)
     ]
     return getitem(arr, tuple(grid))
 
@@ -351,7 +358,8 @@ def nonzero(a: Array) -> Any:
     mask = asarray(a, "np.nonzero") != 0
     if isinstance(mask, Tracer):
         raise ConcretizationError(
-            "np.nonzero, and np.where with one argument, need concrete values: they decide the shape of the result.",
+            "np.nonzero, and np.where with one argument, need concrete values: they decide the "
+            "shape of the result.",
             got=repr(a),
             fix="use np.where(condition, x, y) with three arguments",
         )
@@ -409,6 +417,11 @@ def diag(v: Array, k: int = 0) -> Array:
 def diagflat(v: Array, k: int = 0) -> Array:
     """`np.diagflat` on traced values."""
     return np.diag(np.ravel(v), k)
+
+
+def _lower(m: Array, k: int) -> Array:
+    """The lower triangle as a mask; a vector counts as every row of a square matrix."""
+    return np.tri(*m.shape[-2:] if m.ndim > 1 else m.shape * 2, k=k, dtype=bool)
 
 
 @implements(np.tril)

@@ -1,4 +1,6 @@
-"""Joining: concatenate, stack and the functions made of them; arrays from nested lists that hold traced values."""
+"""Joining: concatenate, stack and the functions made of them; arrays from nested lists that hold
+traced values.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +94,9 @@ stack_p: Primitive = variadic(
 
 
 def _arrays(operation: str, arrays: Any) -> list[Array]:
-    """The operands of a joining function: a sequence of array-likes, or an array taken apart along its first axis."""
+    """The operands of a joining function: a sequence of array-likes, or an array taken apart along
+    its first axis.
+    """
     if isinstance(arrays, Tracer):
         return [arrays[i] for i in range(arrays.aval.shape[0])]  # type: ignore[index]  # indexable
     found = [asarray(a, operation) for a in arrays]
@@ -125,7 +129,8 @@ def concatenate(
         ]
         if aval.ndim != avals[0].ndim or not all(same):
             raise ValueError(
-                f"np.concatenate: all shapes must agree except along axis {axis}; got {', '.join(map(repr, avals))}"
+                f"np.concatenate: all shapes must agree except along axis {axis}; got "
+                f"{', '.join(map(repr, avals))}"
             )
     y = concatenate_p.bind(*xs, axis=axis)
     return y if dtype is None else astype(y, dtype)

@@ -1,6 +1,7 @@
 """Linear algebra on stacks of matrices: solve, inv, det, slogdet, cholesky, norm.
 
-Derivatives after Giles, "Collected matrix derivative results for forward and reverse mode AD" (2008).
+Derivatives after Giles, "Collected matrix derivative results for forward and reverse mode AD"
+(2008).
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ def _leading(size: int, batched: Sequence[bool], *args: Array, cores: Sequence[i
 
 
 def _solve_jvp_matrix(t: Array, y: Array, a: Array, b: Array) -> Array:
-    return np.linalg.solve(a, -(t @ y)) if b.ndim > 1 else _solve_vectors(a, -(t @ y))
+    if b.ndim > 1:
+        return np.linalg.solve(a, -(t @ y))
+    return _solve_vectors(a, -np.matmul(t, y[..., None])[..., 0])
 
 
 def _solve_vectors(a: Array, b: Array) -> Array:
@@ -107,7 +110,8 @@ def solve(a: Array, b: Array) -> Array:
     _check_square("np.linalg.solve", aval_of(a))
     if a.shape[-1] != b.shape[-1 if b.ndim == 1 else -2]:
         raise ValueError(
-            f"np.linalg.solve: the matrix {aval_of(a)!r} and the right-hand side {aval_of(b)!r} don't fit"
+            f"np.linalg.solve: the matrix {aval_of(a)!r} and the right-hand side {aval_of(b)!r} "
+            "don't fit"
         )
     return solve_p.bind(a, b)
 
@@ -153,7 +157,9 @@ det_p: Primitive = Primitive(
 
 @implements(np.linalg.det)
 def det(a: Array) -> Array:
-    """`np.linalg.det` on traced values; the derivative at a singular matrix raises NumPy's LinAlgError."""
+    """`np.linalg.det` on traced values; the derivative at a singular matrix raises NumPy's
+    LinAlgError.
+    """
     a = _linalg_operand(a, "np.linalg.det")
     _check_square("np.linalg.det", aval_of(a))
     return det_p.bind(a)
@@ -212,8 +218,8 @@ cholesky_p: Primitive = Primitive(
 def cholesky(a: Array, /, *, upper: bool = False) -> Array:
     """`np.linalg.cholesky` on traced values.
 
-    NumPy reads one triangle of the argument; the derivative is that of cholesky((a + a^H) / 2), so that the gradient of a
-    symmetric matrix is symmetric.
+    NumPy reads one triangle of the argument; the derivative is that of cholesky((a + a^H) / 2), so
+    that the gradient of a symmetric matrix is symmetric.
     """
     a = _linalg_operand(a, "np.linalg.cholesky")
     _check_square("np.linalg.cholesky", aval_of(a))
@@ -227,7 +233,9 @@ def cholesky(a: Array, /, *, upper: bool = False) -> Array:
 
 @implements(np.linalg.norm)
 def norm(x: Array, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Array:
-    """`np.linalg.norm` on traced values: every vector norm, and the matrix norms fro, 1, -1, inf and -inf."""
+    """`np.linalg.norm` on traced values: every vector norm, and the matrix norms fro, 1, -1, inf
+    and -inf.
+    """
     x = _linalg_operand(x, "np.linalg.norm")
     ndim = x.ndim
     if axis is None:
@@ -236,7 +244,8 @@ def norm(x: Array, ord: Any = None, axis: Any = None, keepdims: bool = False) ->
             return np.reshape(y, (1,) * ndim) if keepdims else y
         if ndim not in (1, 2):
             raise ValueError(
-                f"np.linalg.norm: with `ord`, x must have one or two axes, or `axis` be given; got {aval_of(x)!r}"
+                "np.linalg.norm: with `ord`, x must have one or two axes, or `axis` be given; "
+                f"got {aval_of(x)!r}"
             )
         axis = tuple(range(ndim))
     axes = normalize_axis_tuple(axis, ndim)

@@ -1,7 +1,9 @@
-"""Reductions and cumulative functions: sum, mean, var, std, prod, max, min, norm, any, all, argmax, argmin, ptp, cumsum, cumprod.
+"""Reductions and cumulative functions: sum, mean, var, std, prod, max, min, norm, any, all, argmax,
+argmin, ptp, cumsum, cumprod.
 
-The reducers take `axes`, a tuple of non-negative ints, and `keepdims`. Ties of max and min share the derivative equally; products
-with zeros, and the standard deviation and the norm at zero, have finite derivatives.
+The reducers take `axes`, a tuple of non-negative ints, and `keepdims`. Ties of max and min share
+the derivative equally; products with zeros, and the standard deviation and the norm at zero, have
+finite derivatives.
 """
 
 from __future__ import annotations
@@ -102,7 +104,7 @@ def sum(
     if dtype is not None:
         x = astype(x, dtype)
     y = _reduce(reduce_sum_p, x, _axes(axis, x.ndim), keepdims)
-    return y if initial is None else y + initial
+    return y if initial is None else y + astype(initial, y.dtype)
 
 
 @implements(np.mean)
@@ -152,7 +154,8 @@ def _var_jvp(
 def _std_jvp(
     t: Array, y: Array, x: Array, *, axes: Axes, ddof: float, keepdims: bool = False
 ) -> Array:
-    # Where all values are equal the deviations are 0, and so is this (the subgradient of least norm).
+    # Where all values are equal the deviations are 0, and so is this (the subgradient of least
+    # norm).
     n = max(_count(x, axes) - ddof, 0)
     scale = n * np.where(y == 0, 1, y)
     return np.sum(_real_product(_deviation(x, axes), t), axis=axes, keepdims=keepdims) / scale
@@ -227,7 +230,9 @@ norm_p = reducer("norm", _norm, _norm_jvp, dtype=real_dtype)
 
 
 def _prod_jvp(t: Array, y: Array, x: Array, *, axes: Axes, keepdims: bool = False) -> Array:
-    """Multiplies (value, tangent) pairs, half with half, as often as it takes: exact with zeros, and linear in time."""
+    """Multiplies (value, tangent) pairs, half with half, as often as it takes: exact with zeros,
+    and linear in time.
+    """
     ndim = x.ndim
     kept = [i for i in range(ndim) if i not in axes]
     shape = tuple([x.shape[i] for i in kept])
@@ -269,7 +274,7 @@ def prod(
     if dtype is not None:
         x = astype(x, dtype)
     y = _reduce(reduce_prod_p, x, _axes(axis, x.ndim), keepdims)
-    return y if initial is None else y * initial
+    return y if initial is None else y * astype(initial, y.dtype)
 
 
 # Extremes.
@@ -299,9 +304,12 @@ def _extreme_function(primitive: Primitive, name: str, pairwise: np.ufunc) -> Ru
         if where is not True and initial is None:
             raise ValueError(f"{name}: `where` needs `initial`, as in NumPy")
         axes = _axes(axis, x.ndim)
-        if initial is not None and not _count(x, axes):
-            shape = np.sum(np.zeros(x.shape), axis=axes, keepdims=keepdims).shape
-            return np.broadcast_to(initial, shape) if shape else initial
+        if initial is not None:
+            initial = astype(initial, x.dtype)
+            if not _count(x, axes):
+                kept = [1 if i in axes else d for i, d in enumerate(x.shape)]
+                start = np.broadcast_to(initial, kept)
+                return start if keepdims else np.squeeze(start, axes)
         y = _reduce(primitive, _masked_operand(x, where, initial), axes, keepdims)
         return y if initial is None else pairwise(y, initial)
 
@@ -392,7 +400,9 @@ cumsum_p: Primitive = linear(
 
 
 def _cumprod_jvp(t: Array, y: Array, x: Array, *, axis: int) -> Array:
-    """A scan of (value, tangent) pairs by doubling, which is exact with zeros (Hillis and Steele, 1986)."""
+    """A scan of (value, tangent) pairs by doubling, which is exact with zeros (Hillis and Steele,
+    1986).
+    """
     v, t = np.moveaxis(x, axis, 0), np.moveaxis(t, axis, 0)
     n, step = v.shape[0], 1
     while step < n:
@@ -549,5 +559,5 @@ def _outer_with(ufunc: np.ufunc) -> Rule:
 
 
 for _ufunc in UFUNCS:
-    if _ufunc.nin == 2 and _ufunc.nout == 1:
+    if _ufunc.nin == 2 and _ufunc.nout == 1 and _ufunc.signature is None:
         UFUNC_METHODS["outer", _ufunc.__name__] = _outer_with(_ufunc)

@@ -1,4 +1,5 @@
-"""Shapes: reshape, transpose, broadcast_to and the functions made of them (and of indexing): flip, roll, tile, repeat, pad, split.
+"""Shapes: reshape, transpose, broadcast_to and the functions made of them (and of indexing): flip,
+roll, tile, repeat, pad, split.
 
 All are linear; each primitive's transpose is another of them.
 """
@@ -6,6 +7,7 @@ All are linear; each primitive's transpose is another of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -63,7 +65,8 @@ def _resolve_shape(operation: str, aval: ShapedArray, shape: Any) -> Shape:
         size *= d
     if size != aval.size or -1 in wanted:
         raise ValueError(
-            f"{operation}: cannot reshape {aval!r} of {aval.size} elements into {tuple(shape) if not isinstance(shape, int) else shape}"
+            f"{operation}: cannot reshape {aval!r} of {aval.size} elements into "
+            f"{tuple(shape) if not isinstance(shape, int) else shape}"
         )
     return tuple(wanted)
 
@@ -317,7 +320,7 @@ def tile(A: Array, reps: Any) -> Array:
 
 @implements(np.pad)
 def pad(array: Array, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Array:
-    """`np.pad` on traced values, in the modes constant, edge, reflect, symmetric, wrap and empty."""
+    """`np.pad` on traced values: modes constant, edge, reflect, symmetric, wrap and empty."""
     x = asarray(array, "np.pad")
     shape = aval_of(x).shape
     if isinstance(pad_width, dict):
@@ -367,7 +370,7 @@ def array_split(ary: Array, indices_or_sections: Any, axis: int = 0) -> list[Arr
         stops = [*np.asarray(indices_or_sections).tolist(), x.shape[axis]]
         parts = [slice(a, b) for a, b in zip([0, *stops[:-1]], stops, strict=True)]
     else:
-        parts = [slice(a, b) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+        parts = [slice(a, b) for a, b in pairwise(starts)]
     return [getitem(x, (*[_ALL] * axis, part)) for part in parts]
 
 
@@ -378,7 +381,8 @@ def split(ary: Array, indices_or_sections: Any, axis: int = 0) -> list[Array]:
     n = x.shape[normalize_axis_index(axis, x.ndim)]
     if np.ndim(indices_or_sections) == 0 and n % int(indices_or_sections):
         raise ValueError(
-            f"np.split: an axis of length {n} does not divide into {indices_or_sections} equal parts"
+            f"np.split: an axis of length {n} does not divide into {indices_or_sections} equal "
+            "parts"
         )
     return np.array_split(x, indices_or_sections, axis)
 

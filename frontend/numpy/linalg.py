@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as _np
 
+from ..core.primitives.contractions import linalg_outer as outer
 from ..core.primitives.linalg import cholesky as cholesky
 from ..core.primitives.linalg import det as det
 from ..core.primitives.linalg import inv as inv
-from ..core.primitives.contractions import linalg_outer as outer
 from ..core.primitives.linalg import matrix_norm as matrix_norm
 from ..core.primitives.linalg import norm as norm
 from ..core.primitives.linalg import slogdet as slogdet

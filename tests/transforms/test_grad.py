@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
+from wengert.transforms import linear
 
 X = np.array([0.1, 0.5, 0.9])
 Point = namedtuple("Point", ["x", "y"])
@@ -446,8 +447,8 @@ def test_a_long_program_evaluates_and_prints() -> None:
     np.testing.assert_allclose(wg.grad(program)(1.0), wg.grad(f)(1.0))
 
 
-def residuals(count: int, size: int, seen: list[Any], x: Any) -> Any:
-    """A chain that keeps `count` residuals of `size` bytes alive until its backward pass."""
+def sines(count: int, seen: list[Any], x: Any) -> Any:
+    """A chain of `count` operations, with weak references to their values."""
     for _ in range(count):
         x = np.sin(x)
         seen.append(weakref.ref(x.primal))
@@ -459,7 +460,7 @@ def test_residuals_are_freed_when_the_gradient_is_there() -> None:
     gc.collect()
     gc.disable()
     try:
-        wg.grad(lambda x: residuals(20, 1000, seen, x))(np.ones(1000))
+        wg.grad(lambda x: sines(20, seen, x))(np.ones(1000))
         alive = sum(r() is not None for r in seen)
     finally:
         gc.enable()
@@ -467,42 +468,31 @@ def test_residuals_are_freed_when_the_gradient_is_there() -> None:
     assert alive == 0
 
 
-def test_residuals_are_freed_during_the_backward_pass() -> None:
-    """The last operation's residual is gone when the first operation's transpose runs."""
-    refs: list[Any] = []
+def test_residuals_are_freed_during_the_backward_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the walk has come to the inputs, nothing holds the residuals any more."""
+    residuals: list[Any] = []
     alive: list[int] = []
-
-    class Watched(np.ndarray):
-        pass
-
-    def f(x: Any) -> Any:
-        scale = np.full(1000, 2.0)
-        y = x * scale
-        for _ in range(10):
-            c = np.full(1000, 1.5)
-            refs.append(weakref.ref(c))
-            y = y * c
-        return np.sum(y)
-
-    import wengert.transforms.linear as linear  # the walk itself, to look in from its last step
-
     finish = linear._finish
 
+    def f(x: Any) -> Any:
+        for _ in range(10):
+            c = np.full(1000, 1.5)
+            residuals.append(weakref.ref(c))
+            x = x * c
+        return np.sum(x)
+
     def looking(*args: Any) -> Any:
-        alive.append(sum(r() is not None for r in refs))
+        alive.append(sum(r() is not None for r in residuals))
         return finish(*args)
 
-    linear._finish = looking
-    try:
-        wg.grad(f)(np.ones(1000))
-    finally:
-        linear._finish = finish
+    monkeypatch.setattr(linear, "_finish", looking)
+    wg.grad(f)(np.ones(1000))
     assert alive == [0]
 
 
 def test_a_pullback_keeps_its_residuals_while_it_lives() -> None:
     seen: list[Any] = []
-    _, pullback = wg.vjp(lambda x: residuals(5, 10, seen, x), np.ones(10))
+    _, pullback = wg.vjp(lambda x: sines(5, seen, x), np.ones(10))
     first = pullback(1.0)[0]
     np.testing.assert_array_equal(pullback(1.0)[0], first)
     del pullback
