@@ -33,6 +33,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+
 import wengert as wg
 
 Thunk = Callable[[], Any]
@@ -193,13 +194,12 @@ class Bench:
         """Time contenders in turns; each one's cost is the median, divided by `per`."""
         agree(label, contenders)
         turns, least = (3, 0.002) if self.quick else (15, 0.02)
-        calls = {name: calls_for(f, least) for name, f in contenders.items()}
-        samples: dict[str, list[float]] = {name: [] for name in contenders}
         once = {name: timed(f, 1) for name, f in contenders.items()}
+        samples: dict[str, list[float]] = {name: [] for name in contenders}
         for turn in range(turns):
             for name, f in contenders.items():
-                if turn < 3 or once[name] < 2:  # of calls that take seconds, three are enough
-                    samples[name].append(timed(f, calls[name]))
+                if turn < 2 or once[name] < 1:  # of calls that take seconds, two are enough
+                    samples[name].append(timed(f, max(1, round(least / once[name]))))
         scale = {"us": 1e6, "ms": 1e3}[unit.split("/")[0]] / per
         return Result(label, unit, {k: statistics.median(v) * scale for k, v in samples.items()})
 
@@ -210,12 +210,6 @@ def timed(f: Thunk, calls: int) -> float:
     for _ in range(calls):
         f()
     return (time.perf_counter() - start) / calls
-
-
-def calls_for(f: Thunk, least: float) -> int:
-    """How many calls take `least` seconds."""
-    one = timed(f, 1)
-    return max(1, round(least / one))
 
 
 def agree(label: str, contenders: dict[str, Thunk]) -> None:

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .aval import Array, Shape
+from .aval import Array, Shape, aval_of
 from .conversions import check_scalar, no_concrete_value, refuse_array, refuse_hidden_float
 from .dispatch import (
     DEFER,
@@ -106,9 +106,12 @@ class ArrayTracer(Tracer):
         ours = UFUNCS.get(ufunc)
         if type(ours) is Primitive:
             if y is _ABSENT:
-                return self._trace.process1(ours, self)
-            if type(x) in KNOWN or (x is self and type(y) in KNOWN):
-                return self._trace.process2(ours, x, y)
+                z = self._trace.process1(ours, self)
+            elif type(x) in KNOWN or (x is self and type(y) in KNOWN):
+                z = self._trace.process2(ours, x, y)
+            else:
+                z = _apply(ours, (x, y))
+            return z if ours.impl is ufunc else _numpy_result(z)
         if ours is None:
             raise unsupported(ufunc)
         return _apply(ours, (x,) if y is _ABSENT else (x, y))
@@ -151,11 +154,13 @@ class ArrayTracer(Tracer):
     __abs__ = _unary(ew.absolute_p)
 
     def __matmul__(self, other: Array) -> Array:
-        other = coerce(other)
+        if type(other) not in KNOWN:
+            other = coerce(other)
         return NotImplemented if other is DEFER else matmul(self, other)
 
     def __rmatmul__(self, other: Array) -> Array:
-        other = coerce(other)
+        if type(other) not in KNOWN:
+            other = coerce(other)
         return NotImplemented if other is DEFER else matmul(other, self)
 
     def __pos__(self) -> Array:
@@ -534,6 +539,13 @@ def _index_text(index: Any) -> str:
     if isinstance(index, slice):
         return ":".join(["" if v is None else str(v) for v in (index.start, index.stop)])
     return repr(index) if not isinstance(index, Tracer) else "i"
+
+
+def _numpy_result(y: Any) -> Any:
+    """What a ufunc returns where Python's operator returned a Python number: a NumPy scalar."""
+    if isinstance(y, Tracer):
+        return ew.astype(y, y.aval.dtype) if y.aval.weak_type else y
+    return aval_of(y).dtype.type(y) if type(y) in (bool, float, complex, int) else y
 
 
 def _apply(ours: Any, inputs: tuple[Any, ...]) -> Any:

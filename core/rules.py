@@ -41,7 +41,7 @@ def unbroadcast(ct: Array, x: Any) -> Array:
     if ct.shape != shape:
         lead = ct.ndim - len(shape)
         stretched = [lead + i for i, d in enumerate(shape) if d == 1 and ct.shape[lead + i] != 1]
-        ct = np.sum(ct, axis=(*range(lead), *stretched))
+        ct = ct.sum((*range(lead), *stretched))
         if ct.shape != shape:
             ct = np.reshape(ct, shape)
     return ct if ct.dtype == x.dtype else convert(ct, x.dtype)
@@ -158,7 +158,7 @@ def elementwise(
         out = shapes[0] if len(shapes) == 1 else np.broadcast_shapes(*shapes)
         return ShapedArray(out, result_dtype(*avals, **params), weak)
 
-    rules = [_fitting(rule) for rule in jvps] if jvps else [_jvp_of_slope(s) for s in slopes]
+    rules = jvps or [_jvp_of_slope(s) for s in slopes]
     primitive = Primitive(
         name,
         run,
@@ -177,21 +177,11 @@ def elementwise(
     return primitive
 
 
-def _fitting(rule: Rule | None) -> Rule | None:
-    if rule is None:
-        return None
-
-    def jvp(x_dot: Array, y: Array, *args: Array, **params: Any) -> Array:
-        return fit(rule(x_dot, y, *args, **params), y)
-
-    return jvp
-
-
 def _jvp_of_slope(slope: Slope) -> Rule | None:
     if slope is None:
         return None
     if type(slope) is float:
-        return lambda x_dot, y, *args: fit(x_dot if slope == 1.0 else -x_dot, y)
+        return lambda x_dot, y, *args: x_dot if slope == 1.0 else -x_dot
     return lambda x_dot, y, *args: x_dot * slope(y, *args)
 
 

@@ -21,6 +21,10 @@ __all__ = ["Source", "boundary", "describe_function", "hide_library_frames", "us
 F = TypeVar("F", bound=Callable[..., Any])
 
 _LIBRARY = ("wengert", "numpy")
+_INSIDE = ("wengert.", "numpy.")
+
+NEAR = 8
+"""How many frames above an operation the user's line is looked for, where every call counts."""
 
 
 class Source:
@@ -61,21 +65,28 @@ class Source:
 
 def is_library_frame(frame: FrameType) -> bool:
     """True for a frame of wengert's or NumPy's own code."""
-    name = frame.f_globals.get("__name__", "")
-    return name.partition(".")[0] in _LIBRARY
+    name = frame.f_globals.get("__name__")
+    return type(name) is str and (name in _LIBRARY or name.startswith(_INSIDE))
 
 
-def user_frame(depth: int = 1) -> FrameType | None:
-    """The innermost frame, `depth` or more above the caller, that is not the library's."""
+def user_frame(depth: int = 1, reach: int = 1000) -> FrameType | None:
+    """The innermost frame, `depth` or more above the caller, that is not the library's.
+
+    Operations look only `reach` frames up: what no user's line is near to, the library made itself.
+    """
     frame: FrameType | None = sys._getframe(depth + 1)
-    while frame is not None and is_library_frame(frame):
+    while frame is not None and reach:
+        reach -= 1
+        name = frame.f_globals.get("__name__")
+        if type(name) is not str or not (name.startswith(_INSIDE) or name in _LIBRARY):
+            return frame
         frame = frame.f_back
-    return frame
+    return None
 
 
-def user_source() -> Source | None:
+def user_source(reach: int = 1000) -> Source | None:
     """The user's line that is running now, or None where there is no such frame."""
-    frame = user_frame()
+    frame = user_frame(1, reach)
     return None if frame is None else Source(frame.f_code, frame.f_lasti)
 
 

@@ -13,6 +13,8 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
+
 from .errors import LeafTypeError, TreeError
 
 __all__ = [
@@ -68,7 +70,7 @@ class TreeDef:
         self.meta = meta
         self.children = children
         self.order = order
-        self.size: int = 1 if kind is None else sum([c.size for c in children])
+        self.size = 1 if kind is None else sum([c.size for c in children])
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -302,8 +304,15 @@ def _flatten_into(tree: Any, out: list[Any], is_leaf: Callable[[Any], bool] | No
         out.append(tree)
         return _LEAF
     children, meta = node.split(tree)
+    found = []
+    for c in children:
+        if type(c) is np.ndarray:  # the commonest leaf, told without a call
+            out.append(c)
+            found.append(_LEAF)
+        else:
+            found.append(_flatten_into(c, out, is_leaf))
     order = tuple(tree) if kind is dict else ()
-    return TreeDef(kind, meta, tuple([_flatten_into(c, out, is_leaf) for c in children]), order)
+    return TreeDef(kind, meta, tuple(found), order)
 
 
 def unflatten(treedef: TreeDef, leaves: Iterable[Any]) -> Any:
@@ -337,7 +346,7 @@ def unflatten(treedef: TreeDef, leaves: Iterable[Any]) -> Any:
 def _build(treedef: TreeDef, leaves: Any) -> Any:
     if treedef.kind is None:
         return next(leaves)
-    built = [_build(c, leaves) for c in treedef.children]
+    built = [next(leaves) if c.kind is None else _build(c, leaves) for c in treedef.children]
     tree = _node_of(treedef.kind).join(treedef.meta, built)
     if treedef.order and treedef.order != treedef.meta:
         return {k: tree[k] for k in treedef.order}

@@ -41,7 +41,8 @@ class Spec:
 
     `covers`: the NumPy functions that it stands for. `order`: how often it can be differentiated (0: the derivative is zero).
     `traceable`: it works without concrete values, in vmap and make_program. `tolerance`: a factor for ill-conditioned
-    derivatives. `ulps`: how far the value may be from NumPy's.
+    derivatives. `ulps`: how far the value may be from NumPy's. `leads`: the other arguments can be traced only where the first is
+    ("always"), or through `wengert.numpy` ("numpy": NumPy dispatches on the first alone).
     """
 
     name: str
@@ -52,6 +53,7 @@ class Spec:
     traceable: bool = True
     ulps: float = 4
     tolerance: float = 1
+    leads: str = ""
 
 
 @dataclass(frozen=True)
@@ -677,14 +679,14 @@ OPERATORS = (
     _method("astype", S("f4", (real(2),), {"dtype": "f4"}), S("c16", (real(2),), {"dtype": "c16"})),
     _method("astype", S("int", (real(2, lo=1.2, hi=1.8),), {"dtype": int}), order=0),
     _method("clip", S("plain", (real(4),), {"min": -1.0, "max": 0.5})),
-    _method("dot", S("plain", (real(2, 3), real(3)))),
+    _method("dot", S("plain", (real(2, 3), real(3))), leads="always"),
     _method("repeat", S("plain", (real(2, 2),), {"repeats": 2, "axis": 0})),
     _method(
         "reshape",
         S("ints", (real(2, 3),), {"positional": (3, -1)}),
         S("tuple", (real(2),), {"positional": ((2, 1),)}),
     ),
-    _method("swapaxes", S("plain", (real(2, 3, 1),), {"axis1": 0, "axis2": -1})),
+    _method("swapaxes", S("plain", (real(2, 3, 1),), {"positional": (0, -1)})),
     _method("take", S("plain", (real(2, 3),), {"indices": [0, 2, 0], "axis": 1})),
 )
 
@@ -1425,6 +1427,7 @@ INDEXING = (
         "index-by-arrays",
         lambda m, x, *arrays, key: x[key(*arrays)],
         tuple([S(k, draws, {"key": key}) for k, (draws, key) in _KEYS.items()]),
+        leads="always",
     ),
     Spec(
         "mask-of-values",
@@ -1443,6 +1446,7 @@ INDEXING = (
         S("empty", (real(3), const([], int))),
         S("list", (real(3), const([2, 0]))),
         S("f4", (real(3, dtype="f4"), ints(2))),
+        leads="numpy",
     ),
     row(
         "take_along_axis",
@@ -1827,12 +1831,14 @@ CREATION = (
     row(
         "full_like",
         S("plain", (real(2, 3), real())),
+        S("f4-python-traced", (real(2, dtype="f4"), python())),
         S("python", (real(2, 3), const(2.5))),
         S("f4", (real(2, dtype="f4"), real())),
         S("array", (real(2, 3), real(3))),
         S("dtype", (real(2), real()), {"dtype": np.complex64}),
         S("shape", (real(2), real()), {"shape": (3, 1)}),
         S("scalar", (real(), real())),
+        leads="numpy",
     ),
     row("shape", S("plain", (real(2, 3),)), S("scalar", (real(),)), order=0, traceable=False),
     row("ndim", S("plain", (real(2, 3),)), S("scalar", (real(),)), order=0, traceable=False),

@@ -145,6 +145,14 @@ def test_every_document_can_be_reached_from_the_readme() -> None:
     assert {ROOT / d for d in DOCUMENTS} <= reached
 
 
+def test_the_map_names_every_file() -> None:
+    text = (ROOT / "docs" / "files.md").read_text(encoding="utf-8")
+    for folder in ("core", "transforms", "frontend"):
+        for path in (ROOT / folder).rglob("*.py"):
+            name = path.parent.name if path.stem == "__init__" else path.stem
+            assert name in text, f"docs/files.md does not mention {path.relative_to(ROOT)}"
+
+
 def test_ci_runs_the_test_command_of_the_readme() -> None:
     (command,) = TEST_COMMAND.findall((ROOT / "README.md").read_text(encoding="utf-8"))
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import checks
 import numpy as np
 import pytest
-
-import checks
-import wengert as wg
 from specs import CASES, EXCLUDED, MODULES, SPECS, Case
+
+import wengert as wg
 from wengert.core import Primitive, dispatch
 from wengert.core.tracing import Every
 

@@ -109,7 +109,7 @@ def _gradient_function(
         check_complex_inputs(operation, chosen, holomorphic)
         value, linear, aux = record(label, selected, chosen, has_aux)
         out = _scalar_type(operation, linear.out_avals, value, holomorphic)
-        found = linear.transpose(out.dtype.type(1), once=True)
+        found = linear.pull_back([out.dtype.type(1)], once=True)
         g = found[0] if single else found
         return ((value, aux), g) if has_aux else (value, g)
 

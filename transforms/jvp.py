@@ -20,10 +20,11 @@ import numpy as np
 
 from ..core import tree
 from ..core.array_tracer import ArrayTracer
-from ..core.aval import Array, ShapedArray, aval_of
+from ..core.aval import Array, Shape, ShapedArray, aval_of
 from ..core.errors import DtypeError, ShapeError
 from ..core.primitives.elementwise import astype
-from ..core.source import Source, boundary, describe_function, user_frame
+from ..core.rules import fit
+from ..core.source import NEAR, Source, boundary, describe_function, user_frame
 from ..core.tracing import Primitive, Trace, Tracer
 from .api import (
     check_differentiable,
@@ -55,6 +56,22 @@ class JVPTracer(ArrayTracer):
     @property
     def aval(self) -> ShapedArray:
         return aval_of(self.primal)
+
+    @property
+    def shape(self) -> Shape:
+        x = self.primal
+        found: Shape = x.shape if type(x) is np.ndarray else aval_of(x).shape
+        return found
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        x = self.primal
+        found: np.dtype[Any] = x.dtype if type(x) is np.ndarray else aval_of(x).dtype
+        return found
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
 
     def concrete(self) -> Array:
         x = self.primal
@@ -120,7 +137,9 @@ class JVPTrace(Trace):
             y_dot = primitive.bind(*operands, **params)
         else:
             y_dot = self.tangent_by_operand(primitive, primals, tangents, y, params)
-        frame = user_frame(1)
+            if primitive.elementwise and y_dot is not None:
+                y_dot = fit(y_dot, y)
+        frame = user_frame(1, NEAR)
         code, offset = (None, 0) if frame is None else (frame.f_code, frame.f_lasti)
         if not primitive.multiple_results:
             return self.wrap(y, y_dot, code, offset)

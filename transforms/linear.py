@@ -7,7 +7,7 @@ evaluates it, `backward_pass` evaluates its transpose by one walk in reverse, an
 writes it out as an ordinary `Program`.
 
 This is the hot path of reverse mode. `x_dot * c`, the commonest operation by far, is recorded by
-the operator itself. Read next: `jvp.py`, whose rules run on these tracers, and `linearize.py`.
+the operator itself. Read next: `recording.py`, which writes the tape in linearization, and `linearize.py`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from ..core.array_tracer import ArrayTracer
 from ..core.aval import SCALAR_AVALS, Array, ShapedArray, aval_of
 from ..core.errors import ConcretizationError, NonLinearError
 from ..core.ir import Atom, Equation, Literal, Program, Var
-from ..core.primitives.elementwise import add_p, divide_p, multiply_p, negative_p
+from ..core.primitives.elementwise import add_p, astype_p, divide_p, multiply_p, negative_p
 from ..core.primitives.indexing import scatter_sum_p
+from ..core.primitives.shaping import broadcast_to_p
+from ..core.rules import fit, unbroadcast
 from ..core.tracing import Primitive, Trace, Tracer
 from ..core.tree import TreeDef
 
@@ -36,6 +38,7 @@ DIVIDE: Final = "x / c"
 NEGATE: Final = "-x"
 ADD: Final = "x + y"
 COMBINE: Final = "x * c + y * d"
+CAST: Final = "x, broadcast and cast from one type to another"
 PART: Final = "result k of an operation with several results"
 
 Entry = tuple[Any, Any, Any]
@@ -65,6 +68,20 @@ class LinearTracer(ArrayTracer):
         if self.known_aval is None:
             infer_aval(self)
         return self.known_aval  # type: ignore[return-value]  # just set
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        aval = self.known_aval
+        return self.aval.shape if aval is None else aval.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        aval = self.known_aval
+        return self.aval.dtype if aval is None else aval.dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
 
     def __mul__(self, c: Array) -> Array:
         aval = self.known_aval
@@ -254,6 +271,8 @@ def pushforward(
             env[i] = -env[a]
         elif kind is COMBINE:
             env[i] = env[a[0]] * a[1] + env[b[0]] * b[1]
+        elif kind is CAST:
+            env[i] = fit(env[a], b[1])
         elif kind is PART:
             env[i] = env[a][b]
         else:
@@ -396,6 +415,8 @@ def backward_pass(
         if kind is COMBINE:
             add(a[0], ct * a[1])
             add(b[0], ct * b[1])
+        elif kind is CAST:
+            add(a, unbroadcast(ct, b[0]))
         elif kind is ADD:
             add(a, ct)
             add(b, ct)
@@ -427,7 +448,7 @@ def _transpose_equation(
     for k, x in enumerate(args):
         if type(x) is not LinearTracer:
             continue
-        if primitive.accumulate is not None and x.aval.shape:
+        if primitive.accumulate is not None and x.shape:
             table.add_at(x, ct, primitive, args, params["index"])
             continue
         rule = None if primitive.transposes is None else primitive.transposes[k]
@@ -504,6 +525,13 @@ def to_program(
             variables[i] = emit(add_p, terms, {})
         elif kind is ADD:
             variables[i] = emit(add_p, [variables[a], variables[b]], {})
+        elif kind is CAST:
+            v = variables[a]
+            if v.aval.shape != b[1].shape:
+                v = emit(broadcast_to_p, [v], {"shape": b[1].shape})
+            if v.aval.dtype != b[1].dtype:
+                v = emit(astype_p, [v], {"dtype": b[1].dtype})
+            variables[i] = v
         elif kind is NEGATE:
             variables[i] = emit(negative_p, [variables[a]], {})
         elif type(kind) is not Primitive:

@@ -1,8 +1,8 @@
 """Linearization and reverse mode: `linearize : (a -> b) -> a -> (b, T a -o T b)`, and `vjp`, its
 transpose.
 
-The function runs once, on a `JVPTrace` whose tangents are variables of a linear program: values are
-computed by NumPy at once, and what the rules do to tangents is recorded. The linear program is then
+The function runs once, on a trace that computes values at once and records the linear part
+(`recording.py`). The linear program is then
 run forward (`linearize`), or its transpose backward (`vjp`), as often as one likes.
 `linear_transpose` records a function that is linear itself.
 """
@@ -10,18 +10,15 @@ run forward (`linearize`), or its transpose backward (`vjp`), as often as one li
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from sys import _getframe
-from types import CodeType
 from typing import Any
 
 import numpy as np
 
 from ..core import tree
 from ..core.aval import Array, ShapedArray, aval_of
-from ..core.errors import DtypeError, NonLinearError
+from ..core.errors import DtypeError
 from ..core.ir import Program
 from ..core.source import boundary, describe_function
-from ..core.tracing import Primitive, Trace
 from .api import (
     check_differentiable,
     flatten_arguments,
@@ -29,175 +26,11 @@ from .api import (
     plain_output,
     split_aux,
 )
-from .jvp import JVPTrace, JVPTracer, match_leaf, primal_part
-from .linear import (
-    ADD,
-    COMBINE,
-    NEGATE,
-    SCALE,
-    LinearTrace,
-    LinearTracer,
-    Tape,
-    backward_pass,
-    pushforward,
-    to_program,
-)
+from .jvp import match_leaf, primal_part
+from .linear import LinearTrace, LinearTracer, Tape, backward_pass, pushforward, to_program
+from .recording import LinearizeTrace, LinearizeTracer
 
 __all__ = ["LinearFunction", "linear_transpose", "linearize", "record", "vjp"]
-
-_NO_PARAMS: dict[str, Any] = {}
-_ndarray = np.ndarray
-_float64 = np.float64
-_FLOAT64 = np.dtype(np.float64)
-_asarray = np.asarray
-_new = object.__new__
-
-
-class LinearizeTracer(JVPTracer):
-    """A value whose tangent is variable number `index` of a linear program."""
-
-    __slots__ = ("index",)
-
-    def __init__(
-        self, trace: Trace, primal: Array, index: int, code: CodeType | None, offset: int
-    ) -> None:
-        self._trace = trace
-        self.primal = primal
-        self.index = index
-        self.code = code
-        self.offset = offset
-
-    @property
-    def tangent(self) -> LinearTracer:
-        linear: LinearTrace = self._trace.linear  # type: ignore[attr-defined]  # a LinearizeTrace
-        return LinearTracer(linear, self.index, aval_of(self.primal))
-
-
-class LinearizeTrace(JVPTrace):
-    """Computes values at once and records the linear part.
-
-    What `x_dot * slope` records is written out here, for operations with one or two operands whose
-    results have the type of the traced operands; everything else goes the general way, by rules
-    that run on `LinearTracer`s.
-    """
-
-    tracer = LinearizeTracer
-
-    def __init__(self, function: str, label: str, linear: LinearTrace) -> None:
-        super().__init__(function)
-        self.label = label  # type: ignore[misc]  # of the transformation that the user called
-        self.linear = linear
-        self.tape = linear.tape
-
-    def process1(self, primitive: Primitive, x: Array) -> Array:
-        slope = primitive.slope0
-        if slope is None:
-            return self.process(primitive, (x,), _NO_PARAMS)
-        primal = x.primal
-        y = primitive.impl(primal)
-        tape = self.tape
-        if type(slope) is not float:
-            entry = (SCALE, x.index, slope(y, primal))
-            index = len(tape)
-            tape.append(entry)
-        elif slope == 1.0:
-            index = x.index
-        else:
-            index = len(tape)
-            tape.append((NEGATE, x.index, None))
-        frame = _getframe(2)
-        tracer = _new(LinearizeTracer)  # __init__, written out: a call less
-        tracer._trace = self
-        tracer.primal = y
-        tracer.index = index
-        tracer.code = frame.f_code
-        tracer.offset = frame.f_lasti
-        return tracer
-
-    def process2(self, primitive: Primitive, a: Array, b: Array) -> Array:
-        same = False
-        if type(a) is LinearizeTracer and a._trace is self:
-            i = a.index
-            a = x = a.primal
-            slope = primitive.slope0
-            if type(b) is float:
-                if type(a) is _ndarray and a.dtype is _FLOAT64 and primitive.linear is not None:
-                    b = _asarray(b)  # NumPy computes much faster with an array without axes
-                    same = True
-            elif type(b) is LinearizeTracer and b._trace is self:
-                return self.process_both(primitive, i, a, b.index, b.primal)
-        else:
-            i = b.index
-            b = x = b.primal
-            slope = primitive.slope1
-        y = primitive.impl(a, b)
-        if not same and (slope is None or not same_type(x, y)):
-            tangent = LinearTracer(self.linear, i, aval_of(x))
-            tangents = (tangent, None) if x is a else (None, tangent)
-            return self.finish(primitive, (a, b), tangents, y, _NO_PARAMS)
-        if type(slope) is not float:
-            c = slope(y, a, b)
-            tape = self.tape
-            tape.append((SCALE, i, c))
-            i = len(tape) - 1
-        elif slope != 1.0:
-            self.tape.append((NEGATE, i, None))
-            i = len(self.tape) - 1
-        frame = _getframe(2)
-        tracer = _new(LinearizeTracer)
-        tracer._trace = self
-        tracer.primal = y
-        tracer.index = i
-        tracer.code = frame.f_code
-        tracer.offset = frame.f_lasti
-        return tracer
-
-    def process_both(self, primitive: Primitive, i: int, a: Array, j: int, b: Array) -> Array:
-        """An operation with two operands that are both traced."""
-        y = primitive.impl(a, b)
-        first, second = primitive.slope0, primitive.slope1
-        if first is None or second is None or not same_type(a, y) or not same_type(b, y):
-            tangents = [LinearTracer(self.linear, k, aval_of(x)) for k, x in ((i, a), (j, b))]
-            return self.finish(primitive, (a, b), tangents, y, _NO_PARAMS)
-        tape = self.tape
-        if type(first) is not float and type(second) is not float:
-            entry: Any = (COMBINE, (i, first(y, a, b)), (j, second(y, a, b)))
-        else:
-            if second == -1.0:
-                tape.append((NEGATE, j, None))
-                j = len(tape) - 1
-            elif type(second) is not float:
-                tape.append((SCALE, j, second(y, a, b)))
-                j = len(tape) - 1
-            entry = (ADD, i, j)
-        index = len(tape)
-        tape.append(entry)
-        frame = _getframe(3)
-        return LinearizeTracer(self, y, index, frame.f_code, frame.f_lasti)
-
-    def wrap(self, y: Array, y_dot: Array | None, code: CodeType | None, offset: int) -> Array:
-        if y_dot is None or aval_of(y).dtype.kind not in "fc":
-            return y
-        if type(y_dot) is not LinearTracer:
-            raise NonLinearError(
-                f"{self.label}: a rule gave a tangent that does not depend on the operand's "
-                "tangent.",
-                got=repr(y_dot),
-                needed="a jvp rule that is linear in x_dot",
-            )
-        return LinearizeTracer(self, y, y_dot.index, code, offset)
-
-
-def same_type(x: Array, y: Array) -> bool:
-    """True if two values have the same shape and dtype."""
-    kind = type(x)
-    if kind is type(y):
-        if kind is _ndarray:
-            same: bool = x.shape == y.shape and x.dtype is y.dtype
-            return same
-        if kind is _float64 or kind is float:
-            return True
-    return aval_of(x) == aval_of(y)
 
 
 class LinearFunction:
@@ -249,13 +82,17 @@ class LinearFunction:
         return _push(self, tangents)
 
     @boundary
-    def transpose(self, ct: Any, *, once: bool = False) -> tuple[Any, ...]:
+    def transpose(self, ct: Any) -> tuple[Any, ...]:
         """Apply the transposed map to a cotangent of the result's structure; returns a tuple, one
         item an argument.
+        """
+        return self.pull_back(cotangent_leaves(self, ct))
+
+    def pull_back(self, cts: Sequence[Array], *, once: bool = False) -> tuple[Any, ...]:
+        """`transpose` for the leaves of a cotangent that is known to fit.
 
         With `once` the recorded program is used up, so that its memory is freed on the way.
         """
-        cts = cotangent_leaves(self, ct)
         leaves = backward_pass(
             self.tape, len(self.in_avals), self.outputs, cts, self.in_avals, once
         )

@@ -18,11 +18,14 @@ from ..core import tree
 from ..core.array_tracer import ArrayTracer
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import BatchError, ConcretizationError
-from ..core.source import Source, boundary, describe_function, user_source
+from ..core.rules import ndim_of
+from ..core.source import NEAR, Source, boundary, describe_function, user_source
 from ..core.tracing import Primitive, Trace
 from .api import flatten_arguments, flatten_result, plain_output
 
 __all__ = ["BatchTrace", "BatchTracer", "vmap"]
+
+_NO_PARAMS: dict[str, Any] = {}
 
 
 class BatchTracer(ArrayTracer):
@@ -44,6 +47,10 @@ class BatchTracer(ArrayTracer):
     def shape(self) -> tuple[int, ...]:
         found: tuple[int, ...] = self.value.shape[1:]
         return found
+
+    @property
+    def ndim(self) -> int:
+        return self.value.ndim - 1  # type: ignore[no-any-return]  # an int
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -73,6 +80,28 @@ class BatchTrace(Trace):
         super().__init__(function)
         self.size = size
 
+    def process1(self, primitive: Primitive, x: Array) -> Array:
+        if not primitive.elementwise:
+            return self.process(primitive, (x,), _NO_PARAMS)
+        return BatchTracer(self, primitive.impl(x.value), user_source(NEAR))
+
+    def process2(self, primitive: Primitive, x: Array, y: Array) -> Array:
+        if primitive.elementwise:
+            # Where the ranks allow it, NumPy's broadcasting does the rest.
+            x_value = x.value if type(x) is BatchTracer and x._trace is self else None
+            y_value = y.value if type(y) is BatchTracer and y._trace is self else None
+            if x_value is None:
+                direct = ndim_of(x) < y_value.ndim
+                x_value = x
+            elif y_value is None:
+                direct = ndim_of(y) < x_value.ndim
+                y_value = y
+            else:
+                direct = x_value.ndim == y_value.ndim
+            if direct:
+                return BatchTracer(self, primitive.impl(x_value, y_value), user_source(NEAR))
+        return self.process(primitive, (x, y), _NO_PARAMS)
+
     def process(
         self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
     ) -> Array:
@@ -81,7 +110,7 @@ class BatchTrace(Trace):
             primitive.missing("batch", self.label)
         values = [a.value if b else a for a, b in zip(args, batched, strict=True)]
         y = primitive.batch(self.size, batched, *values, **params)
-        source = user_source()
+        source = user_source(NEAR)
         if primitive.multiple_results:
             return tuple([BatchTracer(self, v, source) for v in y])
         return BatchTracer(self, y, source)

@@ -17,41 +17,30 @@ from numpy.lib.array_utils import normalize_axis_index
 from ..aval import Array, ShapedArray, aval_of
 from ..dispatch import asarray, implements, implements_ufunc
 from ..rules import bilinear, unbroadcast, variadic
-from ..tracing import Every, newest_trace
+from ..tracing import Every, Tracer, newest_trace
 from .elementwise import astype
 
 # matmul. An operand with one axis is a row on the left and a column on the right, as in NumPy.
 
 
-def _columns(b: Array) -> Array:
-    return b[:, None] if b.ndim == 1 else b
-
-
-def _rows(a: Array) -> Array:
-    return a[None, :] if a.ndim == 1 else a
-
-
-def _as_matrix(ct: Array, a: Any, b: Any) -> Array:
-    """The cotangent with the axes that vectors lost put back."""
-    if a.ndim == 1:
-        ct = ct[..., None, :] if b.ndim > 1 else ct[..., None]
-    return ct[..., None] if b.ndim == 1 else ct
-
-
 def _transpose_left(ct: Array, a: Any, b: Array) -> Array:
     if b.ndim == 1:  # an outer product
-        g = ct[..., None] * b
-        return unbroadcast(g, a)
-    g = _as_matrix(ct, a, b) @ np.swapaxes(b, -1, -2)
-    return unbroadcast(g, a) if a.ndim > 1 else unbroadcast(g[..., 0, :], a)
+        return unbroadcast(ct[..., None] * b, a)
+    if a.ndim == 1:
+        return unbroadcast(b @ ct if b.ndim == 2 else (ct[..., None, :] @ b.mT)[..., 0, :], a)
+    return unbroadcast(ct @ b.mT, a)
 
 
 def _transpose_right(ct: Array, a: Array, b: Any) -> Array:
-    if a.ndim == 1:
-        g = a[:, None] * ct[..., None, :] if b.ndim > 1 else a * ct
-        return unbroadcast(g, b)
-    g = np.swapaxes(a, -1, -2) @ _as_matrix(ct, a, b)
-    return unbroadcast(g, b) if b.ndim > 1 else unbroadcast(g[..., 0], b)
+    if a.ndim == 1:  # an outer product, or a multiple
+        return unbroadcast(a[:, None] * ct[..., None, :] if b.ndim > 2 else _outer(a, ct), b)
+    if b.ndim == 1:
+        return unbroadcast(ct @ a if a.ndim == 2 else (a.mT @ ct[..., None])[..., 0], b)
+    return unbroadcast(a.mT @ ct, b)
+
+
+def _outer(a: Array, ct: Array) -> Array:
+    return a[:, None] * ct if ct.ndim else a * ct
 
 
 def _matmul_shape(a: ShapedArray, b: ShapedArray) -> ShapedArray:
@@ -78,7 +67,8 @@ def _matmul_batch(size: int, batched: Sequence[bool], a: Array, b: Array) -> Arr
     if a_batched:
         if a_ndim == 2 and b_ndim == 2:  # one large product instead of many small ones
             return np.reshape(
-                matmul_p.bind(np.reshape(a, (-1, a.shape[2])), b), (size, a.shape[1], b.shape[1])
+                matmul_p.bind(np.reshape(a, (size * a.shape[1], a.shape[2])), b),
+                (size, a.shape[1], b.shape[1]),
             )
         if a_ndim == 1 and b_ndim > 2:
             return matmul_p.bind(a[(slice(None), *[None] * (b_ndim - 1))], b)[..., 0, :]
@@ -99,11 +89,9 @@ matmul_p = bilinear(
 
 def matmul(x1: Array, x2: Array, /) -> Array:
     """`np.matmul`, and the operator `@`, on traced values."""
-    a, b = asarray(x1, "np.matmul"), asarray(x2, "np.matmul")
-    a_shape, b_shape = (
-        np.shape(a) if type(a) is float else a.shape,
-        np.shape(b) if type(b) is float else b.shape,
-    )
+    a = x1 if isinstance(x1, Tracer) or type(x1) is np.ndarray else asarray(x1, "np.matmul")
+    b = x2 if isinstance(x2, Tracer) or type(x2) is np.ndarray else asarray(x2, "np.matmul")
+    a_shape, b_shape = getattr(a, "shape", ()), getattr(b, "shape", ())
     if not a_shape or not b_shape or a_shape[-1] != b_shape[-2 if len(b_shape) > 1 else 0]:
         raise ValueError(
             f"np.matmul: the last axis of the left operand must be as long as the "
@@ -131,10 +119,17 @@ for _name, _function in {
         implements_ufunc(getattr(np, _name), _function)
 
 
+def _operand(x: Any, operation: str) -> Array:
+    """An operand as an array: unlike a ufunc's, a Python number has a dtype of its own."""
+    x = asarray(x, operation)
+    aval = aval_of(x)
+    return astype(x, aval.dtype) if aval.weak_type else x
+
+
 @implements(np.dot)
 def dot(a: Array, b: Array, out: None = None) -> Array:
     """`np.dot` on traced values."""
-    a, b = asarray(a, "np.dot"), asarray(b, "np.dot")
+    a, b = _operand(a, "np.dot"), _operand(b, "np.dot")
     a_ndim, b_ndim = aval_of(a).ndim, aval_of(b).ndim
     if not a_ndim or not b_ndim:
         return a * b
@@ -146,7 +141,7 @@ def dot(a: Array, b: Array, out: None = None) -> Array:
 @implements(np.inner)
 def inner(a: Array, b: Array, /) -> Array:
     """`np.inner` on traced values."""
-    a, b = asarray(a, "np.inner"), asarray(b, "np.inner")
+    a, b = _operand(a, "np.inner"), _operand(b, "np.inner")
     if not aval_of(a).ndim or not aval_of(b).ndim:
         return a * b
     return np.tensordot(a, b, axes=((-1,), (-1,)))
@@ -155,7 +150,7 @@ def inner(a: Array, b: Array, /) -> Array:
 @implements(np.outer)
 def outer(a: Array, b: Array, out: None = None) -> Array:
     """`np.outer` on traced values."""
-    return np.ravel(a)[:, None] * np.ravel(b)
+    return np.ravel(_operand(a, "np.outer"))[:, None] * np.ravel(_operand(b, "np.outer"))
 
 
 @implements(np.linalg.outer)
@@ -167,14 +162,14 @@ def linalg_outer(x1: Array, x2: Array, /) -> Array:
 @implements(np.vdot)
 def vdot(a: Array, b: Array, /) -> Array:
     """`np.vdot` on traced values."""
-    a, b = np.ravel(asarray(a, "np.vdot")), np.ravel(asarray(b, "np.vdot"))
+    a, b = np.ravel(_operand(a, "np.vdot")), np.ravel(_operand(b, "np.vdot"))
     return matmul(np.conjugate(a), b)
 
 
 @implements(np.tensordot)
 def tensordot(a: Array, b: Array, axes: Any = 2) -> Array:
     """`np.tensordot` on traced values."""
-    a, b = asarray(a, "np.tensordot"), asarray(b, "np.tensordot")
+    a, b = _operand(a, "np.tensordot"), _operand(b, "np.tensordot")
     left, right = aval_of(a), aval_of(b)
     if isinstance(axes, int | np.integer):
         axes = (tuple(range(left.ndim - axes, left.ndim)), tuple(range(axes)))
@@ -211,7 +206,7 @@ def _product(shape: Sequence[int]) -> int:
 @implements(np.kron)
 def kron(a: Array, b: Array) -> Array:
     """`np.kron` on traced values."""
-    a, b = asarray(a, "np.kron"), asarray(b, "np.kron")
+    a, b = _operand(a, "np.kron"), _operand(b, "np.kron")
     a_shape, b_shape = aval_of(a).shape, aval_of(b).shape
     ndim = max(len(a_shape), len(b_shape))
     a_shape, b_shape = [(1,) * (ndim - len(s)) + s for s in (a_shape, b_shape)]
@@ -286,7 +281,7 @@ def einsum(*operands: Any, out: None = None, optimize: Any = False, **kwargs: An
     """`np.einsum` on traced values, with subscripts or lists of axis numbers."""
     dtype = kwargs.pop("dtype", None)
     spec, arrays = _parse_einsum(operands)
-    xs = [asarray(x, "np.einsum") for x in arrays]
+    xs = [_operand(x, "np.einsum") for x in arrays]
     if dtype is not None:
         xs = [astype(x, dtype) for x in xs]
     inputs, output = _expand_subscripts(spec, [aval_of(x).ndim for x in xs])

@@ -23,7 +23,7 @@ from ..tracing import Primitive, Tracer
 
 def _inverse(x: Array) -> Array:
     """1/x, which is inf at 0 also for Python's numbers, where the operator raises."""
-    return np.divide(1.0, x) if type(x) is float else 1.0 / x
+    return math.copysign(math.inf, x) if type(x) is float and x == 0 else 1.0 / x
 
 
 _ONE = np.array(1.0)
@@ -129,7 +129,7 @@ def _power_by_base(y: Array, x: Array, p: Array) -> Array:
 
 def _power_by_exponent(y: Array, x: Array, p: Array) -> Array:
     # 0**p stays 0 for p > 0, though log(0) is -inf.
-    return y * np.log(_nonzero(x))
+    return y * np.log(_nonzero(astype(x, aval_of(y).dtype)))
 
 
 power_p = _ufunc(np.power, _power_by_base, _power_by_exponent, name="pow", impl=operator.pow)
@@ -262,7 +262,7 @@ fmin_p = _ufunc(
     lambda y, a, b: _weight(y, _share(a, b, (a < b) | np.isnan(b))),
     lambda y, a, b: _weight(y, _share(a, b, (b < a) | np.isnan(a))),
 )
-copysign_p = _ufunc(np.copysign, lambda y, a, b: np.sign(a) * np.copysign(1.0, b), None)
+copysign_p = _ufunc(np.copysign, lambda y, a, b: _weight(y, np.sign(a) * np.copysign(1.0, b)), None)
 heaviside_p = _ufunc(np.heaviside, None, lambda y, x, h: _weight(y, x == 0))
 ldexp_p = _ufunc(
     np.ldexp, lambda y, x, i: np.ldexp(astype(np.float64(1.0), aval_of(y).dtype), i), None

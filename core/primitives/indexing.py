@@ -235,6 +235,8 @@ def getitem(x: Array, index: Any) -> Array:
     Returns:
         The elements.
     """
+    if (type(index) is int or type(index) is slice) and isinstance(x, Tracer):
+        return x._trace.process(getitem_p, (x,), {"index": (index,)})
     items = index if type(index) is tuple else (index,)
     template: list[Any] = []
     arrays: list[Array] = []
@@ -428,11 +430,11 @@ def _lower(m: Array, k: int) -> Array:
 def tril(m: Array, k: int = 0) -> Array:
     """`np.tril` on traced values."""
     m = asarray(m, "np.tril")
-    return np.where(np.tri(m.shape[-2], m.shape[-1], k=k, dtype=bool), m, 0)
+    return np.where(_lower(m, k), m, 0)
 
 
 @implements(np.triu)
 def triu(m: Array, k: int = 0) -> Array:
     """`np.triu` on traced values."""
     m = asarray(m, "np.triu")
-    return np.where(np.tri(m.shape[-2], m.shape[-1], k=k - 1, dtype=bool), 0, m)
+    return np.where(_lower(m, k - 1), 0, m)

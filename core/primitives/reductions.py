@@ -35,6 +35,12 @@ def _count(x: Any, axes: Axes) -> int:
     return n
 
 
+def _freedom(x: Any, axes: Axes, ddof: float) -> float:
+    """The divisor of the variance; `max` is NumPy's in this file."""
+    n = _count(x, axes) - ddof
+    return n if n > 0 else 0
+
+
 def _sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """NumPy adds bools and small ints up as long ints."""
     if dtype.kind not in "biu" or dtype.itemsize >= 8:
@@ -147,8 +153,9 @@ def _real_product(a: Array, t: Array) -> Array:
 def _var_jvp(
     t: Array, y: Array, x: Array, *, axes: Axes, ddof: float, keepdims: bool = False
 ) -> Array:
-    n = max(_count(x, axes) - ddof, 0)
-    return np.sum(_real_product(_deviation(x, axes) * (2 / n), t), axis=axes, keepdims=keepdims)
+    n = _freedom(x, axes, ddof)
+    deviation = _deviation(x, axes) * 2.0
+    return np.sum(_real_product(deviation, t), axis=axes, keepdims=keepdims) / n
 
 
 def _std_jvp(
@@ -156,7 +163,7 @@ def _std_jvp(
 ) -> Array:
     # Where all values are equal the deviations are 0, and so is this (the subgradient of least
     # norm).
-    n = max(_count(x, axes) - ddof, 0)
+    n = _freedom(x, axes, ddof)
     scale = n * np.where(y == 0, 1, y)
     return np.sum(_real_product(_deviation(x, axes), t), axis=axes, keepdims=keepdims) / scale
 

@@ -1,4 +1,4 @@
-"""Programs: calling, evaluating, pickling, type-checking, constants and literals, and programs as functions."""
+"""Programs: calling, evaluating, pickling, type-checking, and their use as functions."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_calling_a_program_with_other_values() -> None:
 
 def test_calling_checks_structure_and_shapes() -> None:
     program = wg.make_program(net)(PARAMS, X)
-    with pytest.raises(TreeError, match="program net: the arguments does not have the structure"):
+    with pytest.raises(TreeError, match="program net: the structure of the arguments is not that"):
         program({"W": PARAMS["W"]}, X)
     with pytest.raises(ShapeError, match=r"argument \[0\]\['b'\] has another shape") as info:
         program({**PARAMS, "b": np.zeros(3)}, X)
@@ -220,7 +220,7 @@ def test_programs_written_by_hand() -> None:
 
 
 def refused(program: Program, what: str, marked: str) -> str:
-    """The message of the ProgramTypeError, after checking what it says and which line it points at."""
+    """The message of the ProgramTypeError; `marked` is the line that it points at."""
     with pytest.raises(ProgramTypeError, match=what) as info:
         check_program(program)
     message = str(info.value)

@@ -43,7 +43,7 @@ tree.register_dataclass(Layer, static=("activation",))
 @tree.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Frozen:
-    """A dataclass whose validation rejects what is no number, and with a field that __init__ does not take."""
+    """A dataclass with a validation, and a field that __init__ does not take."""
 
     value: Any
     cache: Any = dataclasses.field(default=0.0, init=False)
@@ -284,7 +284,7 @@ def test_a_mismatch_names_the_path(second: Any, where: str, got: str, needed: st
     needed_line = next(line for line in message.splitlines() if "needed:" in line)
     assert got in got_line
     assert needed in needed_line
-    assert "tree 2 does not have the structure of the first tree" in message
+    assert "the structure of tree 2 is not that of the first tree" in message
 
 
 def test_a_mismatch_in_a_static_field_is_shown() -> None:
@@ -294,7 +294,7 @@ def test_a_mismatch_in_a_static_field_is_shown() -> None:
 
 
 def test_map_names_the_tree_that_differs() -> None:
-    with pytest.raises(TreeError, match="tree 3 does not have"):
+    with pytest.raises(TreeError, match="the structure of tree 3 is not that"):
         tree.map(lambda *v: 0, [1.0], [2.0], (3.0,))
 
 

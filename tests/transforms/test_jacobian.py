@@ -117,6 +117,9 @@ def test_no_aliasing(jac: Any) -> None:
     found[0][...] = np.nan
     np.testing.assert_array_equal(found[1], np.eye(3))
     np.testing.assert_array_equal(found[2], 2 * np.eye(3))
+    first, second = jac(lambda x, y: x + y, (0, 1))(X, X)
+    first *= 2.0
+    np.testing.assert_array_equal(second, np.eye(3))
 
 
 @every
@@ -134,7 +137,7 @@ def test_modes_agree_on_a_network(jac: Any, rng: np.random.Generator) -> None:
 
 
 def test_jacobian_counts_passes() -> None:
-    """Forward for few inputs, reverse for few outputs: visible in what complex numbers are refused."""
+    """Forward for few inputs, reverse for few outputs: seen in what complex is refused."""
     wide = lambda x: np.sum(x) * np.exp(1j * np.ones(5))
     np.testing.assert_allclose(wg.jacobian(wide)(X[:2]), wg.jacfwd(wide)(X[:2]))
     with pytest.raises(wg.errors.DtypeError, match="result must be real"):

@@ -1,4 +1,4 @@
-"""Linearization: a linear function that is run many times, printed, transposed, and used in other transforms."""
+"""Linearization: linear functions that are run many times, printed, transposed, transformed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def test_the_function_is_run_once() -> None:
 
 
 def test_results_of_two_calls_are_not_aliased() -> None:
-    _, f_lin = wg.linearize(lambda x: (x, x + 0.0 * x, np.broadcast_to(x.sum(), (2,)), np.zeros(3)), X)
+    _, f_lin = wg.linearize(
+        lambda x: (x, x + 0.0 * x, np.broadcast_to(x.sum(), (2,)), np.zeros(3)), X
+    )
     t = np.ones(3)
     first, second = f_lin(t), f_lin(t)
     due = [np.array(v) for v in second]

@@ -1,4 +1,4 @@
-"""Tracing to a program: static arguments, weak types, anything with a shape and a dtype, and constants."""
+"""Tracing to a program: static arguments, weak types, types without values, constants."""
 
 from __future__ import annotations
 

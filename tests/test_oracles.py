@@ -1,0 +1,254 @@
+"""Derivatives equal those of JAX and autograd, where these are installed and have the function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from checks import Point, directions, is_inexact
+from specs import SPECS, Case, Spec
+
+import wengert as wg
+
+Rng = np.random.Generator
+Oracle = Any
+
+ROWS = {s.name: s for s in SPECS if s.order >= 3 and s.covers and not s.name.endswith(".outer")}
+
+JAX_LACKS = {
+    "nextafter": "no derivative in JAX",
+    "sign": "the derivative of a complex sign is zero in JAX",
+    "arccosh": "another branch for complex numbers in JAX",
+    "hypot.reduce": "jnp.hypot is no ufunc",
+    "divide.reduce": "jnp.divide is no ufunc",
+    "repeat": "jnp.repeat takes no list",
+}
+AUTOGRAD_HAS = [
+    "sin",
+    "cos",
+    "tan",
+    "arcsin",
+    "arctan",
+    "sinh",
+    "cosh",
+    "tanh",
+    "arcsinh",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "log2",
+    "sqrt",
+    "square",
+    "reciprocal",
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "power",
+    "hypot",
+    "arctan2",
+    "logaddexp",
+    "maximum",
+    "sum",
+    "mean",
+    "prod",
+    "var",
+    "std",
+    "max",
+    "min",
+    "cumsum",
+    "reshape",
+    "transpose",
+    "concatenate",
+    "dot",
+    "tensordot",
+    "einsum",
+    "kron",
+    "linalg.solve",
+    "linalg.inv",
+    "linalg.det",
+    "linalg.cholesky",
+    "tile",
+    "roll",
+]
+
+
+def points(spec: Spec, rng: Rng, complexes: bool, most: int) -> list[Point]:
+    """The first samples of NumPy arrays in double precision, and the first complex one."""
+    found: list[Point] = []
+    for sample in spec.samples:
+        case = Case(spec, sample)
+        point = Point(case, rng)
+        kinds = {np.asarray(x).dtype.kind for x in point.xs}
+        plain = all(isinstance(a, np.ndarray | np.float64 | np.complex128) for a in point.args)
+        if not kinds or not plain or not sample.derivative or case.is_single:
+            continue
+        if any(np.size(a) == 0 for a in point.args):
+            continue
+        if "c" in kinds:
+            found += [point] if complexes else []
+            complexes = False
+        elif most:
+            found.append(point)
+            most -= 1
+    return found
+
+
+def through(module: Any, as_array: Callable[[Any], Any], point: Point) -> Callable[..., list[Any]]:
+    """The function of a point by another library: its results with derivatives."""
+
+    def f(*xs: Any) -> list[Any]:
+        full = list(point.args)
+        for i, x in zip(point.spots, xs, strict=True):
+            full[i] = x
+        y = point.case.spec.call(module, *map(as_array, full), **point.case.sample.static)
+        leaves = list(y) if isinstance(y, tuple | list) else [y]
+        return [v for v in leaves if v.dtype.kind in "fc"]
+
+    return f
+
+
+def agree(got: Sequence[Any], want: Sequence[Any]) -> None:
+    """Equal up to rounding."""
+    assert len(got) == len(want)
+    for g, w in zip(got, want, strict=True):
+        np.testing.assert_allclose(g, w, rtol=1e-8, atol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def jax() -> Oracle:
+    """JAX in double precision."""
+    found = pytest.importorskip("jax")
+    found.config.update("jax_enable_x64", True)
+    return found
+
+
+@pytest.mark.parametrize("name", [n for n in ROWS if n not in JAX_LACKS])
+@pytest.mark.filterwarnings("ignore")
+def test_jax_has_the_same_first_derivatives(name: str, rng: Rng, jax: Oracle) -> None:
+    for point in points(ROWS[name], rng, complexes=True, most=1):
+        f = through(jax.numpy, jax.numpy.asarray, point)
+        ts = directions(rng, point.xs)
+        y, forward = wg.jvp(point.floats, point.xs, ts)
+        ct = directions(rng, y)
+        jax_y, jax_forward = jax.jvp(f, point.xs, ts)
+        _, pullback = jax.vjp(f, *point.xs)
+        agree(y, jax_y)
+        agree(forward, jax_forward)
+        agree(wg.vjp(point.floats, *point.xs)[1](ct), pullback(list(map(jax.numpy.asarray, ct))))
+
+
+SMOOTH = [
+    "sin",
+    "tan",
+    "arcsin",
+    "arctan",
+    "tanh",
+    "arccos",
+    "exp",
+    "log1p",
+    "sqrt",
+    "reciprocal",
+    "divide",
+    "power",
+    "hypot",
+    "arctan2",
+    "logaddexp",
+    "prod",
+    "var",
+    "std",
+    "cumprod",
+    "linalg.norm",
+    "linalg.solve",
+    "linalg.inv",
+    "linalg.slogdet",
+    "einsum",
+    "matmul",
+    "linalg.cholesky",
+    "logaddexp.reduce",
+]
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.filterwarnings("ignore")
+def test_jax_has_the_same_hessians(name: str, rng: Rng, jax: Oracle) -> None:
+    for point in points(ROWS[name], rng, complexes=False, most=1):
+        f = through(jax.numpy, jax.numpy.asarray, point)
+
+        def total(*xs: Any, point: Point = point) -> Any:
+            return sum([np.sum(np.sin(y)) for y in point.floats(*xs)])
+
+        def jax_total(*xs: Any, f: Callable[..., Any] = f) -> Any:
+            return sum([jax.numpy.sum(jax.numpy.sin(y)) for y in f(*xs)])
+
+        numbers = tuple(range(len(point.xs)))
+        got = wg.hessian(total, numbers)(*point.xs)
+        want = jax.hessian(jax_total, numbers)(*point.xs)
+        for g, w in zip(got, want, strict=True):
+            agree(g, w)
+
+
+COMPLEX: dict[str, Callable[[Any, Any], Any]] = {
+    "abs": lambda m, z: m.sum(m.abs(z) ** 2),
+    "real": lambda m, z: m.sum((z * z).real),
+    "imag": lambda m, z: m.sum(m.imag(m.exp(z))),
+    "conjugate": lambda m, z: m.sum(m.real(m.conj(z) * m.sin(z))),
+    "angle": lambda m, z: m.sum(m.angle(z)),
+    "norm": lambda m, z: m.linalg.norm(z),
+    "vdot": lambda m, z: m.real(m.vdot(z, z * z)),
+    "var": lambda m, z: m.var(z),
+}
+
+
+@pytest.mark.parametrize("name", COMPLEX)
+@pytest.mark.filterwarnings("ignore")
+def test_jax_has_the_same_complex_gradients(name: str, rng: Rng, jax: Oracle) -> None:
+    f = COMPLEX[name]
+    z = rng.standard_normal(3) + 1j * rng.standard_normal(3)
+    got = wg.grad(lambda z: f(np, z))(z)
+    np.testing.assert_allclose(got, jax.grad(lambda z: f(jax.numpy, z))(z), rtol=1e-8)
+
+
+@pytest.mark.parametrize("name", ["sin", "exp", "log", "sqrt", "tanh", "square"])
+@pytest.mark.filterwarnings("ignore")
+def test_jax_has_the_same_holomorphic_gradients(name: str, rng: Rng, jax: Oracle) -> None:
+    z = complex(rng.standard_normal() + 2j)
+    got = wg.grad(getattr(np, name), holomorphic=True)(z)
+    want = jax.grad(getattr(jax.numpy, name), holomorphic=True)(z)
+    np.testing.assert_allclose(got, want, rtol=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_jax_has_the_same_gradients_of_real_numbers_through_complex_ones(
+    rng: Rng, jax: Oracle
+) -> None:
+    x = rng.standard_normal(3)
+
+    def f(m: Any, x: Any) -> Any:
+        z = m.exp(1j * x) * (2 + x)
+        return m.sum(m.real(z * z) + m.abs(z))
+
+    got = wg.grad(lambda x: f(np, x))(x)
+    assert got.dtype == np.float64
+    np.testing.assert_allclose(got, jax.grad(lambda x: f(jax.numpy, x))(x), rtol=1e-8)
+
+
+@pytest.mark.parametrize("name", AUTOGRAD_HAS)
+@pytest.mark.filterwarnings("ignore")
+def test_autograd_has_the_same_gradients(name: str, rng: Rng) -> None:
+    numpy = pytest.importorskip("autograd.numpy")
+    autograd = pytest.importorskip("autograd")
+    for point in points(ROWS[name], rng, complexes=False, most=2):
+        f = through(numpy, lambda x: x, point)
+
+        def total(*xs: Any, point: Point = point) -> Any:
+            return sum([np.sum(np.sin(y)) for y in point.floats(*xs) if is_inexact(y)])
+
+        def its_total(*xs: Any, f: Callable[..., Any] = f) -> Any:
+            return sum([numpy.sum(numpy.sin(y)) for y in f(*xs)])
+
+        numbers = tuple(range(len(point.xs)))
+        agree(wg.grad(total, numbers)(*point.xs), autograd.grad(its_total, numbers)(*point.xs))

@@ -1,0 +1,260 @@
+"""The trace of linearization: values are computed by NumPy at once, the linear part is recorded.
+
+A `LinearizeTracer` is a value with the number of its tangent's variable in a linear program. This
+is the forward half of reverse mode's hot path (`linear.py` has the backward half). Three ways lead
+from an operation to the tape, the fastest first:
+
+- an elementwise operation with slopes is recorded as `x_dot * slope`: no rule runs;
+- an operation that is linear in the traced operand is recorded as it is;
+- any other runs its jvp rules on `LinearTracer`s, which record what the rules do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from sys import _getframe
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+from ..core.aval import Array, ShapedArray, aval_of
+from ..core.errors import NonLinearError
+from ..core.source import NEAR, user_frame
+from ..core.tracing import Primitive, Trace
+from .jvp import JVPTrace, JVPTracer, zeros_of
+from .linear import ADD, CAST, COMBINE, NEGATE, SCALE, LinearTrace, LinearTracer
+
+__all__ = ["LinearizeTrace", "LinearizeTracer"]
+
+_NO_PARAMS: dict[str, Any] = {}
+_ndarray = np.ndarray
+_float64 = np.float64
+_FLOAT64 = np.dtype(np.float64)
+_asarray = np.asarray
+_new = object.__new__
+
+
+class LinearizeTracer(JVPTracer):
+    """A value whose tangent is variable number `index` of a linear program."""
+
+    __slots__ = ("index",)
+
+    def __init__(
+        self, trace: Trace, primal: Array, index: int, code: CodeType | None, offset: int
+    ) -> None:
+        self._trace = trace
+        self.primal = primal
+        self.index = index
+        self.code = code
+        self.offset = offset
+
+    @property
+    def tangent(self) -> LinearTracer:
+        x = self.primal
+        aval = ShapedArray(x.shape, x.dtype) if type(x) is _ndarray else aval_of(x)
+        return LinearTracer(self._trace.linear, self.index, aval)  # type: ignore[attr-defined]
+
+
+class LinearizeTrace(JVPTrace):
+    """Computes values at once and records the linear part."""
+
+    tracer = LinearizeTracer
+
+    def __init__(self, function: str, label: str, linear: LinearTrace) -> None:
+        super().__init__(function)
+        self.label = label  # type: ignore[misc]  # of the transformation that the user called
+        self.linear = linear
+        self.tape = linear.tape
+
+    def process1(self, primitive: Primitive, x: Array) -> Array:
+        slope = primitive.slope0
+        if slope is None:
+            return self.process(primitive, (x,), _NO_PARAMS)
+        primal = x.primal
+        y = primitive.impl(primal)
+        tape = self.tape
+        if type(slope) is not float:
+            entry = (SCALE, x.index, slope(y, primal))
+            index = len(tape)
+            tape.append(entry)
+        elif slope == 1.0:
+            index = x.index
+        else:
+            index = len(tape)
+            tape.append((NEGATE, x.index, None))
+        frame = _getframe(2)
+        tracer = _new(LinearizeTracer)  # __init__, written out: a call less
+        tracer._trace = self
+        tracer.primal = y
+        tracer.index = index
+        tracer.code = frame.f_code
+        tracer.offset = frame.f_lasti
+        return tracer
+
+    def process2(self, primitive: Primitive, a: Array, b: Array) -> Array:
+        slope = primitive.slope0
+        if slope is None and primitive.slope1 is None:
+            return self.process(primitive, (a, b), _NO_PARAMS)
+        if type(a) is LinearizeTracer and a._trace is self:
+            i = a.index
+            a = x = a.primal
+            if type(b) is float:
+                if type(a) is _ndarray and a.dtype is _FLOAT64 and primitive.linear is not None:
+                    b = _asarray(b)  # NumPy computes much faster with an array without axes
+            elif type(b) is LinearizeTracer and b._trace is self:
+                return self.process_both(primitive, i, a, b.index, b.primal)
+        else:
+            i = b.index
+            b = x = b.primal
+            slope = primitive.slope1
+        y = primitive.impl(a, b)
+        if slope is None:
+            return y
+        if not same_type(x, y):
+            i = self.cast(i, x, y)
+        if type(slope) is not float:
+            c = slope(y, a, b)
+            tape = self.tape
+            tape.append((SCALE, i, c))
+            i = len(tape) - 1
+        elif slope != 1.0:
+            self.tape.append((NEGATE, i, None))
+            i = len(self.tape) - 1
+        frame = _getframe(2)
+        tracer = _new(LinearizeTracer)
+        tracer._trace = self
+        tracer.primal = y
+        tracer.index = i
+        tracer.code = frame.f_code
+        tracer.offset = frame.f_lasti
+        return tracer
+
+    def process_both(self, primitive: Primitive, i: int, a: Array, j: int, b: Array) -> Array:
+        """An elementwise operation with two operands that are both traced."""
+        y = primitive.impl(a, b)
+        first, second = primitive.slope0, primitive.slope1
+        tape = self.tape
+        if first is not None:
+            if not same_type(a, y):
+                i = self.cast(i, a, y)
+            if second is not None and not same_type(b, y):
+                j = self.cast(j, b, y)
+        elif not same_type(b, y):
+            j = self.cast(j, b, y)
+        if first is None or second is None:
+            i, slope = (j, second) if first is None else (i, first)
+            entry: Any = (SCALE, i, slope if type(slope) is float else slope(y, a, b))
+        elif type(first) is not float and type(second) is not float:
+            entry = (COMBINE, (i, first(y, a, b)), (j, second(y, a, b)))
+        else:
+            if second == -1.0:
+                tape.append((NEGATE, j, None))
+                j = len(tape) - 1
+            elif type(second) is not float:
+                tape.append((SCALE, j, second(y, a, b)))
+                j = len(tape) - 1
+            entry = (ADD, i, j)
+        tape.append(entry)
+        frame = _getframe(3)
+        return LinearizeTracer(self, y, len(tape) - 1, frame.f_code, frame.f_lasti)
+
+    def cast(self, i: int, x: Array, y: Array) -> int:
+        """Record the broadcasting and promotion of an operand to the type of the result."""
+        self.tape.append((CAST, i, (aval_of(x), aval_of(y))))
+        return len(self.tape) - 1
+
+    def process(
+        self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
+    ) -> Array:
+        linear = primitive.linear
+        if linear is None or primitive.slopes or primitive.multiple_results:
+            return super().process(primitive, args, params)
+        if len(args) == 1:
+            x = args[0]
+            primal = x.primal
+            y = (primitive.impl if type(primal) is _ndarray else primitive.bind)(primal, **params)
+            index = len(self.tape)
+            self.tape.append((primitive, (x.tangent,), params))
+        elif linear == "jointly":
+            y, index = self.record_jointly(primitive, args, params)
+        else:
+            y, index = self.record_separately(primitive, args, params)
+        if y.dtype.kind not in "fc":
+            return y
+        frame = user_frame(1, NEAR)
+        if frame is None:
+            return LinearizeTracer(self, y, index, None, 0)
+        return LinearizeTracer(self, y, index, frame.f_code, frame.f_lasti)
+
+    def record_jointly(
+        self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
+    ) -> tuple[Array, int]:
+        """Record an operation that is linear in some operands together: the others get zeros."""
+        linear = primitive.linear_in(params)
+        primals: list[Array] = []
+        operands: list[Array] = []
+        for k, a in enumerate(args):
+            if type(a) is LinearizeTracer and a._trace is self:
+                primals.append(a.primal)
+                operands.append(a.tangent)
+            else:
+                primals.append(a)
+                operands.append(zeros_of(a) if k in linear else a)
+        y = primitive.bind(*primals, **params)
+        self.tape.append((primitive, tuple(operands), params))
+        return y, len(self.tape) - 1
+
+    def record_separately(
+        self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
+    ) -> tuple[Array, int]:
+        """Record an operation that is linear in some operands, one by one: a sum of terms."""
+        primals = list(args)
+        active: list[int] = []
+        for k, a in enumerate(args):
+            if type(a) is LinearizeTracer and a._trace is self:
+                primals[k] = a.primal
+                active.append(k)
+        y = primitive.bind(*primals, **params)
+        linear = primitive.linear_in(params)
+        tape = self.tape
+        index = -1
+        for k in active:
+            t = args[k].tangent
+            if k in linear:
+                term = len(tape)
+                tape.append((primitive, (*primals[:k], t, *primals[k + 1 :]), params))
+            else:
+                assert primitive.jvps is not None
+                term = primitive.jvps[k](t, y, *primals, **params).index
+            if index >= 0:
+                tape.append((ADD, index, term))
+                term = len(tape) - 1
+            index = term
+        return y, index
+
+    def wrap(self, y: Array, y_dot: Array | None, code: CodeType | None, offset: int) -> Array:
+        if y_dot is None or aval_of(y).dtype.kind not in "fc":
+            return y
+        if type(y_dot) is not LinearTracer:
+            raise NonLinearError(
+                f"{self.label}: a rule gave a tangent that does not depend on the operand's "
+                "tangent.",
+                got=repr(y_dot),
+                needed="a jvp rule that is linear in x_dot",
+            )
+        return LinearizeTracer(self, y, y_dot.index, code, offset)
+
+
+def same_type(x: Array, y: Array) -> bool:
+    """True if two values have the same shape and dtype."""
+    kind = type(y)
+    if type(x) is kind:
+        if kind is _ndarray:
+            same: bool = x.shape == y.shape and x.dtype is y.dtype
+            return same
+        if kind is _float64 or kind is float:
+            return True
+    elif kind is _float64 and type(x) is float:
+        return True
+    return aval_of(x) == aval_of(y)
