@@ -11,6 +11,7 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any, NoReturn
 
 import numpy as np
@@ -21,6 +22,7 @@ from .dispatch import (
     DEFER,
     FUNCTIONS,
     KNOWN,
+    OUT_POSITIONS,
     UFUNC_METHODS,
     UFUNCS,
     coerce,
@@ -123,7 +125,9 @@ class ArrayTracer(Tracer):
         for kind in types:
             if kind is not np.ndarray and not issubclass(kind, Tracer):
                 return NotImplemented
-        if kwargs and kwargs.get("out") is not None:
+        if (kwargs and kwargs.get("out") is not None) or (
+            func in OUT_POSITIONS and args[OUT_POSITIONS[func] :][:1] not in ((), (None,))
+        ):
             refuse_out(name_of(func))
         return ours(*args, **kwargs)
 
@@ -247,19 +251,19 @@ class ArrayTracer(Tracer):
 
     def all(self, axis: Any = None, out: None = None, keepdims: bool = False) -> Array:
         """`np.all` of this array."""
-        return np.all(self, axis, out, keepdims)
+        return np.all(self, axis, out=out, keepdims=keepdims)
 
     def any(self, axis: Any = None, out: None = None, keepdims: bool = False) -> Array:
         """`np.any` of this array."""
-        return np.any(self, axis, out, keepdims)
+        return np.any(self, axis, out=out, keepdims=keepdims)
 
     def argmax(self, axis: Any = None, out: None = None, *, keepdims: bool = False) -> Array:
         """`np.argmax` of this array."""
-        return np.argmax(self, axis, out, keepdims=keepdims)
+        return np.argmax(self, axis, out=out, keepdims=keepdims)
 
     def argmin(self, axis: Any = None, out: None = None, *, keepdims: bool = False) -> Array:
         """`np.argmin` of this array."""
-        return np.argmin(self, axis, out, keepdims=keepdims)
+        return np.argmin(self, axis, out=out, keepdims=keepdims)
 
     def argsort(
         self, axis: Any = -1, kind: Any = None, order: None = None, *, stable: bool | None = None
@@ -296,11 +300,11 @@ class ArrayTracer(Tracer):
 
     def cumprod(self, axis: Any = None, dtype: Any = None, out: None = None) -> Array:
         """`np.cumprod` of this array."""
-        return np.cumprod(self, axis, dtype, out)
+        return np.cumprod(self, axis, dtype, out=out)
 
     def cumsum(self, axis: Any = None, dtype: Any = None, out: None = None) -> Array:
         """`np.cumsum` of this array."""
-        return np.cumsum(self, axis, dtype, out)
+        return np.cumsum(self, axis, dtype, out=out)
 
     def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
         """`np.diagonal` of this array."""
@@ -318,7 +322,7 @@ class ArrayTracer(Tracer):
         self, axis: Any = None, out: None = None, keepdims: bool = False, **kwargs: Any
     ) -> Array:
         """`np.max` of this array."""
-        return np.max(self, axis, out, keepdims, **kwargs)
+        return np.max(self, axis, out=out, keepdims=keepdims, **kwargs)
 
     def mean(
         self,
@@ -329,13 +333,13 @@ class ArrayTracer(Tracer):
         **kwargs: Any,
     ) -> Array:
         """`np.mean` of this array."""
-        return np.mean(self, axis, dtype, out, keepdims, **kwargs)
+        return np.mean(self, axis, dtype, out=out, keepdims=keepdims, **kwargs)
 
     def min(
         self, axis: Any = None, out: None = None, keepdims: bool = False, **kwargs: Any
     ) -> Array:
         """`np.min` of this array."""
-        return np.min(self, axis, out, keepdims, **kwargs)
+        return np.min(self, axis, out=out, keepdims=keepdims, **kwargs)
 
     def nonzero(self) -> Any:
         """`np.nonzero` of this array."""
@@ -350,7 +354,7 @@ class ArrayTracer(Tracer):
         **kwargs: Any,
     ) -> Array:
         """`np.prod` of this array."""
-        return np.prod(self, axis, dtype, out, keepdims, **kwargs)
+        return np.prod(self, axis, dtype, out=out, keepdims=keepdims, **kwargs)
 
     def ravel(self, order: Any = "C") -> Array:
         """The elements in one axis."""
@@ -366,7 +370,7 @@ class ArrayTracer(Tracer):
 
     def round(self, decimals: int = 0, out: None = None) -> Array:
         """`np.round` of this array."""
-        return np.round(self, decimals, out)
+        return np.round(self, decimals, out=out)
 
     def searchsorted(self, v: Array, side: Any = "left", sorter: Any = None) -> Array:
         """`np.searchsorted` of this array."""
@@ -396,7 +400,7 @@ class ArrayTracer(Tracer):
         **kwargs: Any,
     ) -> Array:
         """`np.std` of this array."""
-        return np.std(self, axis, dtype, out, ddof, keepdims, **kwargs)
+        return np.std(self, axis, dtype, out=out, ddof=ddof, keepdims=keepdims, **kwargs)
 
     def sum(
         self,
@@ -407,7 +411,7 @@ class ArrayTracer(Tracer):
         **kwargs: Any,
     ) -> Array:
         """`np.sum` of this array."""
-        return np.sum(self, axis, dtype, out, keepdims, **kwargs)
+        return np.sum(self, axis, dtype, out=out, keepdims=keepdims, **kwargs)
 
     def swapaxes(self, axis1: int, axis2: int) -> Array:
         """`np.swapaxes` of this array."""
@@ -415,7 +419,7 @@ class ArrayTracer(Tracer):
 
     def take(self, indices: Any, axis: Any = None, out: None = None, mode: Any = "raise") -> Array:
         """`np.take` of this array."""
-        return np.take(self, indices, axis, out, mode)
+        return np.take(self, indices, axis, out=out, mode=mode)
 
     def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
         """`np.trace` of this array."""
@@ -437,7 +441,7 @@ class ArrayTracer(Tracer):
         **kwargs: Any,
     ) -> Array:
         """`np.var` of this array."""
-        return np.var(self, axis, dtype, out, ddof, keepdims, **kwargs)
+        return np.var(self, axis, dtype, out=out, ddof=ddof, keepdims=keepdims, **kwargs)
 
     # What Python asks.
 
@@ -482,22 +486,13 @@ class ArrayTracer(Tracer):
         return bool(self._value("the truth value (if, while, and, or, not)"))
 
     def __float__(self) -> float:
-        value = self._value("float()")
-        refuse_hidden_float(sys._getframe(1), "float")
-        check_scalar(self, "float()")
-        return float(np.asarray(value).item())
+        return float(self._number("float", sys._getframe(1)))
 
     def __int__(self) -> int:
-        value = self._value("int()")
-        refuse_hidden_float(sys._getframe(1), "int")
-        check_scalar(self, "int()")
-        return int(np.asarray(value).item())
+        return int(self._number("int", sys._getframe(1)))
 
     def __complex__(self) -> complex:
-        value = self._value("complex()")
-        refuse_hidden_float(sys._getframe(1), "complex")
-        check_scalar(self, "complex()")
-        return complex(np.asarray(value).item())
+        return complex(self._number("complex", sys._getframe(1)))
 
     def __index__(self) -> int:
         return operator.index(self._value("use as an index"))
@@ -520,6 +515,14 @@ class ArrayTracer(Tracer):
 
     def __str__(self) -> str:
         return repr(self)
+
+    def _number(self, kind: str, frame: FrameType) -> Any:
+        """The one concrete number, for `kind(x)` in the code that `frame` runs."""
+        if not isinstance(self._trace, ClosedTrace):
+            refuse_hidden_float(frame, kind)
+        value = self._value(f"{kind}()")
+        check_scalar(self, f"{kind}()")
+        return np.asarray(value).item()
 
     def _value(self, what: str) -> Array:
         """The concrete value, for Python's use; refused after the trace has ended."""

@@ -108,6 +108,12 @@ def refuse_hidden_float(frame: FrameType, kind: str) -> None:
         and called.__name__ in _WRITING_METHODS
     ):
         refuse_write(frame)
+    if (getattr(called, "__module__", None) or "").partition(".")[0] == "numpy":
+        raise ArrayConversionError(
+            f"{text}() asks for plain numbers, so the derivative would be lost.",
+            fix=f"use functions that wengert.numpy has, instead of {text}",
+            source=_source(frame),
+        )
 
 
 def refuse_write(frame: FrameType) -> NoReturn:
@@ -124,6 +130,16 @@ def refuse_write(frame: FrameType) -> NoReturn:
     )
 
 
+def refuse_index(tracer: Any, frame: FrameType) -> NoReturn:
+    """Raise the error for indexing a plain array with a traced integer."""
+    raise ArrayConversionError(
+        "a plain NumPy array cannot be indexed by a traced value.",
+        got=repr(tracer),
+        fix="use wengert.numpy.take(a, i, axis=0), which can be traced",
+        source=_source(frame),
+    )
+
+
 def refuse_array(tracer: Any, frame: FrameType) -> NoReturn:
     """Raise the error for np.asarray(tracer) and everything in NumPy and C that calls it."""
     user: FrameType | None = frame
@@ -132,6 +148,10 @@ def refuse_array(tracer: Any, frame: FrameType) -> NoReturn:
     if user is not None:
         if _opname(user) == "STORE_SUBSCR":
             refuse_write(user)
+        if _opname(user) == "BINARY_SUBSCR" or (
+            _opname(user) == "BINARY_OP" and tracer.dtype.kind in "iu"
+        ):
+            refuse_index(tracer, user)
         text, called = _called_object(user)
     else:
         text, called = "", None

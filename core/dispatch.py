@@ -42,6 +42,9 @@ UFUNC_METHODS: dict[tuple[str, str], Callable[..., Any]] = {}
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 """A NumPy function to ours."""
 
+OUT_POSITIONS: dict[Any, int] = {}
+"""At which position a NumPy function takes `out`, which is refused."""
+
 KNOWN: Final = frozenset([np.ndarray, *SCALAR_AVALS])
 """The types of plain operands that need no thought."""
 
@@ -73,6 +76,9 @@ def implements(*functions: Any) -> Callable[[F], F]:
                     f"{name_of(f)} is implemented twice.", fix="keep one of the two definitions"
                 )
             FUNCTIONS[f] = ours
+            names = ours.__code__.co_varnames[: ours.__code__.co_argcount]
+            if "out" in names:
+                OUT_POSITIONS[f] = names.index("out")
         function.numpy_function = numpys  # type: ignore[attr-defined]  # read by the spec table's coverage test
         return function  # type: ignore[return-value]  # the same signature
 

@@ -130,7 +130,11 @@ def boundary(f: F) -> F:
         try:
             return f(*args, **kwargs)
         except Exception as error:
-            error.__traceback__ = hide_library_frames(error.__traceback__)
+            shown = hide_library_frames(error.__traceback__)
+            if type(error) is ValueError and hasattr(error.__cause__, "source"):
+                # NumPy puts an error of its own before one that comes up while it assigns.
+                raise error.__cause__.with_traceback(shown) from None  # type: ignore[union-attr]
+            error.__traceback__ = shown
             raise
 
     return call  # type: ignore[return-value]  # the same signature

@@ -138,11 +138,8 @@ class Primitive:
 
     def missing(self, kind: str, trace: str, operand: int | None = None) -> NoReturn:
         """Raise the error that says which rule is missing and what it would have to look like."""
-        contract = next(
-            line.strip().lstrip("- ")
-            for line in (self.__doc__ or "").splitlines()
-            if line.strip().startswith(f"- `{kind}")
-        )
+        items = (self.__doc__ or "").partition("\n\n    `linear`")[0].split("\n    - ")
+        contract = " ".join(next(item for item in items if item.startswith(f"`{kind}")).split())
         where = "" if operand is None else f" for operand {operand}"
         raise MissingRuleError(
             f"{trace}: primitive {self.name!r} has no {kind} rule{where}.",
@@ -233,6 +230,7 @@ class Trace:
         The class is exchanged instead of setting a flag, so that no operation has to look at one.
         """
         self.ended_label = self.label
+        self.__dict__.pop("label", None)
         self.__class__ = ClosedTrace
 
     def __repr__(self) -> str:

@@ -8,7 +8,6 @@ Dictionaries, lists, tuples, namedtuples and None are nodes; other classes becom
 
 from __future__ import annotations
 
-import builtins
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, TypeVar
@@ -19,8 +18,6 @@ from .errors import LeafTypeError, TreeError
 
 __all__ = [
     "TreeDef",
-    "all_leaves",
-    "broadcast_prefix",
     "flatten",
     "leaves",
     "leaves_with_path",
@@ -70,6 +67,7 @@ class TreeDef:
         self.meta = meta
         self.children = children
         self.order = order
+        self.size: int
         self.size = 1 if kind is None else sum([c.size for c in children])
 
     def __eq__(self, other: object) -> bool:
@@ -490,19 +488,21 @@ def _summary(treedef: TreeDef) -> str:
     return f"a {_node_of(treedef.kind).label} of {len(treedef.children)}"
 
 
-def broadcast_prefix(prefix: Any, treedef: TreeDef, operation: str, name: str) -> list[Any]:
+def broadcast_prefix(
+    prefix: Any, treedef: TreeDef, operation: str, name: str, of: str = "the arguments"
+) -> list[Any]:
     """The leaves of `prefix`, each repeated for all leaves of `treedef` below it; None counts as a
     leaf.
 
     Raises a TreeError where `prefix` is no prefix of the structure.
     """
     out: list[Any] = []
-    _broadcast_into(prefix, treedef, out, operation, name, "")
+    _broadcast_into(prefix, treedef, out, operation, name, "", of)
     return out
 
 
 def _broadcast_into(
-    prefix: Any, treedef: TreeDef, out: list[Any], operation: str, name: str, path: str
+    prefix: Any, treedef: TreeDef, out: list[Any], operation: str, name: str, path: str, of: str
 ) -> None:
     if prefix is None or not _is_node(type(prefix)):
         out.extend([prefix] * treedef.size)
@@ -513,30 +513,13 @@ def _broadcast_into(
     children = list(children)
     if kind is not treedef.kind or len(children) != len(treedef.children) or meta != treedef.meta:
         raise TreeError(
-            f"{operation}: {name} is not a prefix of the argument's structure; they differ at "
+            f"{operation}: {name} is not a prefix of the structure of {of}; they differ at "
             f"{path or 'the top'}.",
             got=f"{name}{path} = {prefix!r}",
             needed=f"one value, or a tree like {treedef!r}",
         )
     for i, (child, sub) in enumerate(zip(children, treedef.children, strict=True)):
-        _broadcast_into(child, sub, out, operation, name, path + node.key(meta, i))
-
-
-def all_leaves(values: Iterable[Any]) -> bool:
-    """True if none of the values is a container.
-
-    Args:
-        values: any values.
-
-    Returns:
-        A bool.
-
-    Example:
-        >>> import wengert as wg
-        >>> wg.tree.all_leaves([1.0, 2.0]), wg.tree.all_leaves([[1.0]])
-        (True, False)
-    """
-    return builtins.all(not _is_node(type(v)) for v in values)
+        _broadcast_into(child, sub, out, operation, name, path + node.key(meta, i), of)
 
 
 def leaf_type_error(operation: str, path: str, leaf: Any) -> LeafTypeError:

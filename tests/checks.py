@@ -1,9 +1,12 @@
-"""The identities that hold for every function of the spec table, each a plain function of a case and a generator.
+"""The identities that hold for every function of the spec table, each a plain function of a case.
 
-`value`: what is traced equals NumPy's result, type included. `jvp`: the derivative equals finite differences.
-`transpose`: <ct, J t> = <J^T ct, t>, Re(sum(ct * J t)) without conjugation. `linearize`: f_lin(t) = jvp, and its program.
-`vmap`, `vmap_derivatives`: a batch equals a loop. `program`: a traced program equals the function.
-`order2`, `order3`: derivatives of derivatives, in all mixtures of forward and reverse mode.
+- `value`: what is traced equals NumPy's result, dtype, shape and type included.
+- `jvp`: the derivative equals finite differences.
+- `transpose`: <ct, J t> = <J^T ct, t>, where <a, b> = Re(sum(a * b)), without conjugation.
+- `linearize`: f_lin(t) = jvp, and so does the linear program.
+- `vmap`, `vmap_derivatives`: a batch equals a loop.
+- `program`: a traced program equals the function.
+- `order2`, `order3`: derivatives of derivatives, in all mixtures of forward and reverse mode.
 """
 
 from __future__ import annotations
@@ -100,7 +103,7 @@ def quiet(case: Case) -> Iterator[None]:
 
 
 class Point:
-    """A case at drawn arguments: the function of its differentiable arguments, with float results."""
+    """A case at drawn arguments, as a function of the differentiable ones with float results."""
 
     def __init__(self, case: Case, rng: Rng, module: Any = np) -> None:
         self.case = case
@@ -144,7 +147,7 @@ def doubled(x: Array) -> Array:
 
 
 def differences(f: Function, xs: Sequence[Array], ts: Sequence[Array]) -> list[Array]:
-    """Central differences of `f` in double precision, along a (complex) direction with a real step."""
+    """Central differences of `f` in double precision: a (complex) direction, a real step."""
 
     def at(h: float) -> list[Array]:
         moved = [doubled(x) + h * doubled(t) for x, t in zip(xs, ts, strict=True)]
@@ -235,7 +238,7 @@ def close_derivative(got: Array, want: Array, what: str, case: Case, eps: float)
 
 
 def transpose(case: Case, rng: Rng) -> None:
-    """The pullback is the transpose; gradients have their arguments' types and memory of their own."""
+    """The pullback is the transpose; gradients have the arguments' types, and own their memory."""
     point = Point(case, rng)
     ts = directions(rng, point.xs)
     with quiet(case):
@@ -362,7 +365,7 @@ def vmap_derivatives(case: Case, rng: Rng) -> None:
     """A batch of derivatives is a loop of them, for jvp and vjp, tangents batched too."""
     point = Point(case, rng)
     if any(type(x) in (float, complex) for x in point.xs):
-        return  # a batch of Python floats is an array of float64, whose results may have another dtype
+        return  # a batch of them is an array, which promotes otherwise
     members = [tuple([m[i] for i in point.spots]) for m in batches(case, rng)]
     n = len(point.xs)
     ts = [directions(rng, point.xs) for _ in range(BATCH)]

@@ -1,8 +1,8 @@
-"""The spec table: one row for each function of NumPy that wengert traces, with samples to check it at.
+"""The spec table: one row for each function of NumPy that wengert traces, with samples to check.
 
-`SPECS` is the table, `CASES` its (row, sample) pairs. A row's `call` takes the module (`numpy` or `wengert.numpy`), the arrays
-and static keyword arguments. A sample draws the arrays; its floats are what derivatives are taken by. Everything that is true
-of all rows is in `checks.py`.
+`SPECS` is the table, `CASES` its (row, sample) pairs. A row's `call` takes the module (`numpy` or
+`wengert.numpy`), the arrays, and static keyword arguments. A sample draws the arrays; its floats
+are what derivatives are taken by. What is true of all rows is in `checks.py`.
 """
 
 from __future__ import annotations
@@ -39,10 +39,13 @@ class Sample:
 class Spec:
     """A row of the table.
 
-    `covers`: the NumPy functions that it stands for. `order`: how often it can be differentiated (0: the derivative is zero).
-    `traceable`: it works without concrete values, in vmap and make_program. `tolerance`: a factor for ill-conditioned
-    derivatives. `ulps`: how far the value may be from NumPy's. `leads`: the other arguments can be traced only where the first is
-    ("always"), or through `wengert.numpy` ("numpy": NumPy dispatches on the first alone).
+    - `covers`: the NumPy functions that it stands for.
+    - `order`: how often it can be differentiated (0: the derivative is zero).
+    - `traceable`: it works without concrete values, in vmap and make_program.
+    - `ulps`: how far the value may be from NumPy's.
+    - `tolerance`: a factor for ill-conditioned derivatives.
+    - `leads`: the other arguments can be traced only where the first is ("always"), or through
+      `wengert.numpy` ("numpy": NumPy dispatches on the first alone).
     """
 
     name: str

@@ -726,6 +726,24 @@ def test_argnums(transform: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("match", "call"),
+    [
+        ("argnums must be an int or", lambda: wg.grad(np.sum, argnums=0.5)(X)),  # fault
+        ("argnums must be an int or", lambda: wg.jacfwd(np.sum, argnums=None)(X)),  # fault
+        ("axis_size must be", lambda: wg.vmap(lambda: 1.0, axis_size=-1)()),  # fault
+        ("axis_size must be", lambda: wg.vmap(lambda: 1.0, axis_size=2.5)()),  # fault
+        ("static_argnums must be", lambda: wg.make_program(np.sin, "a")(X)),  # fault
+        ("static_argnums must be", lambda: wg.make_program(np.sin, 1.0)(X)),  # fault
+    ],
+)
+def test_settings_of_the_wrong_type(match: str, call: Call) -> None:
+    with pytest.raises(errors.WengertError, match=match) as info:
+        call()
+    assert "# fault" in str(info.value)
+    works()
+
+
+@pytest.mark.parametrize(
     "call",
     [
         lambda f: wg.grad(f, has_aux=True)(X),  # fault
@@ -948,7 +966,7 @@ def test_axes(match: str, call: Call) -> None:
     ("match", "call"),
     [
         (
-            "in_axes is not a prefix of the argument",
+            "in_axes is not a prefix of the structure of the argument",
             lambda: wg.vmap(lambda p: p["a"], ({"b": 0},))({"a": ONES}),  # fault
         ),
         (
@@ -956,11 +974,11 @@ def test_axes(match: str, call: Call) -> None:
             lambda: wg.vmap(lambda p: p["a"][0], ({"a": (0, 0)},))({"a": [ONES, ONES]}),  # fault
         ),
         (
-            "out_axes is not a prefix of the result",
+            "out_axes is not a prefix of the structure of the result",
             lambda: wg.vmap(lambda x: {"a": x}, out_axes={"b": 0})(ONES),  # fault
         ),
         (
-            "out_axes is not a prefix of the result",
+            "out_axes is not a prefix of the structure of the result",
             lambda: wg.vmap(lambda x: (x, x), out_axes=(0,))(ONES),  # fault
         ),
     ],

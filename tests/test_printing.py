@@ -101,12 +101,11 @@ GOLDEN: list[tuple[Any, tuple[Any, ...], str]] = [
         wg.grad(lambda x: np.sum(x * x)),
         (X,),
         """\
-        program (a: f64[3]) -> (f64[3]) {
-          b: f64[3] = mul a a
-          c: f64[]  = reduce_sum[axes=(0,)] b
-          d: f64[3] = broadcast_to[shape=(3,)] 1.0
-          e: f64[3] = mul d a
-          f: f64[3] = mul d a
+        program [b: f64[3]] (a: f64[3]) -> (f64[3]) {
+          c: f64[3] = mul a a
+          d: f64[]  = reduce_sum[axes=(0,)] c
+          e: f64[3] = mul b a
+          f: f64[3] = mul b a
           g: f64[3] = add e f
           return g
         }""",

@@ -16,27 +16,28 @@ from ..core.errors import DtypeError, ShapeError, TreeError
 from ..core.tracing import Tracer
 
 __all__ = [
+    "argument_path",
     "check_differentiable",
+    "distinct",
     "flatten_arguments",
     "flatten_result",
     "plain_output",
     "select_arguments",
     "split_aux",
+    "type_of_leaf",
 ]
 
 
 def is_array_leaf(x: Any) -> bool:
-    """True for what the transformations take as a leaf: arrays, numbers, tracers, and what NumPy
-    converts without copying objects.
-    """
-    return type(x) is np.ndarray or type(x) in SCALAR_AVALS or isinstance(x, Tracer)
+    """True for what the transformations take as a leaf: arrays of numbers, numbers, tracers."""
+    if type(x) is np.ndarray:
+        return x.dtype.kind in "fciub"
+    return type(x) in SCALAR_AVALS or isinstance(x, Tracer)
 
 
 def as_array_leaf(operation: str, path: str, x: Any) -> Array:
     """A leaf as an array, a number or a tracer; LeafTypeError for anything else."""
     if is_array_leaf(x):
-        if type(x) is np.ndarray and x.dtype.kind not in "fciub":
-            raise tree.leaf_type_error(operation, path, x)
         return x
     y = None if isinstance(x, str | bytes) else coerce(x)
     if y is DEFER and hasattr(x, "to_numpy"):  # a pandas Series
@@ -46,7 +47,7 @@ def as_array_leaf(operation: str, path: str, x: Any) -> Array:
     return y
 
 
-def _argument_path(path: str) -> str:
+def argument_path(path: str) -> str:
     """`[1]['W']` as `argument 1['W']`."""
     head, _, rest = path[1:].partition("]")
     return f"argument {head}{rest}"
@@ -63,10 +64,18 @@ def flatten_arguments(operation: str, args: Sequence[Any]) -> tuple[list[Array],
         )
     leaves, treedef = tree.flatten(tuple(args))
     for i, leaf in enumerate(leaves):
-        if not is_array_leaf(leaf) or (type(leaf) is np.ndarray and leaf.dtype.kind not in "fciub"):
+        if not is_array_leaf(leaf):
             path = tree.leaves_with_path(tuple(args))[i][0]
-            leaves[i] = as_array_leaf(operation, _argument_path(path), leaf)
+            leaves[i] = as_array_leaf(operation, argument_path(path), leaf)
     return leaves, treedef
+
+
+def type_of_leaf(operation: str, path: str, x: Any) -> ShapedArray:
+    """The type of a leaf, which may be anything with `shape` and `dtype`."""
+    described = hasattr(x, "shape") and hasattr(x, "dtype") and not hasattr(x, "__array__")
+    if described and not isinstance(x, np.ndarray | Tracer):
+        return ShapedArray(tuple(x.shape), np.dtype(x.dtype), getattr(x, "weak_type", False))
+    return aval_of(as_array_leaf(operation, argument_path(path), x))
 
 
 def check_differentiable(operation: str, args: Sequence[Any], leaves: Sequence[Array]) -> None:
@@ -74,7 +83,7 @@ def check_differentiable(operation: str, args: Sequence[Any], leaves: Sequence[A
     for i, leaf in enumerate(leaves):
         aval = aval_of(leaf)
         if aval.dtype.kind not in "fc":
-            path = _argument_path(tree.leaves_with_path(tuple(args))[i][0])
+            path = argument_path(tree.leaves_with_path(tuple(args))[i][0])
             kind = "bools" if aval.dtype.kind == "b" else "integers"
             raise DtypeError(
                 f"{operation}: {path} consists of {kind}, which have no derivative.",
@@ -105,6 +114,24 @@ def plain_output(x: Array) -> Array:
     if type(x) is float or type(x) is complex:
         return aval_of(x).dtype.type(x)
     return x
+
+
+def distinct(results: Sequence[Array], given: Sequence[Array] = ()) -> list[Array]:
+    """Results of which no two share memory, nor any with what the caller gave."""
+    seen = {_owner(x) for x in given if type(x) is np.ndarray}
+    found = []
+    for x in results:
+        if type(x) is np.ndarray:
+            if _owner(x) in seen:
+                x = x.copy()
+            seen.add(_owner(x))
+        found.append(x)
+    return found
+
+
+def _owner(x: Array) -> int:
+    """The identity of the object that holds the memory of an array."""
+    return id(x if x.base is None else x.base)
 
 
 def split_aux(operation: str, result: Any, has_aux: bool) -> tuple[Any, Any]:

@@ -14,7 +14,7 @@ from ..core import tree
 from ..core.aval import Array, ShapedArray
 from ..core.errors import DtypeError
 from ..core.source import boundary, describe_function
-from .api import select_arguments
+from .api import distinct, select_arguments
 from .grad import check_complex_inputs
 from .linearize import LinearFunction, record
 from .vmap import vmap
@@ -168,6 +168,8 @@ def _jacobian_function(
         # rows[i][j]: derivative of result leaf i by argument leaf j
         inner = [tree.unflatten(linear.in_tree, row) for row in rows]
         found = tree.unflatten(linear.out_tree, [t[0] if single else t for t in inner])
+        leaves, found_tree = tree.flatten(found)
+        found = tree.unflatten(found_tree, distinct(leaves))
         return (found, aux) if has_aux else found
 
     return function

@@ -21,13 +21,15 @@ import numpy as np
 from ..core import tree
 from ..core.array_tracer import ArrayTracer
 from ..core.aval import Array, Shape, ShapedArray, aval_of
-from ..core.errors import DtypeError, ShapeError
+from ..core.errors import DtypeError, ShapeError, TreeError
 from ..core.primitives.elementwise import astype
 from ..core.rules import fit
 from ..core.source import NEAR, Source, boundary, describe_function, user_frame
 from ..core.tracing import Primitive, Trace, Tracer
 from .api import (
+    as_array_leaf,
     check_differentiable,
+    distinct,
     flatten_arguments,
     flatten_result,
     plain_output,
@@ -237,9 +239,8 @@ def jvp(
         for o in outs
     ]
     y = tree.unflatten(out_tree, [plain_output(p) for p, _ in pairs])
-    y_dot = tree.unflatten(
-        out_tree, [plain_output(zeros_of(p) if t is None else t) for p, t in pairs]
-    )
+    y_dots = [plain_output(zeros_of(p) if t is None else t) for p, t in pairs]
+    y_dot = tree.unflatten(out_tree, distinct(y_dots, [*dots, *tree.leaves(y)]))
     if has_aux:
         return y, y_dot, tree.map(lambda v: primal_part(v, trace), aux)
     return y, y_dot
@@ -254,6 +255,12 @@ def tangent_leaves(
     operation: str, primals: Any, leaves: Sequence[Array], in_tree: tree.TreeDef, tangents: Any
 ) -> list[Array]:
     """Check tangents against primals, leaf by leaf, and return them with the primals' dtypes."""
+    if not isinstance(tangents, tuple | list):
+        raise TreeError(
+            f"{operation}: the tangents must come as a tuple.",
+            got=type(tangents).__name__,
+            fix="write (x_dot,) for one argument",
+        )
     dots, dots_tree = tree.flatten(tuple(tangents))
     tree.check_same_structure(in_tree, dots_tree, operation, "the tangents", "the primals")
     checked = []
@@ -264,11 +271,8 @@ def tangent_leaves(
 
 def match_leaf(operation: str, what: str, leaf: Any, aval: ShapedArray, like: str) -> Array:
     """A tangent or cotangent as an array of the type `aval`; an error if it does not fit."""
-    try:
-        found = aval_of(leaf)
-    except AttributeError:
-        leaf = np.asarray(leaf)
-        found = aval_of(leaf)
+    leaf = as_array_leaf(operation, what, leaf)
+    found = aval_of(leaf)
     if found.shape != aval.shape:
         raise ShapeError(
             f"{operation}: {what} has another shape than {like}.",

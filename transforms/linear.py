@@ -7,7 +7,8 @@ evaluates it, `backward_pass` evaluates its transpose by one walk in reverse, an
 writes it out as an ordinary `Program`.
 
 This is the hot path of reverse mode. `x_dot * c`, the commonest operation by far, is recorded by
-the operator itself. Read next: `recording.py`, which writes the tape in linearization, and `linearize.py`.
+the operator itself. Read next: `recording.py`, which writes the tape in linearization, and
+`linearize.py`.
 """
 
 from __future__ import annotations

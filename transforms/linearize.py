@@ -16,15 +16,18 @@ import numpy as np
 
 from ..core import tree
 from ..core.aval import Array, ShapedArray, aval_of
-from ..core.errors import DtypeError
+from ..core.errors import DtypeError, NonLinearError
 from ..core.ir import Program
 from ..core.source import boundary, describe_function
 from .api import (
+    argument_path,
     check_differentiable,
+    distinct,
     flatten_arguments,
     flatten_result,
     plain_output,
     split_aux,
+    type_of_leaf,
 )
 from .jvp import match_leaf, primal_part
 from .linear import LinearTrace, LinearTracer, Tape, backward_pass, pushforward, to_program
@@ -117,14 +120,7 @@ def _push(linear: LinearFunction, tangents: tuple[Any, ...]) -> Any:
         np.zeros(aval.shape, aval.dtype) if y is None else y
         for y, aval in zip(results, linear.out_avals, strict=True)
     ]
-    passed_on = {id(t) for t in dots}
-    return tree.unflatten(
-        linear.out_tree,
-        [
-            plain_output(y.copy() if type(y) is np.ndarray and id(y) in passed_on else y)
-            for y in filled
-        ],
-    )
+    return tree.unflatten(linear.out_tree, distinct([plain_output(y) for y in filled], dots))
 
 
 def cotangent_leaves(linear: LinearFunction, ct: Any) -> list[Array]:
@@ -277,7 +273,8 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
     name = describe_function(fun)
     operation = f"linear_transpose of {name}"
     leaves, in_tree = tree.flatten(tuple(primals))
-    avals = [_type_of(operation, x) for x in leaves]
+    paths = [path for path, _ in tree.leaves_with_path(tuple(primals))]
+    avals = [_type_of(operation, path, x) for path, x in zip(paths, leaves, strict=True)]
     trace = LinearTrace(name)
     try:
         result = fun(*tree.unflatten(in_tree, [trace.variable(aval) for aval in avals]))
@@ -285,19 +282,22 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
         trace.close()
     outs, out_tree = flatten_result(operation, result)
     outputs = [o.index if type(o) is LinearTracer and o._trace is trace else None for o in outs]
+    for (path, o), index in zip(tree.leaves_with_path(result), outputs, strict=True):
+        if index is None and np.any(o):
+            raise NonLinearError(
+                f"{operation}: the function is affine, not linear: result{path} is a constant.",
+                got=repr(aval_of(o)),
+                fix="leave the constant out, or subtract the value at zero",
+            )
     out_avals = [aval_of(o) for o in outs]
     return _pullback(LinearFunction(name, trace.tape, in_tree, avals, outputs, out_tree, out_avals))
 
 
-def _type_of(operation: str, x: Any) -> ShapedArray:
-    try:
-        aval = aval_of(x)
-    except AttributeError:
-        if not hasattr(x, "shape") or not hasattr(x, "dtype"):
-            raise tree.leaf_type_error(operation, "an argument", x) from None
-        aval = ShapedArray(tuple(x.shape), np.dtype(x.dtype))
+def _type_of(operation: str, path: str, x: Any) -> ShapedArray:
+    aval = type_of_leaf(operation, path, x)
     if aval.dtype.kind not in "fc":
         raise DtypeError(
-            f"{operation}: linear functions are of floats or complex numbers.", got=repr(aval)
+            f"{operation}: {argument_path(path)} must be of floats or complex numbers.",
+            got=repr(aval),
         )
     return aval

@@ -19,7 +19,7 @@ from ..core.errors import ConcretizationError, ShapeError
 from ..core.ir import Atom, Equation, Literal, Program, Var
 from ..core.source import Source, boundary, describe_function, user_source
 from ..core.tracing import Primitive, Trace, Tracer
-from .api import as_array_leaf, flatten_result
+from .api import flatten_result, type_of_leaf
 
 __all__ = ["ProgramTrace", "ProgramTracer", "make_program"]
 
@@ -150,7 +150,7 @@ def _trace_program(
     dynamic = tuple([a for i, a in enumerate(args) if i not in fixed])
     leaves, in_tree = tree.flatten(dynamic)
     paths = [path for path, _ in tree.leaves_with_path(dynamic)]
-    avals = [_type_of(operation, path, x) for path, x in zip(paths, leaves, strict=True)]
+    avals = [type_of_leaf(operation, path, x) for path, x in zip(paths, leaves, strict=True)]
     trace = ProgramTrace(name)
     try:
         inputs = [trace.variable(aval) for aval in avals]
@@ -169,14 +169,3 @@ def _trace_program(
         in_tree=in_tree,
         out_tree=out_tree,
     )
-
-
-def _type_of(operation: str, path: str, x: Any) -> ShapedArray:
-    if (
-        not isinstance(x, np.ndarray | Tracer)
-        and hasattr(x, "shape")
-        and hasattr(x, "dtype")
-        and not hasattr(x, "__array__")
-    ):
-        return ShapedArray(tuple(x.shape), np.dtype(x.dtype), getattr(x, "weak_type", False))
-    return aval_of(as_array_leaf(operation, f"argument {path}", x))

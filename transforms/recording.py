@@ -180,7 +180,7 @@ class LinearizeTrace(JVPTrace):
             y, index = self.record_jointly(primitive, args, params)
         else:
             y, index = self.record_separately(primitive, args, params)
-        if y.dtype.kind not in "fc":
+        if (y.dtype if type(y) is _ndarray else aval_of(y).dtype).kind not in "fc":
             return y
         frame = user_frame(1, NEAR)
         if frame is None:
@@ -225,8 +225,10 @@ class LinearizeTrace(JVPTrace):
                 term = len(tape)
                 tape.append((primitive, (*primals[:k], t, *primals[k + 1 :]), params))
             else:
-                assert primitive.jvps is not None
-                term = primitive.jvps[k](t, y, *primals, **params).index
+                rule = primitive.jvps[k] if primitive.jvps is not None else None
+                if rule is None:
+                    primitive.missing("jvps", self.label, k)
+                term = rule(t, y, *primals, **params).index
             if index >= 0:
                 tape.append((ADD, index, term))
                 term = len(tape) - 1

@@ -21,7 +21,7 @@ from ..core.errors import BatchError, ConcretizationError
 from ..core.rules import ndim_of
 from ..core.source import NEAR, Source, boundary, describe_function, user_source
 from ..core.tracing import Primitive, Trace
-from .api import flatten_arguments, flatten_result, plain_output
+from .api import distinct, flatten_arguments, flatten_result, plain_output
 
 __all__ = ["BatchTrace", "BatchTracer", "vmap"]
 
@@ -88,8 +88,8 @@ class BatchTrace(Trace):
     def process2(self, primitive: Primitive, x: Array, y: Array) -> Array:
         if primitive.elementwise:
             # Where the ranks allow it, NumPy's broadcasting does the rest.
-            x_value = x.value if type(x) is BatchTracer and x._trace is self else None
-            y_value = y.value if type(y) is BatchTracer and y._trace is self else None
+            x_value: Array = x.value if type(x) is BatchTracer and x._trace is self else None
+            y_value: Array = y.value if type(y) is BatchTracer and y._trace is self else None
             if x_value is None:
                 direct = ndim_of(x) < y_value.ndim
                 x_value = x
@@ -204,14 +204,14 @@ def _run(
     out_prefix = (
         tuple(out_axes) if isinstance(out_axes, list) and out_tree.kind is tuple else out_axes
     )
-    targets = tree.broadcast_prefix(out_prefix, out_tree, operation, "out_axes")
+    targets = tree.broadcast_prefix(out_prefix, out_tree, operation, "out_axes", "the result")
     finished = [
         _place(operation, path, o, axis, trace, size)
         for (path, o), axis in zip(
             tree.leaves_with_path(tree.unflatten(out_tree, outs)), targets, strict=True
         )
     ]
-    return tree.unflatten(out_tree, finished)
+    return tree.unflatten(out_tree, distinct(finished))
 
 
 def _normalize_axis(operation: str, path: str, leaf: Array, axis: Any) -> int | None:

@@ -240,6 +240,7 @@ def getitem(x: Array, index: Any) -> Array:
     items = index if type(index) is tuple else (index,)
     template: list[Any] = []
     arrays: list[Array] = []
+    masks: list[tuple[int, bool, Shape]] = []
     axes_used = 0
     for item in items:
         kind = type(item)
@@ -255,15 +256,33 @@ def getitem(x: Array, index: Any) -> Array:
             axes_used += 1
         else:
             found = _index_arrays(x, item)
+            if len(found) > 1 or _is_mask(item):
+                masks.append((axes_used, any([i is Ellipsis for i in template]), np.shape(item)))
             arrays += found
             template += [Place.ARRAY] * len(found)
             axes_used += len(found)
+    for axis, counts_from_end, shape in masks:
+        _check_mask(x, axis + (x.ndim - axes_used if counts_from_end else 0), shape)
     if any([i is Ellipsis for i in template]):
         at = [i is Ellipsis for i in template].index(True)
         template[at : at + 1] = [_ALL] * (x.ndim - axes_used)
     if any([type(i) is _BooleanAxis for i in template]):
         return _with_boolean_axes(x, template, arrays)
     return getitem_p.bind(x, *arrays, index=tuple(template))
+
+
+def _is_mask(item: Any) -> bool:
+    return not isinstance(item, Tracer) and np.asarray(item).dtype.kind == "b"
+
+
+def _check_mask(x: Array, axis: int, shape: Shape) -> None:
+    for i, d in enumerate(shape):
+        have = x.shape[axis + i] if axis + i < x.ndim else None
+        if have != d:
+            raise IndexError(
+                f"boolean index did not match indexed array along axis {axis + i}; size of axis is "
+                f"{have} but size of corresponding boolean axis is {d}"
+            )
 
 
 class _BooleanAxis:
@@ -423,7 +442,8 @@ def diagflat(v: Array, k: int = 0) -> Array:
 
 def _lower(m: Array, k: int) -> Array:
     """The lower triangle as a mask; a vector counts as every row of a square matrix."""
-    return np.tri(*m.shape[-2:] if m.ndim > 1 else m.shape * 2, k=k, dtype=bool)
+    rows, columns = m.shape[-2:] if m.ndim > 1 else m.shape * 2
+    return np.tri(rows, columns, k=k, dtype=bool)
 
 
 @implements(np.tril)

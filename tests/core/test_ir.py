@@ -17,10 +17,10 @@ from wengert.core import (
     Program,
     ShapedArray,
     Var,
-    aval_of,
     check_program,
     evaluate,
 )
+from wengert.core.aval import aval_of
 from wengert.core.errors import ProgramTypeError, ShapeError, TreeError
 
 F64 = np.dtype(np.float64)

@@ -323,12 +323,6 @@ def test_what_is_no_prefix_is_refused_with_its_path(prefix: Any, path: str) -> N
         tree.broadcast_prefix(prefix, treedef, "op", "axes")
 
 
-def test_all_leaves() -> None:
-    assert tree.all_leaves([1.0, "text", object()])
-    assert not tree.all_leaves([1.0, Point(1, 2)])
-    assert not tree.all_leaves([None])
-
-
 def test_a_deep_tree_flattens() -> None:
     value: Any = 1.0
     for _ in range(200):
