@@ -87,9 +87,9 @@ def use_autograd() -> Library:
 
 
 def use_torch() -> Library:
-    """PyTorch, eager, in double precision, on at most two threads."""
+    """PyTorch, eager, in double precision, on two threads (or OMP_NUM_THREADS)."""
     torch: Any = importlib.import_module("torch")
-    torch.set_num_threads(2)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
 
     def enter(x: Any) -> Any:
         if isinstance(x, list):

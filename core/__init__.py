@@ -6,7 +6,7 @@ Read in this order: `tracing.py`, `rules.py`, `primitives/elementwise.py`, `ir.p
 
 from . import errors, primitives, tree
 from .array_tracer import ArrayTracer
-from .aval import ShapedArray
+from .aval import ShapedArray, aval_of
 from .check import check_program
 from .ir import Atom, Equation, Literal, Program, Var, evaluate
 from .tracing import Primitive, Trace, Tracer, bind
@@ -22,6 +22,7 @@ __all__ = [
     "Trace",
     "Tracer",
     "Var",
+    "aval_of",
     "bind",
     "check_program",
     "errors",

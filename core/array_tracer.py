@@ -8,39 +8,35 @@ inside: see `Trace.process`.
 
 from __future__ import annotations
 
-import operator
 import sys
 from collections.abc import Callable, Iterator
-from types import FrameType
 from typing import Any, NoReturn
 
 import numpy as np
 
-from .aval import Array, Shape, aval_of
-from .conversions import check_scalar, no_concrete_value, refuse_array, refuse_hidden_float
+from .aval import Array, Shape
+from .concrete import ConcreteTracer
+from .conversions import refuse_array
 from .dispatch import (
     DEFER,
     FUNCTIONS,
     KNOWN,
     OUT_POSITIONS,
-    UFUNC_METHODS,
     UFUNCS,
     coerce,
     name_of,
     refuse_out,
     unsupported,
-    unsupported_argument,
 )
 from .errors import (
-    ArrayConversionError,
     ConcretizationError,
     InPlaceWriteError,
-    UnsupportedError,
 )
 from .primitives import elementwise as ew
 from .primitives.contractions import matmul
 from .primitives.indexing import getitem
-from .tracing import ClosedTrace, Primitive, Tracer, newest_trace
+from .tracing import Primitive, Tracer
+from .ufuncs import apply_ufunc, numpy_result, special_ufunc_call
 
 __all__ = ["ArrayTracer"]
 
@@ -89,7 +85,7 @@ def _through(ufunc: np.ufunc) -> tuple[BinaryMethod, BinaryMethod]:
     return forward, reflected
 
 
-class ArrayTracer(Tracer):
+class ArrayTracer(ConcreteTracer):
     """A tracer that behaves as the array, or NumPy scalar, that it stands for."""
 
     __slots__ = ()
@@ -104,7 +100,7 @@ class ArrayTracer(Tracer):
     ) -> Any:
         if kwargs or method != "__call__" or more:
             inputs = (x, *more) if y is _ABSENT else (x, y, *more)
-            return _special_ufunc_call(ufunc, method, inputs, kwargs)
+            return special_ufunc_call(ufunc, method, inputs, kwargs)
         ours = UFUNCS.get(ufunc)
         if type(ours) is Primitive:
             if y is _ABSENT:
@@ -112,11 +108,11 @@ class ArrayTracer(Tracer):
             elif type(x) in KNOWN or (x is self and type(y) in KNOWN):
                 z = self._trace.process2(ours, x, y)
             else:
-                z = _apply(ours, (x, y))
-            return z if ours.impl is ufunc else _numpy_result(z)
+                z = apply_ufunc(ours, (x, y))
+            return z if ours.impl is ufunc else numpy_result(z)
         if ours is None:
             raise unsupported(ufunc)
-        return _apply(ours, (x,) if y is _ABSENT else (x, y))
+        return apply_ufunc(ours, (x,) if y is _ABSENT else (x, y))
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         ours = FUNCTIONS.get(func)
@@ -464,143 +460,14 @@ class ArrayTracer(Tracer):
             )
         return iter([self[i] for i in range(self.aval.shape[0])])
 
-    def __copy__(self) -> Array:
-        return self
-
-    def __deepcopy__(self, memo: Any) -> Array:
-        return self
-
-    def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise ArrayConversionError(
-            "a traced value cannot be pickled, because its trace would be lost.",
-            got=repr(self),
-            fix="pickle plain values, outside the transformed function",
-        )
-
     def __contains__(self, value: Array) -> bool:
         return bool(np.any(self == value))
 
-    def __bool__(self) -> bool:
-        if self.size != 1:
-            check_scalar(self, "the truth value (if, while, and, or, not)")
-        return bool(self._value("the truth value (if, while, and, or, not)"))
-
-    def __float__(self) -> float:
-        return float(self._number("float", sys._getframe(1)))
-
-    def __int__(self) -> int:
-        return int(self._number("int", sys._getframe(1)))
-
-    def __complex__(self) -> complex:
-        return complex(self._number("complex", sys._getframe(1)))
-
-    def __index__(self) -> int:
-        return operator.index(self._value("use as an index"))
-
     def __round__(self, digits: int = 0) -> Array:
         return np.round(self, digits)
-
-    def item(self, *args: Any) -> Any:
-        """The concrete value as a Python number."""
-        return np.asarray(self._value("item()")).item(*args)
-
-    def tolist(self) -> Any:
-        """The concrete value as nested lists."""
-        return np.asarray(self._value("tolist()")).tolist()
-
-    def __format__(self, spec: str) -> str:
-        if not spec:
-            return str(self)
-        return format(self._value("a format with a specification"), spec)
-
-    def __str__(self) -> str:
-        return repr(self)
-
-    def _number(self, kind: str, frame: FrameType) -> Any:
-        """The one concrete number, for `kind(x)` in the code that `frame` runs."""
-        if not isinstance(self._trace, ClosedTrace):
-            refuse_hidden_float(frame, kind)
-        value = self._value(f"{kind}()")
-        check_scalar(self, f"{kind}()")
-        return np.asarray(value).item()
-
-    def _value(self, what: str) -> Array:
-        """The concrete value, for Python's use; refused after the trace has ended."""
-        if isinstance(self._trace, ClosedTrace):
-            self._trace.refuse(self, f"{what} was asked of")
-        try:
-            return self.concrete()
-        except ConcretizationError:
-            no_concrete_value(self, what, self.why_not_concrete())
-
-    def why_not_concrete(self) -> str:
-        """Why there is no one concrete value, as the end of a sentence."""
-        return "it stands for any value of its type."
 
 
 def _index_text(index: Any) -> str:
     if isinstance(index, slice):
         return ":".join(["" if v is None else str(v) for v in (index.start, index.stop)])
     return repr(index) if not isinstance(index, Tracer) else "i"
-
-
-def _numpy_result(y: Any) -> Any:
-    """What a ufunc returns where Python's operator returned a Python number: a NumPy scalar."""
-    if isinstance(y, Tracer):
-        return ew.astype(y, y.aval.dtype) if y.aval.weak_type else y
-    return aval_of(y).dtype.type(y) if type(y) in (bool, float, complex, int) else y
-
-
-def _apply(ours: Any, inputs: tuple[Any, ...]) -> Any:
-    """Apply a primitive or function to operands of any kind."""
-    operands = [coerce(x) for x in inputs]
-    if any([x is DEFER for x in operands]):
-        return NotImplemented
-    if type(ours) is not Primitive:
-        return ours(*operands)
-    trace = newest_trace(operands)
-    assert trace is not None
-    return (
-        trace.process(ours, operands, {})
-        if len(operands) != 2
-        else trace.process2(ours, operands[0], operands[1])
-    )
-
-
-def _special_ufunc_call(
-    ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    """`ufunc(..., dtype=...)`, `ufunc.reduce(...)` and the like."""
-    name = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
-    out = kwargs.pop("out", None)
-    if out is not None and any([o is not None for o in out]):
-        refuse_out(name)
-    if method != "__call__":
-        ours = UFUNC_METHODS.get((method, ufunc.__name__))
-        if ours is None:
-            raise UnsupportedError(
-                f"{name} has no rule for traced values.",
-                needed="reduce, accumulate or outer of a ufunc that has them: "
-                + ", ".join(sorted({f"np.{n}.{m}" for m, n in UFUNC_METHODS if m == method})),
-                fix="write it with a reduction such as np.sum, np.prod, np.max, or a loop",
-            )
-        return ours(*inputs, **kwargs)
-    kwargs.pop("casting", None)
-    kwargs.pop("order", None)
-    kwargs.pop("subok", None)
-    where = kwargs.pop("where", True)
-    if where is not True:
-        raise unsupported_argument(
-            name, "where", where, "choose afterwards: np.where(mask, f(x), other)"
-        )
-    dtype = kwargs.pop("dtype", None)
-    if kwargs:
-        raise unsupported_argument(
-            name, next(iter(kwargs)), next(iter(kwargs.values())), "leave it out"
-        )
-    if dtype is not None:
-        inputs = tuple([ew.astype(coerce(x), dtype) for x in inputs])
-    ours = UFUNCS.get(ufunc)
-    if ours is None:
-        raise unsupported(ufunc)
-    return _apply(ours, inputs)

@@ -92,7 +92,22 @@ for _scalar in (np.bool_, *np.sctypeDict.values()):
 
 
 def aval_of(x: Array) -> ShapedArray:
-    """The abstract value of an array, a number or a tracer; AttributeError for anything else."""
+    """The type of a value: its shape and dtype.
+
+    Args:
+        x: an array, a number or a tracer.
+
+    Returns:
+        A `ShapedArray`.
+
+    Raises:
+        AttributeError: for anything else.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> wg.core.aval_of(np.ones((2, 3), np.float32)), wg.core.aval_of(1.0)
+        (f32[2,3], f64*[])
+    """
     if type(x) is np.ndarray:
         return ShapedArray(x.shape, x.dtype)
     aval = SCALAR_AVALS.get(type(x))

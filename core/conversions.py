@@ -184,7 +184,7 @@ def no_concrete_value(tracer: Any, what: str, why: str) -> NoReturn:
 
 def check_scalar(tracer: Any, what: str) -> None:
     """Raise NumPy's error for a Python number of an array with more than one element."""
-    if tracer.size != 1:
+    if tracer.aval.size != 1:
         raise ConcretizationError(
             f"{what} needs an array of one element.",
             got=repr(tracer.aval),

@@ -19,6 +19,7 @@ from .errors import ShapeError
 from .printing import program_text
 from .source import Source, boundary, describe_function
 from .tracing import Primitive
+from .treedef import check_same_structure
 
 __all__ = ["Atom", "Equation", "Literal", "Program", "Var", "evaluate"]
 
@@ -135,7 +136,7 @@ class Program:
     @boundary
     def __call__(self, *args: Any) -> Any:
         leaves, treedef = tree.flatten(args)
-        tree.check_same_structure(
+        check_same_structure(
             self.in_tree, treedef, f"program {self.name}", "the arguments", "what it was made for"
         )
         for (path, leaf), var in zip(tree.leaves_with_path(args), self.inputs, strict=True):

@@ -8,13 +8,24 @@ Dictionaries, lists, tuples, namedtuples and None are nodes; other classes becom
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
 from .errors import LeafTypeError, TreeError
+from .treedef import (
+    LEAF,
+    NODES,
+    Node,
+    TreeDef,
+    check_same_structure,
+    index_key,
+    is_namedtuple,
+    is_node,
+    leaf_paths,
+    node_of,
+)
 
 __all__ = [
     "TreeDef",
@@ -29,151 +40,6 @@ __all__ = [
 ]
 
 C = TypeVar("C", bound=type)
-
-
-class _Node:
-    """How one class of container is taken apart and put together again."""
-
-    __slots__ = ("join", "key", "label", "split")
-
-    def __init__(
-        self,
-        label: str,
-        split: Callable[[Any], tuple[Iterable[Any], Hashable]],
-        join: Callable[[Any, Sequence[Any]], Any],
-        key: Callable[[Any, int], str],
-    ) -> None:
-        self.label = label
-        self.split = split
-        self.join = join
-        self.key = key
-
-
-class TreeDef:
-    """The structure of a tree, without its leaves. Compared by value, hashable, printed as the tree
-    with `*` leaves.
-    """
-
-    __slots__ = ("children", "kind", "meta", "order", "size")
-
-    def __init__(
-        self,
-        kind: type | None,
-        meta: Hashable,
-        children: tuple[TreeDef, ...],
-        order: tuple[Any, ...] = (),
-    ) -> None:
-        self.kind = kind
-        self.meta = meta
-        self.children = children
-        self.order = order
-        self.size: int
-        self.size = 1 if kind is None else sum([c.size for c in children])
-
-    def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        if not isinstance(other, TreeDef):
-            return NotImplemented
-        return (
-            self.kind is other.kind and self.meta == other.meta and self.children == other.children
-        )
-
-    def __hash__(self) -> int:
-        return hash((self.kind, self.meta, self.children))
-
-    def __repr__(self) -> str:
-        if self.kind is None:
-            return "*"
-        inner = [repr(c) for c in self.children]
-        if self.kind is type(None):
-            return "None"
-        if self.kind is tuple:
-            return "(" + ", ".join(inner) + ("," if len(inner) == 1 else "") + ")"
-        if self.kind is list:
-            return "[" + ", ".join(inner) + "]"
-        if self.kind is dict:
-            keys = self.meta
-            assert isinstance(keys, tuple)
-            return "{" + ", ".join(f"{k!r}: {v}" for k, v in zip(keys, inner, strict=True)) + "}"
-        node = _node_of(self.kind)
-        named = [f"{node.key(self.meta, i).lstrip('.')}={v}" for i, v in enumerate(inner)]
-        return f"{self.kind.__name__}({', '.join(named)})"
-
-
-_LEAF = TreeDef(None, None, ())
-_NODES: dict[type, _Node] = {}
-
-
-def _sorted_keys(keys: Iterable[Any]) -> tuple[Any, ...]:
-    try:
-        return tuple(sorted(keys))
-    except (
-        TypeError
-    ):  # keys of several types: any fixed order will do, as long as equal dicts agree
-        return tuple(sorted(keys, key=lambda k: (type(k).__name__, repr(k))))
-
-
-def _split_dict(d: dict[Any, Any]) -> tuple[Iterable[Any], Hashable]:
-    keys = _sorted_keys(d)
-    return [d[k] for k in keys], keys
-
-
-def _split_defaultdict(d: defaultdict[Any, Any]) -> tuple[Iterable[Any], Hashable]:
-    keys = _sorted_keys(d)
-    return [d[k] for k in keys], (d.default_factory, keys)
-
-
-def _index_key(meta: Any, i: int) -> str:
-    return f"[{i}]"
-
-
-def _attribute_key(names: Any, i: int) -> str:
-    return f".{names[i]}"
-
-
-_NODES[dict] = _Node(
-    "dict",
-    _split_dict,
-    lambda keys, xs: dict(zip(keys, xs, strict=True)),
-    lambda k, i: f"[{k[i]!r}]",
-)
-_NODES[OrderedDict] = _Node(
-    "OrderedDict",
-    lambda d: (list(d.values()), tuple(d)),
-    lambda keys, xs: OrderedDict(zip(keys, xs, strict=True)),
-    lambda keys, i: f"[{keys[i]!r}]",
-)
-_NODES[defaultdict] = _Node(
-    "defaultdict",
-    _split_defaultdict,
-    lambda meta, xs: defaultdict(meta[0], zip(meta[1], xs, strict=True)),
-    lambda meta, i: f"[{meta[1][i]!r}]",
-)
-_NODES[list] = _Node("list", lambda xs: (xs, None), lambda _, xs: list(xs), _index_key)
-_NODES[tuple] = _Node("tuple", lambda xs: (xs, None), lambda _, xs: tuple(xs), _index_key)
-_NODES[type(None)] = _Node("None", lambda _: ((), None), lambda _, xs: None, _index_key)
-
-
-def _namedtuple_node(kind: Any) -> _Node:
-    return _Node(
-        kind.__name__, lambda t: (t, kind._fields), lambda _, xs: kind(*xs), _attribute_key
-    )
-
-
-def _is_namedtuple(kind: type) -> bool:
-    return issubclass(kind, tuple) and hasattr(kind, "_fields")
-
-
-def _node_of(kind: type) -> _Node:
-    node = _NODES.get(kind)
-    if node is None:
-        node = _NODES[kind] = _namedtuple_node(kind)
-    return node
-
-
-def _is_node(kind: type) -> bool:
-    return kind in _NODES or _is_namedtuple(kind)
 
 
 def register(
@@ -205,12 +71,12 @@ def register(
         >>> wg.tree.leaves(Interval(1.0, 2.0))
         [1.0, 2.0]
     """
-    if _is_node(kind):
+    if is_node(kind):
         raise TreeError(
             f"tree.register: {kind.__name__} is a tree node already.",
             fix="register a class once, right after its definition",
         )
-    _NODES[kind] = _Node(kind.__name__, flatten, unflatten, _index_key)
+    NODES[kind] = Node(kind.__name__, flatten, unflatten, index_key)
     return kind
 
 
@@ -267,7 +133,7 @@ def register_dataclass(kind: C, static: Sequence[str] = ()) -> C:
         return obj
 
     register(kind, split, join)
-    _NODES[kind].key = lambda meta, i: f".{names[i]}"
+    NODES[kind].key = lambda meta, i: f".{names[i]}"
     return kind
 
 
@@ -292,21 +158,21 @@ def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[li
 
 def _flatten_into(tree: Any, out: list[Any], is_leaf: Callable[[Any], bool] | None) -> TreeDef:
     kind = type(tree)
-    node = _NODES.get(kind)
+    node = NODES.get(kind)
     if node is None:
-        if not _is_namedtuple(kind):
+        if not is_namedtuple(kind):
             out.append(tree)
-            return _LEAF
-        node = _node_of(kind)
+            return LEAF
+        node = node_of(kind)
     if is_leaf is not None and is_leaf(tree):
         out.append(tree)
-        return _LEAF
+        return LEAF
     children, meta = node.split(tree)
     found = []
     for c in children:
         if type(c) is np.ndarray:  # the commonest leaf, told without a call
             out.append(c)
-            found.append(_LEAF)
+            found.append(LEAF)
         else:
             found.append(_flatten_into(c, out, is_leaf))
     order = tuple(tree) if kind is dict else ()
@@ -345,7 +211,7 @@ def _build(treedef: TreeDef, leaves: Any) -> Any:
     if treedef.kind is None:
         return next(leaves)
     built = [next(leaves) if c.kind is None else _build(c, leaves) for c in treedef.children]
-    tree = _node_of(treedef.kind).join(treedef.meta, built)
+    tree = node_of(treedef.kind).join(treedef.meta, built)
     if treedef.order and treedef.order != treedef.meta:
         return {k: tree[k] for k in treedef.order}
     return tree
@@ -402,17 +268,7 @@ def leaves_with_path(tree: Any) -> list[tuple[str, Any]]:
         [("['W'][0]", 1.0), ("['W'][1]", 2.0)]
     """
     values, treedef = flatten(tree)
-    return list(zip(_paths(treedef, ""), values, strict=True))
-
-
-def _paths(treedef: TreeDef, prefix: str) -> list[str]:
-    if treedef.kind is None:
-        return [prefix]
-    node = _node_of(treedef.kind)
-    found: list[str] = []
-    for i, child in enumerate(treedef.children):
-        found += _paths(child, prefix + node.key(treedef.meta, i))
-    return found
+    return list(zip(leaf_paths(treedef, ""), values, strict=True))
 
 
 def map(
@@ -446,48 +302,6 @@ def map(
     return _build(treedef, iter([f(*xs) for xs in zip(*columns, strict=True)]))
 
 
-def check_same_structure(
-    expected: TreeDef, found: TreeDef, operation: str, which: str, like: str
-) -> None:
-    """Raise a TreeError that shows the first place where two structures part."""
-    if expected == found:
-        return
-    path, want, have = first_difference(expected, found)
-    raise TreeError(
-        f"{operation}: the structure of {which} is not that of {like}: they differ at "
-        f"{path or 'the top'}.",
-        got=f"{have}   in {found!r}",
-        needed=f"{want}   in {expected!r}",
-    )
-
-
-def first_difference(expected: TreeDef, found: TreeDef, path: str = "") -> tuple[str, str, str]:
-    """Path, expected and found part of the first place where two structures differ."""
-    if (
-        expected.kind is not found.kind
-        or expected.kind is None
-        or len(expected.children) != len(found.children)
-    ):
-        return path, _summary(expected), _summary(found)
-    if expected.meta != found.meta:
-        return path, f"keys {expected.meta!r}", f"keys {found.meta!r}"
-    node = _node_of(expected.kind)
-    for i, (a, b) in enumerate(zip(expected.children, found.children, strict=True)):
-        if a != b:
-            return first_difference(a, b, path + node.key(expected.meta, i))
-    return path, repr(expected), repr(found)
-
-
-def _summary(treedef: TreeDef) -> str:
-    if treedef.kind is None:
-        return "a leaf"
-    if treedef.kind is type(None):
-        return "None"
-    if treedef.kind is dict:
-        return f"a dict with keys {list(treedef.meta)!r}"  # type: ignore[call-overload]  # meta of a dict: its keys
-    return f"a {_node_of(treedef.kind).label} of {len(treedef.children)}"
-
-
 def broadcast_prefix(
     prefix: Any, treedef: TreeDef, operation: str, name: str, of: str = "the arguments"
 ) -> list[Any]:
@@ -504,11 +318,11 @@ def broadcast_prefix(
 def _broadcast_into(
     prefix: Any, treedef: TreeDef, out: list[Any], operation: str, name: str, path: str, of: str
 ) -> None:
-    if prefix is None or not _is_node(type(prefix)):
+    if prefix is None or not is_node(type(prefix)):
         out.extend([prefix] * treedef.size)
         return
     kind = type(prefix)
-    node = _node_of(kind)
+    node = node_of(kind)
     children, meta = node.split(prefix)
     children = list(children)
     if kind is not treedef.kind or len(children) != len(treedef.children) or meta != treedef.meta:

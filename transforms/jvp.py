@@ -26,6 +26,7 @@ from ..core.primitives.elementwise import astype
 from ..core.rules import fit
 from ..core.source import NEAR, Source, boundary, describe_function, user_frame
 from ..core.tracing import Primitive, Trace, Tracer
+from ..core.treedef import check_same_structure
 from .api import (
     as_array_leaf,
     check_differentiable,
@@ -262,7 +263,7 @@ def tangent_leaves(
             fix="write (x_dot,) for one argument",
         )
     dots, dots_tree = tree.flatten(tuple(tangents))
-    tree.check_same_structure(in_tree, dots_tree, operation, "the tangents", "the primals")
+    check_same_structure(in_tree, dots_tree, operation, "the tangents", "the primals")
     checked = []
     for (path, _), x, t in zip(tree.leaves_with_path(tuple(primals)), leaves, dots, strict=True):
         checked.append(match_leaf(operation, f"the tangent {path}", t, aval_of(x), "its primal"))

@@ -1,14 +1,12 @@
-"""Linear programs: recording one, running it forward, and running its transpose backward.
+"""Linear programs: recording one, and running it forward.
 
 `LinearTrace` records operations on tangents: `T a -> T b`, linear, in single-assignment form. The
 record is a list of tuples, a compact form of the IR's equations: an entry's position is the number
 of the variable that it defines, and constants (the residuals) sit in the entries. `pushforward`
-evaluates it, `backward_pass` evaluates its transpose by one walk in reverse, and `to_program`
-writes it out as an ordinary `Program`.
+evaluates it; `backward.py` evaluates its transpose, and `tape_program.py` writes it out.
 
-This is the hot path of reverse mode. `x_dot * c`, the commonest operation by far, is recorded by
-the operator itself. Read next: `recording.py`, which writes the tape in linearization, and
-`linearize.py`.
+`x_dot * c`, the commonest operation by far, is recorded by the operator itself. Read next:
+`recording.py`, which writes the tape in linearization, and `linearize.py`.
 """
 
 from __future__ import annotations
@@ -21,15 +19,11 @@ import numpy as np
 from ..core.array_tracer import ArrayTracer
 from ..core.aval import SCALAR_AVALS, Array, ShapedArray, aval_of
 from ..core.errors import ConcretizationError, NonLinearError
-from ..core.ir import Atom, Equation, Literal, Program, Var
-from ..core.primitives.elementwise import add_p, astype_p, divide_p, multiply_p, negative_p
-from ..core.primitives.indexing import scatter_sum_p
-from ..core.primitives.shaping import broadcast_to_p
-from ..core.rules import fit, unbroadcast
+from ..core.primitives.elementwise import multiply_p
+from ..core.rules import fit
 from ..core.tracing import Primitive, Trace, Tracer
-from ..core.tree import TreeDef
 
-__all__ = ["LinearTrace", "LinearTracer", "Tape", "backward_pass", "pushforward", "to_program"]
+__all__ = ["LinearTrace", "LinearTracer", "Tape", "pushforward"]
 
 # Entries of a tape are triples. The first item is a primitive, followed by its operands and
 # parameters; or one of these marks, followed by numbers of variables and by constants, for
@@ -50,7 +44,6 @@ _float64 = np.float64
 _FLOAT64 = np.dtype(np.float64)
 _SCALAR = SCALAR_AVALS[np.float64]
 _multiply, _divide = ArrayTracer.__mul__, ArrayTracer.__truediv__
-_multiply_into = np.multiply
 _add, _negate = ArrayTracer.__add__, ArrayTracer.__neg__
 
 
@@ -279,277 +272,3 @@ def pushforward(
         else:
             env[i] = kind.bind(*[env[v.index] if type(v) is LinearTracer else v for v in a], **b)
     return [None if out is None else env[out] for out in outputs]
-
-
-# Running backward.
-
-
-class _Pieces:
-    """A cotangent kept as contributions to parts of an array, because they are traced and cannot be
-    added in place.
-    """
-
-    __slots__ = ("arrays", "aval", "cts", "dense", "places")
-
-    def __init__(self, dense: Array, aval: ShapedArray) -> None:
-        self.dense = dense
-        self.aval = aval
-        self.cts: list[Array] = []
-        self.arrays: list[Array] = []
-        self.places: list[Any] = []
-
-    def add(self, ct: Array, arrays: Sequence[Array], index: Any) -> None:
-        self.cts.append(ct)
-        self.arrays += arrays
-        self.places.append((index, len(arrays)))
-
-    def total(self) -> Array:
-        aval = self.aval
-        y = scatter_sum_p.bind(
-            *self.cts, *self.arrays, places=tuple(self.places), shape=aval.shape, dtype=aval.dtype
-        )
-        return y if self.dense is None else self.dense + y
-
-
-class _Cotangents:
-    """Cotangents of all variables of a tape, and which of their buffers this pass owns and may
-    write to.
-    """
-
-    __slots__ = ("of", "owned")
-
-    def __init__(self, n: int) -> None:
-        self.of: list[Any] = [None] * n
-        self.owned: set[int] = set()
-
-    def add(self, i: int, ct: Array) -> None:
-        """Add `ct` to the cotangent of variable i."""
-        old = self.of[i]
-        if old is None:
-            self.of[i] = ct
-        elif type(old) is _Pieces:
-            old.dense = ct if old.dense is None else old.dense + ct
-        elif i in self.owned and type(ct) is np.ndarray:
-            old += ct
-        else:
-            total = self.of[i] = old + ct
-            if type(total) is np.ndarray:
-                self.owned.add(i)
-
-    def add_at(
-        self, x: LinearTracer, ct: Array, primitive: Primitive, args: Sequence[Any], index: Any
-    ) -> None:
-        """Add the transpose of an indexing operation: into the buffer where it is plain, as a piece
-        where it is not.
-        """
-        i, arrays = x.index, args[1:]
-        old = self.of[i]
-        if (
-            type(old) is _Pieces
-            or isinstance(old, Tracer)
-            or any([isinstance(v, Tracer) for v in (ct, *arrays)])
-        ):
-            if type(old) is not _Pieces:
-                old = self.of[i] = _Pieces(old, x.aval)
-            old.add(ct, arrays, index)
-            return
-        if i not in self.owned:
-            aval = x.aval
-            old = self.of[i] = np.zeros(aval.shape, aval.dtype) if old is None else np.array(old)
-            self.owned.add(i)
-        assert primitive.accumulate is not None
-        primitive.accumulate(old, ct, x, *arrays, index=index)
-
-
-def backward_pass(
-    tape: Tape,
-    n_inputs: int,
-    outputs: Sequence[int | None],
-    cts: Sequence[Array],
-    avals: Sequence[ShapedArray],
-    once: bool,
-) -> list[Array]:
-    """Evaluate the transpose of a linear program by one walk in reverse.
-
-    Args:
-        tape: the program.
-        n_inputs: how many of its variables are inputs.
-        outputs: its outputs; None for one that is zero.
-        cts: a cotangent for each output.
-        avals: the types of the inputs.
-        once: free each entry when it has been used.
-
-    Returns:
-        The cotangents of the inputs: arrays that nothing else refers to.
-    """
-    table = _Cotangents(len(tape))
-    of, add = table.of, table.add
-    for out, ct in zip(outputs, cts, strict=True):
-        if out is not None:
-            add(out, ct)
-    fresh = -1
-    for i in range(len(tape) - 1, n_inputs - 1, -1):
-        ct = of[i]
-        kind, a, b = tape[i]
-        if once:
-            tape[i] = None  # type: ignore[call-overload]  # so that residuals do not outlive their use
-        if ct is None:
-            continue
-        of[i] = None
-        if type(ct) is _Pieces:
-            ct = ct.total()
-        if kind is SCALE:
-            # In a chain, the cotangent that the last step made is nobody else's: it is multiplied
-            # in place.
-            ct = (
-                _multiply_into(ct, b, ct)
-                if i == fresh and type(ct) is _ndarray and type(b) is _ndarray
-                else ct * b
-            )
-            if of[a] is None:
-                of[a] = ct
-                fresh = a
-            else:
-                add(a, ct)
-            continue
-        fresh = -1
-        if kind is COMBINE:
-            add(a[0], ct * a[1])
-            add(b[0], ct * b[1])
-        elif kind is CAST:
-            add(a, unbroadcast(ct, b[0]))
-        elif kind is ADD:
-            add(a, ct)
-            add(b, ct)
-        elif kind is DIVIDE:
-            add(a, ct / b)
-        elif kind is NEGATE:
-            add(a, -ct)
-        elif kind is PART:
-            if of[a] is None:
-                of[a] = {}
-            of[a][b] = ct
-        else:
-            _transpose_equation(table, kind, a, b, ct)
-    seeds = {id(ct) for ct in cts}
-    return [_finish(table, i, avals[i], seeds) for i in range(n_inputs)]
-
-
-def _transpose_equation(
-    table: _Cotangents,
-    primitive: Primitive,
-    args: Sequence[Any],
-    params: Mapping[str, Any],
-    ct: Array,
-) -> None:
-    """Hand the cotangent of an equation's result on to its operands."""
-    if primitive.multiple_results:
-        out = primitive.shape(*[aval_of(v) for v in args], **params)  # type: ignore[misc]
-        ct = tuple([ct[k] if k in ct else np.zeros(v.shape, v.dtype) for k, v in enumerate(out)])
-    for k, x in enumerate(args):
-        if type(x) is not LinearTracer:
-            continue
-        if primitive.accumulate is not None and x.shape:
-            table.add_at(x, ct, primitive, args, params["index"])
-            continue
-        rule = None if primitive.transposes is None else primitive.transposes[k]
-        if rule is None:
-            primitive.missing("transposes", "the backward pass", k)
-        table.add(x.index, rule(ct, *args, **params))
-
-
-def _finish(table: _Cotangents, i: int, aval: ShapedArray, seeds: set[int]) -> Array:
-    """The cotangent of input i: zeros if nothing reached it, and never an array that somebody else
-    may hold.
-    """
-    ct = table.of[i]
-    if ct is None:
-        return np.zeros(aval.shape, aval.dtype) if aval.shape else aval.dtype.type(0)
-    if type(ct) is _Pieces:
-        ct = ct.total()
-    if type(ct) is np.ndarray:
-        if not aval.shape:
-            return ct[()]
-        if i not in table.owned and (
-            ct.base is not None or not ct.flags.writeable or id(ct) in seeds
-        ):
-            ct = ct.copy()
-        seeds.add(id(ct))
-        return ct
-    return (
-        aval.dtype.type(ct) if type(ct) is float or type(ct) is complex or type(ct) is int else ct
-    )
-
-
-# Writing the program out.
-
-
-def to_program(
-    tape: Tape,
-    in_avals: Sequence[ShapedArray],
-    outputs: Sequence[int | None],
-    out_avals: Sequence[ShapedArray],
-    *,
-    name: str,
-    in_tree: TreeDef,
-    out_tree: TreeDef,
-) -> Program:
-    """The tape as a `Program`: residual arrays are its constants."""
-    variables: dict[int, Any] = {i: Var(aval) for i, aval in enumerate(in_avals)}
-    constants: list[tuple[Var, Array]] = []
-    names: dict[int, Var] = {}
-    equations: list[Equation] = []
-
-    def atom(v: Any) -> Atom:
-        if type(v) is LinearTracer:
-            found: Var = variables[v.index]
-            return found
-        if np.ndim(v) == 0 and not isinstance(v, Tracer):
-            return Literal(v[()] if type(v) is np.ndarray else v)
-        if id(v) not in names:
-            names[id(v)] = Var(aval_of(v))
-            constants.append((names[id(v)], v))
-        return names[id(v)]
-
-    def emit(primitive: Primitive, inputs: Sequence[Atom], params: Mapping[str, Any]) -> Any:
-        due = primitive.shape(*[x.aval for x in inputs], **params)  # type: ignore[misc]  # recorded with it
-        found = [Var(v) for v in due] if primitive.multiple_results else [Var(due)]
-        equations.append(Equation(primitive, inputs, found, params))
-        return found if primitive.multiple_results else found[0]
-
-    for i in range(len(in_avals), len(tape)):
-        kind, a, b = tape[i]
-        if kind is PART:
-            variables[i] = variables[a][b]
-        elif kind is COMBINE:
-            terms = [emit(multiply_p, [variables[j], atom(c)], {}) for j, c in (a, b)]
-            variables[i] = emit(add_p, terms, {})
-        elif kind is ADD:
-            variables[i] = emit(add_p, [variables[a], variables[b]], {})
-        elif kind is CAST:
-            v = variables[a]
-            if v.aval.shape != b[1].shape:
-                v = emit(broadcast_to_p, [v], {"shape": b[1].shape})
-            if v.aval.dtype != b[1].dtype:
-                v = emit(astype_p, [v], {"dtype": b[1].dtype})
-            variables[i] = v
-        elif kind is NEGATE:
-            variables[i] = emit(negative_p, [variables[a]], {})
-        elif type(kind) is not Primitive:
-            variables[i] = emit(
-                multiply_p if kind is SCALE else divide_p, [variables[a], atom(b)], {}
-            )
-        else:
-            variables[i] = emit(kind, [atom(v) for v in a], b)
-
-    def result(out: int | None, aval: ShapedArray) -> Atom:
-        if out is not None:
-            found: Var = variables[out]
-            return found
-        return atom(np.zeros(aval.shape, aval.dtype) if aval.shape else aval.dtype.type(0))
-
-    results = [result(out, aval) for out, aval in zip(outputs, out_avals, strict=True)]
-    inputs = [variables[i] for i in range(len(in_avals))]
-    return Program(
-        inputs, equations, results, constants, name=name, in_tree=in_tree, out_tree=out_tree
-    )

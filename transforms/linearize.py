@@ -19,6 +19,7 @@ from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import DtypeError, NonLinearError
 from ..core.ir import Program
 from ..core.source import boundary, describe_function
+from ..core.treedef import check_same_structure
 from .api import (
     argument_path,
     check_differentiable,
@@ -29,9 +30,11 @@ from .api import (
     split_aux,
     type_of_leaf,
 )
+from .backward import backward_pass
 from .jvp import match_leaf, primal_part
-from .linear import LinearTrace, LinearTracer, Tape, backward_pass, pushforward, to_program
+from .linear import LinearTrace, LinearTracer, Tape, pushforward
 from .recording import LinearizeTrace, LinearizeTracer
+from .tape_program import to_program
 
 __all__ = ["LinearFunction", "linear_transpose", "linearize", "record", "vjp"]
 
@@ -109,7 +112,7 @@ class LinearFunction:
 def _push(linear: LinearFunction, tangents: tuple[Any, ...]) -> Any:
     operation = f"the linear map of {linear.name}"
     leaves, treedef = tree.flatten(tangents)
-    tree.check_same_structure(linear.in_tree, treedef, operation, "the tangents", "the primals")
+    check_same_structure(linear.in_tree, treedef, operation, "the tangents", "the primals")
     paths = [path for path, _ in tree.leaves_with_path(tangents)]
     dots = [
         match_leaf(operation, f"the tangent {path}", t, aval, "its primal")
@@ -127,7 +130,7 @@ def cotangent_leaves(linear: LinearFunction, ct: Any) -> list[Array]:
     """The leaves of a cotangent, checked against the result's structure and types."""
     operation = f"the pullback of {linear.name}"
     leaves, treedef = tree.flatten(ct)
-    tree.check_same_structure(
+    check_same_structure(
         linear.out_tree, treedef, operation, "the cotangent", "the function's result"
     )
     paths = [path for path, _ in tree.leaves_with_path(ct)]

@@ -1,0 +1,94 @@
+"""What Python asks of a tracer: bool, float, int, an index, text, a copy.
+
+Wherever a concrete value exists, Python gets it; elsewhere an error says why there is none.
+`conversions.py` tells wanted conversions from those that C code makes unasked.
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+from types import FrameType
+from typing import Any, NoReturn
+
+import numpy as np
+
+from .aval import Array
+from .conversions import check_scalar, no_concrete_value, refuse_hidden_float
+from .errors import ArrayConversionError, ConcretizationError
+from .tracing import ClosedTrace, Tracer
+
+__all__ = ["ConcreteTracer"]
+
+
+class ConcreteTracer(Tracer):
+    """A tracer that answers Python with its concrete value."""
+
+    __slots__ = ()
+
+    def __copy__(self) -> Array:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Array:
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise ArrayConversionError(
+            "a traced value cannot be pickled, because its trace would be lost.",
+            got=repr(self),
+            fix="pickle plain values, outside the transformed function",
+        )
+
+    def __bool__(self) -> bool:
+        if self.aval.size != 1:
+            check_scalar(self, "the truth value (if, while, and, or, not)")
+        return bool(self._value("the truth value (if, while, and, or, not)"))
+
+    def __float__(self) -> float:
+        return float(self._number("float", sys._getframe(1)))
+
+    def __int__(self) -> int:
+        return int(self._number("int", sys._getframe(1)))
+
+    def __complex__(self) -> complex:
+        return complex(self._number("complex", sys._getframe(1)))
+
+    def __index__(self) -> int:
+        return operator.index(self._value("use as an index"))
+
+    def item(self, *args: Any) -> Any:
+        """The concrete value as a Python number."""
+        return np.asarray(self._value("item()")).item(*args)
+
+    def tolist(self) -> Any:
+        """The concrete value as nested lists."""
+        return np.asarray(self._value("tolist()")).tolist()
+
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return str(self)
+        return format(self._value("a format with a specification"), spec)
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def _number(self, kind: str, frame: FrameType) -> Any:
+        """The one concrete number, for `kind(x)` in the code that `frame` runs."""
+        if not isinstance(self._trace, ClosedTrace):
+            refuse_hidden_float(frame, kind)
+        value = self._value(f"{kind}()")
+        check_scalar(self, f"{kind}()")
+        return np.asarray(value).item()
+
+    def _value(self, what: str) -> Array:
+        """The concrete value, for Python's use; refused after the trace has ended."""
+        if isinstance(self._trace, ClosedTrace):
+            self._trace.refuse(self, f"{what} was asked of")
+        try:
+            return self.concrete()
+        except ConcretizationError:
+            no_concrete_value(self, what, self.why_not_concrete())
+
+    def why_not_concrete(self) -> str:
+        """Why there is no one concrete value, as the end of a sentence."""
+        return "it stands for any value of its type."
