@@ -122,7 +122,7 @@ class ArrayTracer(ConcreteTracer):
             if kind is not np.ndarray and not issubclass(kind, Tracer):
                 return NotImplemented
         if (kwargs and kwargs.get("out") is not None) or (
-            func in OUT_POSITIONS and args[OUT_POSITIONS[func] :][:1] not in ((), (None,))
+            func in OUT_POSITIONS and (args[OUT_POSITIONS[func] :] or (None,))[0] is not None
         ):
             refuse_out(name_of(func))
         return ours(*args, **kwargs)

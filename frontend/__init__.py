@@ -9,9 +9,9 @@
 function and return one; they compose.
 """
 
-from . import core, numpy, test_util
+from . import core, errors, numpy, test_util, tree
 from ._version import __version__
-from .core import Program, Tracer, errors, tree
+from .core import Program, Tracer
 from .core.errors import WengertError
 from .transforms import (
     grad,

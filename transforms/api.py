@@ -157,6 +157,10 @@ def select_arguments(
     kwargs: dict[str, Any],
 ) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     """A function of the arguments in `argnums` alone, and those arguments."""
+    if isinstance(argnums, str) or not isinstance(argnums, int | np.integer | Sequence):
+        raise DtypeError(
+            f"{operation}: argnums must be an int or a tuple of ints.", got=repr(argnums)
+        )
     numbers = (argnums,) if isinstance(argnums, int | np.integer) else tuple(argnums)
     if not all([isinstance(i, int | np.integer) for i in numbers]):
         raise DtypeError(

@@ -15,7 +15,7 @@ import numpy as np
 from ..core import tree
 from ..core.array_tracer import ArrayTracer
 from ..core.aval import Array, ShapedArray, aval_of
-from ..core.errors import ConcretizationError, ShapeError
+from ..core.errors import ConcretizationError, DtypeError, ShapeError
 from ..core.ir import Atom, Equation, Literal, Program, Var
 from ..core.source import Source, boundary, describe_function, user_source
 from ..core.tracing import Primitive, Trace, Tracer
@@ -115,17 +115,19 @@ def make_program(
     Example:
         >>> import numpy as np, wengert as wg
         >>> print(wg.make_program(wg.grad(lambda x: np.sum(x * x)))(np.ones(2)))
-        program (a: f64[2]) -> (f64[2]) {
-          b: f64[2] = mul a a
-          c: f64[]  = reduce_sum[axes=(0,)] b
-          d: f64[2] = broadcast_to[shape=(2,)] 1.0
-          e: f64[2] = mul d a
-          f: f64[2] = mul d a
+        program [b: f64[2]] (a: f64[2]) -> (f64[2]) {
+          c: f64[2] = mul a a
+          d: f64[]  = reduce_sum[axes=(0,)] c
+          e: f64[2] = mul b a
+          f: f64[2] = mul b a
           g: f64[2] = add e f
           return g
         }
     """
-    static = {static_argnums} if isinstance(static_argnums, int) else set(static_argnums)
+    numbers = (static_argnums,) if isinstance(static_argnums, int) else static_argnums
+    if not isinstance(numbers, Sequence | set) or not all([isinstance(i, int) for i in numbers]):
+        raise DtypeError("make_program: static_argnums must be ints.", got=repr(static_argnums))
+    static = set(numbers)
 
     @boundary
     @wraps(fun, updated=())
