@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .aval import SCALAR_AVALS, Array, Shape, ShapedArray, aval_of
-from .tracing import Every, LinearArgs, Primitive, Rule, Slope
+from .tracing import Every, LinearArgs, Primitive, Rule, Slope, Together
 
 __all__ = [
     "bilinear",
@@ -266,7 +266,7 @@ def bilinear(
 def variadic(
     name: str,
     impl: Rule,
-    transposes: Sequence[Rule | None] | Every,
+    transposes: Sequence[Rule | None] | Every | Together,
     *,
     linear: str,
     linear_args: LinearArgs,

@@ -46,7 +46,7 @@ class Primitive:
     - `slopes[i](y, *args)` is the partial derivative of an elementwise operation, whose jvp is
       `x_dot * slope`; it may also be the number 1.0 or -1.0.
     - `transposes[i](ct, *args, **params)` is the transpose of a map that is linear in operand i;
-      that operand is known by its `.shape` and `.dtype` only.
+      that operand is known by its `.shape` and `.dtype` only. See `Together` for many operands.
     - `batch(size, batched, *args, **params)` computes the result for operands of which those with
       `batched[i]` have a leading batch axis of that size; the result has one too.
     - `accumulate(acc, ct, *args, **params)` is the transpose by operand 0 of an indexing operation,
@@ -83,7 +83,7 @@ class Primitive:
         shape: Rule | None = None,
         jvps: Sequence[Rule | None] | Every | None = None,
         slopes: Sequence[Slope] = (),
-        transposes: Sequence[Rule | None] | Every | None = None,
+        transposes: Sequence[Rule | None] | Every | Together | None = None,
         batch: Rule | None = None,
         accumulate: Rule | None = None,
         linear: str | None = None,
@@ -169,6 +169,22 @@ class Every:
 
     def __contains__(self, i: object) -> bool:
         return True
+
+
+class Together:
+    """One rule that transposes all operands of a primitive at once, so that n of them cost O(n).
+
+    `rule(ct, wanted, *args, **params)` returns a sequence with a cotangent for each operand k with
+    `wanted[k]`; the other items do not matter.
+    """
+
+    __slots__ = ("rule",)
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+
+    def __getitem__(self, i: int) -> Any:
+        raise TypeError("the operands of this primitive are transposed together")
 
 
 class Tracer:

@@ -16,7 +16,7 @@ import numpy as np
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.primitives.indexing import scatter_sum_p
 from ..core.rules import unbroadcast
-from ..core.tracing import Primitive, Tracer
+from ..core.tracing import Primitive, Together, Tracer
 from .linear import ADD, CAST, COMBINE, DIVIDE, NEGATE, PART, SCALE, LinearTracer, Tape
 
 __all__ = ["backward_pass"]
@@ -187,6 +187,13 @@ def _transpose_equation(
     if primitive.multiple_results:
         out = primitive.shape(*[aval_of(v) for v in args], **params)  # type: ignore[misc]
         ct = tuple([ct[k] if k in ct else np.zeros(v.shape, v.dtype) for k, v in enumerate(out)])
+    if type(primitive.transposes) is Together:
+        wanted = [type(x) is LinearTracer for x in args]
+        parts = primitive.transposes.rule(ct, wanted, *args, **params)
+        for x, part in zip(args, parts, strict=False):
+            if type(x) is LinearTracer:
+                table.add(x.index, part)
+        return
     for k, x in enumerate(args):
         if type(x) is not LinearTracer:
             continue

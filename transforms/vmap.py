@@ -241,6 +241,8 @@ def _batch_size(
     axes: Sequence[int | None],
     axis_size: int | None,
 ) -> int:
+    if axis_size is not None and not (isinstance(axis_size, int | np.integer) and axis_size >= 0):
+        raise BatchError(f"{operation}: axis_size must be a non-negative int.", got=repr(axis_size))
     sizes = [
         None if axis is None else aval_of(x).shape[axis]
         for x, axis in zip(leaves, axes, strict=True)

@@ -20,7 +20,7 @@ from ..aval import Array, Shape, ShapedArray, aval_of
 from ..dispatch import asarray, implements, is_traced
 from ..errors import ConcretizationError
 from ..rules import align_batch, linear, ndim_of, variadic
-from ..tracing import Every, Primitive, Tracer
+from ..tracing import Primitive, Together, Tracer
 
 Template = tuple[Any, ...]
 
@@ -158,14 +158,13 @@ def _scatter_sum(*args: Array, places: Places, shape: Shape, dtype: np.dtype[Any
     return out
 
 
-def _scatter_transpose(i: int) -> Any:
-    def transpose(
-        ct: Array, *args: Any, places: Places, shape: Shape, dtype: np.dtype[Any]
-    ) -> Array:
-        _, arrays, index = _pieces(args, places)[i]
-        return getitem_p.bind(ct, *arrays, index=index)
-
-    return transpose
+def _scatter_transpose(
+    ct: Array, wanted: Sequence[bool], *args: Any, places: Places, shape: Shape, dtype: Any
+) -> list[Array | None]:
+    return [
+        getitem_p.bind(ct, *arrays, index=index) if needed else None
+        for needed, (_, arrays, index) in zip(wanted, _pieces(args, places), strict=False)
+    ]
 
 
 def _scatter_batch(
@@ -207,7 +206,7 @@ def _scatter_batch(
 scatter_sum_p: Primitive = variadic(
     "scatter_sum",
     _scatter_sum,
-    Every(_scatter_transpose),
+    Together(_scatter_transpose),
     linear="jointly",
     linear_args=lambda params: range(len(params["places"])),
     shape=lambda *avals, places, shape, dtype: ShapedArray(shape, dtype),

@@ -13,7 +13,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from ..aval import Array, ShapedArray, aval_of
 from ..dispatch import asarray, implements, is_traced, sets_arrays_of_tracers
 from ..rules import variadic
-from ..tracing import Every, Primitive, Tracer
+from ..tracing import Every, Primitive, Together, Tracer
 from .elementwise import astype
 
 
@@ -35,19 +35,17 @@ def _concatenate_shape(*avals: ShapedArray, axis: int) -> ShapedArray:
     return ShapedArray(tuple(shape), _result_dtype(avals))
 
 
-def _concatenate_transpose(i: int) -> Any:
-    def transpose(ct: Array, *args: Any, axis: int) -> Array:
-        start = sum(
-            [
-                np.shape(a)[axis] if not isinstance(a, Tracer) else a.aval.shape[axis]
-                for a in args[:i]
-            ]
-        )
-        return _same_dtype(
-            ct[(*[slice(None)] * axis, slice(start, start + args[i].shape[axis]))], args[i]
-        )
-
-    return transpose
+def _concatenate_transpose(
+    ct: Array, wanted: Sequence[bool], *args: Any, axis: int
+) -> list[Array | None]:
+    lead = (slice(None),) * axis
+    parts: list[Array | None] = []
+    start = 0
+    for x, needed in zip(args, wanted, strict=True):
+        stop = start + aval_of(x).shape[axis]
+        parts.append(_same_dtype(ct[(*lead, slice(start, stop))], x) if needed else None)
+        start = stop
+    return parts
 
 
 def _same_dtype(ct: Array, x: Any) -> Array:
@@ -59,7 +57,7 @@ def _same_dtype(ct: Array, x: Any) -> Array:
 concatenate_p: Primitive = variadic(
     "concatenate",
     lambda *xs, axis: np.concatenate(xs, axis=axis),
-    Every(_concatenate_transpose),
+    Together(_concatenate_transpose),
     linear="jointly",
     linear_args=Every(lambda i: True),
     shape=_concatenate_shape,
@@ -75,17 +73,20 @@ def _stack_shape(*avals: ShapedArray, axis: int) -> ShapedArray:
     return ShapedArray(tuple(shape), _result_dtype(avals))
 
 
-def _stack_transpose(i: int) -> Any:
-    def transpose(ct: Array, *args: Any, axis: int) -> Array:
-        return _same_dtype(ct[(*[slice(None)] * axis, i)], args[i])
-
-    return transpose
+def _stack_transpose(
+    ct: Array, wanted: Sequence[bool], *args: Any, axis: int
+) -> list[Array | None]:
+    lead = (slice(None),) * axis
+    return [
+        _same_dtype(ct[(*lead, i)], x) if needed else None
+        for i, (x, needed) in enumerate(zip(args, wanted, strict=True))
+    ]
 
 
 stack_p: Primitive = variadic(
     "stack",
     lambda *xs, axis: np.stack(xs, axis=axis),
-    Every(_stack_transpose),
+    Together(_stack_transpose),
     linear="jointly",
     linear_args=Every(lambda i: True),
     shape=_stack_shape,
