@@ -69,6 +69,15 @@ def is_library_frame(frame: FrameType) -> bool:
     return type(name) is str and (name in _LIBRARY or name.startswith(_INSIDE))
 
 
+def is_library_code(code: CodeType) -> bool:
+    """True for code of wengert's or NumPy's own files: what called an operation was no user's line."""
+    return any(
+        code.co_filename == getattr(module, "__file__", None)
+        for name, module in list(sys.modules.items())
+        if name in _LIBRARY or name.startswith(_INSIDE)
+    )
+
+
 def user_frame(depth: int = 1, reach: int = 1000) -> FrameType | None:
     """The innermost frame, `depth` or more above the caller, that is not the library's.
 

@@ -175,8 +175,8 @@ def _flatten_into(tree: Any, out: list[Any], is_leaf: Callable[[Any], bool] | No
             found.append(LEAF)
         else:
             found.append(_flatten_into(c, out, is_leaf))
-    order = tuple(tree) if kind is dict else ()
-    return TreeDef(kind, meta, tuple(found), order)
+    order = tuple(tree) if kind is dict else None
+    return TreeDef(kind, meta, tuple(found), None if order == meta else order)
 
 
 def unflatten(treedef: TreeDef, leaves: Iterable[Any]) -> Any:
@@ -197,7 +197,8 @@ def unflatten(treedef: TreeDef, leaves: Iterable[Any]) -> Any:
         >>> wg.tree.unflatten(wg.tree.structure((0, {"a": 0})), [1, 2])
         (1, {'a': 2})
     """
-    leaves = list(leaves)
+    if type(leaves) is not list:
+        leaves = list(leaves)
     if len(leaves) != treedef.size:
         raise TreeError(
             "tree.unflatten: the number of leaves does not fit the structure.",
@@ -211,8 +212,8 @@ def _build(treedef: TreeDef, leaves: Any) -> Any:
     if treedef.kind is None:
         return next(leaves)
     built = [next(leaves) if c.kind is None else _build(c, leaves) for c in treedef.children]
-    tree = node_of(treedef.kind).join(treedef.meta, built)
-    if treedef.order and treedef.order != treedef.meta:
+    tree = (NODES.get(treedef.kind) or node_of(treedef.kind)).join(treedef.meta, built)
+    if treedef.order is not None:
         return {k: tree[k] for k in treedef.order}
     return tree
 

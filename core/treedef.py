@@ -44,14 +44,16 @@ class TreeDef:
         kind: type | None,
         meta: Hashable,
         children: tuple[TreeDef, ...],
-        order: tuple[Any, ...] = (),
+        order: tuple[Any, ...] | None = None,
     ) -> None:
         self.kind = kind
         self.meta = meta
         self.children = children
         self.order = order
-        self.size: int
-        self.size = 1 if kind is None else sum([c.size for c in children])
+        size = 1 if kind is None else 0
+        for c in children:
+            size += c.size
+        self.size: int = size
 
     def __eq__(self, other: object) -> bool:
         if self is other:

@@ -439,6 +439,37 @@ UFUNCS = (
     ],
 )
 
+# Options of ufuncs, and Python numbers for which Python's operators do not do as NumPy does.
+
+OPTIONS = (
+    Spec(
+        "dtype=",
+        lambda m, x, y, *, dtype: m.add(m.sin(x, dtype=dtype), y, dtype=dtype),
+        (
+            S("f8", (real(2, dtype="f4"), real(2, dtype="f4")), {"dtype": "f8"}),
+            S("c16", (real(2), real(2)), {"dtype": np.complex128}),
+            S("same", (real(2), real(2)), {"dtype": np.float64}),
+        ),
+    ),
+    *[
+        Spec(
+            f"{name}-of-{a:g}-and-{b:.2g}",
+            function(name),
+            (S("plain", (const(a), const(b)), derivative=False, warns=True),),
+        )
+        for name, a, b in [
+            ("divide", 1.0, 0.0),
+            ("divide", -1.0, 0.0),
+            ("power", -8.0, 1 / 3),
+            ("power", 0.0, -1.0),
+            ("power", 10.0, 400.0),
+            ("remainder", 1.0, 0.0),
+            ("floor_divide", 1.0, 0.0),
+            ("divmod", 1.0, 0.0),
+        ]
+    ],
+)
+
 # Methods of ufuncs: reduce, accumulate, outer.
 
 _AXES = (
@@ -868,6 +899,7 @@ _REDUCED = (
     S("keepdims", (real(2, 3),), {"axis": 1, "keepdims": True}),
     S("keepdims-none", (real(2, 3),), {"keepdims": True}),
     S("scalar", (real(),)),
+    S("python", (python(),)),
     S("size1", (real(1, 1),), {"axis": 0}),
 )
 _WHERE2 = np.array([[True, False, True], [True, True, True]])
@@ -925,7 +957,7 @@ REDUCTIONS = (
     *[
         row(
             name,
-            *_without(_REDUCED, "scalar", "no-axes", "size1"),
+            *_without(_REDUCED, "scalar", "python", "no-axes", "size1"),
             *_DTYPES,
             *_COMPLEX,
             S("ddof", (real(2, 3),), {"axis": 1, "ddof": 1}),
@@ -934,6 +966,7 @@ REDUCTIONS = (
             S("ddof-large", (real(2),), {"ddof": 2}, warns=True, derivative=False),
             S("size1", (real(1),), derivative=False),
             S("scalar", (real(),), derivative=False),
+            S("python", (python(),), derivative=False),
             S("where", (real(2, 3),), {"axis": 1, "where": _WHERE2}),
             S("where-ddof-f4", (real(2, 3, dtype="f4"),), {"where": _MASK, "ddof": 1}),
             S("where-kept-c16", (cplx(2, 3),), {"where": _MASK, "axis": 1, "keepdims": True}),
@@ -1085,6 +1118,7 @@ SHAPES = (
         S("F", (real(2, 3),), {"order": "F"}),
         S("scalar", (real(),)),
         S("K", (real(2, 3),), {"order": "K"}),
+        S("python", (python(),)),
     ),
     row(
         "transpose",
@@ -1093,6 +1127,7 @@ SHAPES = (
         S("negative", (real(2, 3, 1),), {"axes": (-1, 0, 1)}),
         S("vector", (real(3),)),
         S("scalar", (real(),)),
+        S("python", (python(),)),
         S("f4", (real(2, 3, dtype="f4"),)),
         covers=(np.transpose, getattr(np, "permute_dims", np.transpose)),
     ),
@@ -1122,6 +1157,7 @@ SHAPES = (
         S("last", (real(2, 3),), {"axis": -1}),
         S("tuple", (real(2, 3),), {"axis": (0, 3)}),
         S("scalar", (real(),), {"axis": 0}),
+        S("python", (python(),), {"axis": 0}),
     ),
     row(
         "squeeze",
@@ -1200,6 +1236,7 @@ SHAPES = (
         S("more-axes", (real(2),), {"reps": (2, 1, 2)}),
         S("fewer", (real(2, 2),), {"reps": (2,)}),
         S("scalar", (real(),), {"reps": 3}),
+        S("python", (python(),), {"reps": 3}),
         S("zero", (real(2),), {"reps": 0}),
     ),
     row(
@@ -1210,6 +1247,7 @@ SHAPES = (
         S("each-axis", (real(2, 3),), {"repeats": np.array([2, 1]), "axis": 0}),
         S("zero", (real(2),), {"repeats": 0}),
         S("scalar", (real(),), {"repeats": 2}),
+        S("python", (python(),), {"repeats": 2}),
     ),
     row(
         "pad",
@@ -1264,6 +1302,7 @@ JOINING = (
         S("f4-f8", (real(2, dtype="f4"), real(2))),
         S("f4-int", (real(2, dtype="f4"), ints(2))),
         S("python", (real(), python())),
+        S("f4-python", (real(dtype="f4"), python())),
         S("dtype", (real(2), real(2)), {"dtype": "f4", "casting": "same_kind"}),
     ),
     Spec("stack-array", lambda m, x: m.stack(x, axis=1), (S("plain", (real(2, 2, 3),)),)),
@@ -1282,6 +1321,7 @@ JOINING = (
         S("axis", (real(2, 2), real(1, 2)), {"axis": 0}),
         S("scalar", (real(2), real())),
         S("f4", (real(2, dtype="f4"), real(2, dtype="f4"))),
+        S("f4-python", (real(2, dtype="f4"), python())),
     ),
     Spec(
         "block",
@@ -1572,6 +1612,7 @@ CONTRACTIONS = (
         S("scalar", (real(), real(3))),
         S("f4-f8", (real(3, dtype="f4"), real(2, 3))),
         S("c16", (cplx(3), cplx(3))),
+        S("f4-python", (real(3, dtype="f4"), python())),
     ),
     *[
         row(
@@ -1616,6 +1657,7 @@ CONTRACTIONS = (
         S("3d", (real(2, 1, 2), real(2, 2))),
         S("scalar", (real(), real(2))),
         S("f4-f8", (real(2, dtype="f4"), real(2))),
+        S("f4-python", (real(2, dtype="f4"), python())),
         S("c16", (cplx(2), cplx(2))),
     ),
     Spec(
@@ -1721,6 +1763,7 @@ LINALG = (
         S("c8-inf", (cplx(3, dtype="c8"),), {"ord": np.inf}),
         S("ints", (ints(3, lo=1),)),
         S("scalar", (real(),)),
+        S("python", (python(),)),
         S("empty", (real(0),)),
         ulps=32,
         tolerance=10,
@@ -1853,7 +1896,13 @@ CREATION = (
         order=0,
         traceable=False,
     ),
-    row("copy", S("plain", (real(2, 3),)), S("scalar", (real(),)), S("f4", (real(2, dtype="f4"),))),
+    row(
+        "copy",
+        S("plain", (real(2, 3),)),
+        S("scalar", (real(),)),
+        S("python", (python(),)),
+        S("f4", (real(2, dtype="f4"),)),
+    ),
     row("iscomplexobj", S("real", (real(2),)), S("c16", (cplx(2),)), order=0, traceable=False),
     row("isrealobj", S("real", (real(2),)), S("c16", (cplx(2),)), order=0, traceable=False),
     Spec(
@@ -1877,6 +1926,7 @@ CREATION = (
 
 SPECS: tuple[Spec, ...] = (
     *UFUNCS,
+    *OPTIONS,
     *UFUNC_METHODS,
     *OPERATORS,
     *CHOICE,

@@ -121,6 +121,49 @@ def test_every_primitive_has_its_rules(primitive: Primitive) -> None:
         assert primitive.jvps is not None
 
 
+# Lists with traced values in them, which `wengert.numpy` takes and NumPy cannot.
+
+LISTS: dict[str, Any] = {
+    "sum": lambda m, x: m.sum([x, 2 * x]),
+    "mean": lambda m, x: m.mean([[x, 2 * x], [x, x]], axis=0),
+    "max": lambda m, x: m.max([x, 2 * x]),
+    "prod": lambda m, x: m.prod([x, x]),
+    "cumsum": lambda m, x: m.cumsum([x, 2 * x]),
+    "std": lambda m, x: m.std([x, 2 * x]),
+    "where": lambda m, x: m.where([True, False], [x, x], 0.0),
+    "reshape": lambda m, x: m.reshape([x, 2 * x], (2, 1)),
+    "transpose": lambda m, x: m.transpose([[x, 2 * x]]),
+    "flip": lambda m, x: m.flip([x, 2 * x]),
+    "sort": lambda m, x: m.sort([3 * x, 2 * x]),
+    "concatenate": lambda m, x: m.concatenate([[x], [x, 2.0]]),
+    "dot": lambda m, x: m.dot([x, 2 * x], [1.0, 2.0]),
+    "einsum": lambda m, x: m.einsum("i,i", [x, 2 * x], [1.0, 2.0]),
+    "outer": lambda m, x: m.outer([x, 2 * x], [1.0, 2.0]),
+    "diag": lambda m, x: m.diag([x, 2 * x]),
+    "pad": lambda m, x: m.pad([x, 2 * x], 1),
+    "solve": lambda m, x: m.linalg.solve([[x, 0.0], [0.0, 1.0]], [1.0, x]),
+    "det": lambda m, x: m.linalg.det([[x, 0.5], [0.5, 1.0]]),
+    "norm": lambda m, x: m.linalg.norm([x, x]),
+    "array": lambda m, x: m.array([[x, 1], [2.0, x]]),
+    "array-ndmin": lambda m, x: m.array([x], ndmin=2),
+    "asarray": lambda m, x: m.asarray([x, 1]),
+}
+
+
+@pytest.mark.parametrize(
+    "x", [1.5, np.float64(1.5), np.float32(1.5)], ids=lambda x: type(x).__name__
+)
+@pytest.mark.parametrize("name", LISTS)
+def test_lists_of_traced_values(name: str, x: Any) -> None:
+    f = LISTS[name]
+    want = f(np, x)
+    y, y_dot = wg.jvp(lambda x: f(MODULES["wnp"], x), (x,), (type(x)(1),))
+    checks.same(y, want, name, 8)
+    step = (f(np, np.float64(x) + 1e-6) - f(np, np.float64(x) - 1e-6)) / 2e-6
+    np.testing.assert_allclose(y_dot, step, rtol=1e-6, atol=1e-6)
+    assert np.asarray(y_dot).dtype == np.asarray(want).dtype
+
+
 # Derivatives at corners and singular points, where differences say nothing.
 
 CORNERS: dict[str, tuple[Any, tuple[Any, ...], tuple[Any, ...]]] = {

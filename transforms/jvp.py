@@ -24,7 +24,7 @@ from ..core.aval import Array, Shape, ShapedArray, aval_of
 from ..core.errors import DtypeError, ShapeError, TreeError
 from ..core.primitives.elementwise import astype
 from ..core.rules import fit
-from ..core.source import NEAR, Source, boundary, describe_function, user_frame
+from ..core.source import NEAR, Source, boundary, describe_function, is_library_code, user_frame
 from ..core.tracing import Primitive, Trace, Tracer
 from ..core.treedef import check_same_structure
 from .api import (
@@ -84,7 +84,9 @@ class JVPTracer(ArrayTracer):
         return self.primal.why_not_concrete()  # type: ignore[no-any-return]  # a tracer, or it were concrete
 
     def where_made(self) -> Source | None:
-        return None if self.code is None else Source(self.code, self.offset)
+        if self.code is None or is_library_code(self.code):
+            return None
+        return Source(self.code, self.offset)
 
     def __repr__(self) -> str:
         return f"<traced {self.primal!r} in {self._trace!r}>"

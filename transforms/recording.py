@@ -20,6 +20,7 @@ import numpy as np
 
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import NonLinearError
+from ..core.primitives.contractions import matmul_p
 from ..core.source import NEAR, user_frame
 from ..core.tracing import Primitive, Trace
 from .jvp import JVPTrace, JVPTracer, zeros_of
@@ -51,9 +52,8 @@ class LinearizeTracer(JVPTracer):
 
     @property
     def tangent(self) -> LinearTracer:
-        x = self.primal
-        aval = ShapedArray(x.shape, x.dtype) if type(x) is _ndarray else aval_of(x)
-        return LinearTracer(self._trace.linear, self.index, aval)  # type: ignore[attr-defined]
+        linear: LinearTrace = self._trace.linear  # type: ignore[attr-defined]  # a LinearizeTrace
+        return LinearTracer(linear, self.index, type_of(self.primal))
 
 
 class LinearizeTrace(JVPTrace):
@@ -95,6 +95,8 @@ class LinearizeTrace(JVPTrace):
     def process2(self, primitive: Primitive, a: Array, b: Array) -> Array:
         slope = primitive.slope0
         if slope is None and primitive.slope1 is None:
+            if primitive is matmul_p:
+                return self.process_matmul(a, b)
             return self.process(primitive, (a, b), _NO_PARAMS)
         if type(a) is LinearizeTracer and a._trace is self:
             i = a.index
@@ -157,6 +159,24 @@ class LinearizeTrace(JVPTrace):
             entry = (ADD, i, j)
         tape.append(entry)
         frame = _getframe(3)
+        return LinearizeTracer(self, y, len(tape) - 1, frame.f_code, frame.f_lasti)
+
+    def process_matmul(self, a: Array, b: Array) -> Array:
+        """The one operation besides the elementwise ones that is worth a way of its own."""
+        i = j = -1
+        tape, linear = self.tape, self.linear
+        if type(a) is LinearizeTracer and a._trace is self:
+            i, a = a.index, a.primal
+        if type(b) is LinearizeTracer and b._trace is self:
+            j, b = b.index, b.primal
+        y = matmul_p.impl(a, b)
+        if i >= 0:
+            tape.append((matmul_p, (LinearTracer(linear, i, type_of(a)), b), _NO_PARAMS))
+        if j >= 0:
+            tape.append((matmul_p, (a, LinearTracer(linear, j, type_of(b))), _NO_PARAMS))
+            if i >= 0:
+                tape.append((ADD, len(tape) - 2, len(tape) - 1))
+        frame = _getframe(4)
         return LinearizeTracer(self, y, len(tape) - 1, frame.f_code, frame.f_lasti)
 
     def cast(self, i: int, x: Array, y: Array) -> int:
@@ -246,6 +266,11 @@ class LinearizeTrace(JVPTrace):
                 needed="a jvp rule that is linear in x_dot",
             )
         return LinearizeTracer(self, y, y_dot.index, code, offset)
+
+
+def type_of(x: Array) -> ShapedArray:
+    """`aval_of`, with the commonest case first."""
+    return ShapedArray(x.shape, x.dtype) if type(x) is _ndarray else aval_of(x)
 
 
 def same_type(x: Array, y: Array) -> bool:

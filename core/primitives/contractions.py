@@ -17,8 +17,8 @@ from numpy.lib.array_utils import normalize_axis_index
 from ..aval import Array, ShapedArray, aval_of
 from ..dispatch import asarray, implements, implements_ufunc
 from ..rules import bilinear, unbroadcast, variadic
-from ..tracing import Every, Tracer, newest_trace
-from .elementwise import astype
+from ..tracing import Every, Tracer
+from .elementwise import as_array, astype
 
 # matmul. An operand with one axis is a row on the left and a column on the right, as in NumPy.
 
@@ -98,8 +98,11 @@ def matmul(x1: Array, x2: Array, /) -> Array:
             f"{'second last' if len(b_shape) > 1 else 'only'} axis of the right one; got "
             f"{aval_of(a)!r} @ {aval_of(b)!r}"
         )
-    trace = newest_trace((a, b))
-    assert trace is not None
+    if not isinstance(b, Tracer):
+        return a._trace.process2(matmul_p, a, b)
+    trace = b._trace
+    if isinstance(a, Tracer) and a._trace.number > trace.number:
+        trace = a._trace
     return trace.process2(matmul_p, a, b)
 
 
@@ -119,17 +122,10 @@ for _name, _function in {
         implements_ufunc(getattr(np, _name), _function)
 
 
-def _operand(x: Any, operation: str) -> Array:
-    """An operand as an array: unlike a ufunc's, a Python number has a dtype of its own."""
-    x = asarray(x, operation)
-    aval = aval_of(x)
-    return astype(x, aval.dtype) if aval.weak_type else x
-
-
 @implements(np.dot)
 def dot(a: Array, b: Array, out: None = None) -> Array:
     """`np.dot` on traced values."""
-    a, b = _operand(a, "np.dot"), _operand(b, "np.dot")
+    a, b = as_array(a, "np.dot"), as_array(b, "np.dot")
     a_ndim, b_ndim = aval_of(a).ndim, aval_of(b).ndim
     if not a_ndim or not b_ndim:
         return a * b
@@ -141,7 +137,7 @@ def dot(a: Array, b: Array, out: None = None) -> Array:
 @implements(np.inner)
 def inner(a: Array, b: Array, /) -> Array:
     """`np.inner` on traced values."""
-    a, b = _operand(a, "np.inner"), _operand(b, "np.inner")
+    a, b = as_array(a, "np.inner"), as_array(b, "np.inner")
     if not aval_of(a).ndim or not aval_of(b).ndim:
         return a * b
     return np.tensordot(a, b, axes=((-1,), (-1,)))
@@ -150,7 +146,7 @@ def inner(a: Array, b: Array, /) -> Array:
 @implements(np.outer)
 def outer(a: Array, b: Array, out: None = None) -> Array:
     """`np.outer` on traced values."""
-    return np.ravel(_operand(a, "np.outer"))[:, None] * np.ravel(_operand(b, "np.outer"))
+    return np.ravel(as_array(a, "np.outer"))[:, None] * np.ravel(as_array(b, "np.outer"))
 
 
 @implements(np.linalg.outer)
@@ -162,14 +158,14 @@ def linalg_outer(x1: Array, x2: Array, /) -> Array:
 @implements(np.vdot)
 def vdot(a: Array, b: Array, /) -> Array:
     """`np.vdot` on traced values."""
-    a, b = np.ravel(_operand(a, "np.vdot")), np.ravel(_operand(b, "np.vdot"))
+    a, b = np.ravel(as_array(a, "np.vdot")), np.ravel(as_array(b, "np.vdot"))
     return matmul(np.conjugate(a), b)
 
 
 @implements(np.tensordot)
 def tensordot(a: Array, b: Array, axes: Any = 2) -> Array:
     """`np.tensordot` on traced values."""
-    a, b = _operand(a, "np.tensordot"), _operand(b, "np.tensordot")
+    a, b = as_array(a, "np.tensordot"), as_array(b, "np.tensordot")
     left, right = aval_of(a), aval_of(b)
     if isinstance(axes, int | np.integer):
         axes = (tuple(range(left.ndim - axes, left.ndim)), tuple(range(axes)))
@@ -206,7 +202,7 @@ def _product(shape: Sequence[int]) -> int:
 @implements(np.kron)
 def kron(a: Array, b: Array) -> Array:
     """`np.kron` on traced values."""
-    a, b = _operand(a, "np.kron"), _operand(b, "np.kron")
+    a, b = as_array(a, "np.kron"), as_array(b, "np.kron")
     a_shape, b_shape = aval_of(a).shape, aval_of(b).shape
     ndim = max(len(a_shape), len(b_shape))
     a_shape, b_shape = [(1,) * (ndim - len(s)) + s for s in (a_shape, b_shape)]
@@ -281,7 +277,7 @@ def einsum(*operands: Any, out: None = None, optimize: Any = False, **kwargs: An
     """`np.einsum` on traced values, with subscripts or lists of axis numbers."""
     dtype = kwargs.pop("dtype", None)
     spec, arrays = _parse_einsum(operands)
-    xs = [_operand(x, "np.einsum") for x in arrays]
+    xs = [as_array(x, "np.einsum") for x in arrays]
     if dtype is not None:
         xs = [astype(x, dtype) for x in xs]
     inputs, output = _expand_subscripts(spec, [aval_of(x).ndim for x in xs])

@@ -11,7 +11,7 @@ import numpy as np
 from ..aval import Array, Shape, aval_of
 from ..dispatch import asarray, implements
 from ..tracing import Tracer
-from .elementwise import astype
+from .elementwise import as_array, astype
 
 
 def _of_type(a: Any, operation: str, dtype: Any, shape: Any) -> tuple[Any, Any]:
@@ -107,7 +107,7 @@ def size(a: Array, axis: Any = None) -> int:
 @implements(np.copy)
 def copy(a: Array, order: Any = "K", subok: bool = False) -> Array:
     """`np.copy` of a traced value: traced values never change, so it is the value itself."""
-    return asarray(a, "np.copy")
+    return as_array(a, "np.copy")
 
 
 @implements(np.iscomplexobj)

@@ -61,6 +61,25 @@ def _one_minus(x: Array) -> Array:
 
 
 # Arithmetic. The Python operators compute, because they are much faster than ufuncs on scalars.
+# Where Python's numbers raise, or leave the real line, NumPy's result counts.
+
+
+def _divide(a: Array, b: Array) -> Array:
+    try:
+        return a / b
+    except ZeroDivisionError:
+        return np.divide(a, b)
+
+
+def _power(x: Array, p: Array) -> Array:
+    try:
+        y = x**p
+    except ArithmeticError:
+        return np.power(x, p)
+    if type(y) is complex and type(x) is not complex and type(p) is not complex:
+        return np.power(x, p)
+    return y
+
 
 add_p = _ufunc(
     np.add,
@@ -95,7 +114,7 @@ divide_p = _ufunc(
     ),
     lambda y, a, b: -y / b,
     name="div",
-    impl=operator.truediv,
+    impl=_divide,
     transposes=(lambda ct, a, b: ct / b, None),
     linear="separately",
 )
@@ -133,7 +152,7 @@ def _power_by_exponent(y: Array, x: Array, p: Array) -> Array:
     return y * np.log(_nonzero(astype(x, aval_of(y).dtype)))
 
 
-power_p = _ufunc(np.power, _power_by_base, _power_by_exponent, name="pow", impl=operator.pow)
+power_p = _ufunc(np.power, _power_by_base, _power_by_exponent, name="pow", impl=_power)
 
 
 def _float_power(x: Array, p: Array) -> Array:
@@ -438,6 +457,15 @@ def astype(x: Array, dtype: Any) -> Array:
         if x.dtype == dtype:
             return x
     return astype_p.bind(x, dtype=dtype)
+
+
+def as_array(x: Any, operation: str) -> Array:
+    """An operand of what is no ufunc: there a Python number has a dtype of its own, as NumPy's."""
+    x = asarray(x, operation)
+    if type(x) is np.ndarray or (isinstance(x, Tracer) and x.shape):
+        return x
+    aval = aval_of(x)
+    return astype(x, aval.dtype) if aval.weak_type else x
 
 
 if hasattr(np, "astype"):

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..aval import Array, Shape, ShapedArray, aval_of
-from ..dispatch import asarray, implements, is_traced
+from ..dispatch import implements, is_traced
 from ..errors import ConcretizationError
 from ..rules import align_batch, linear, ndim_of, variadic
 from ..tracing import Primitive, Together, Tracer
+from .elementwise import as_array
 
 Template = tuple[Any, ...]
 
@@ -312,7 +313,7 @@ def _index_arrays(x: Array, item: Any) -> list[Array]:
     """
     if not isinstance(item, Tracer):
         if isinstance(item, list | tuple) and is_traced(item):
-            item = asarray(item, "indexing")
+            item = as_array(item, "indexing")
         else:
             item = np.asarray(item)
             if item.size == 0 and item.dtype.kind == "f":
@@ -344,8 +345,8 @@ def take(
     a: Array, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise"
 ) -> Array:
     """`np.take` on traced values."""
-    a = asarray(a, "np.take")
-    indices = asarray(indices, "np.take")
+    a = as_array(a, "np.take")
+    indices = as_array(indices, "np.take")
     if axis is None:
         a, axis = np.ravel(a), 0
     axis = normalize_axis_index(axis, a.ndim)
@@ -359,7 +360,7 @@ def take(
 @implements(np.take_along_axis)
 def take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array:
     """`np.take_along_axis` on traced values."""
-    arr = asarray(arr, "np.take_along_axis")
+    arr = as_array(arr, "np.take_along_axis")
     if axis is None:
         arr, axis = np.ravel(arr), 0
     axis = normalize_axis_index(axis, arr.ndim)
@@ -375,7 +376,7 @@ def take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array:
 @implements(np.nonzero)
 def nonzero(a: Array) -> Any:
     """`np.nonzero` on traced values: plain index arrays, where the values are concrete."""
-    mask = asarray(a, "np.nonzero") != 0
+    mask = as_array(a, "np.nonzero") != 0
     if isinstance(mask, Tracer):
         raise ConcretizationError(
             "np.nonzero, and np.where with one argument, need concrete values: they decide the "
@@ -407,7 +408,7 @@ def _diagonal_indices(n: int, m: int, offset: int) -> tuple[Array, Array]:
 @implements(np.diagonal)
 def diagonal(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     """`np.diagonal` on traced values."""
-    a = np.moveaxis(asarray(a, "np.diagonal"), (axis1, axis2), (-2, -1))
+    a = np.moveaxis(as_array(a, "np.diagonal"), (axis1, axis2), (-2, -1))
     i, j = _diagonal_indices(a.shape[-2], a.shape[-1], offset)
     return getitem(a, (Ellipsis, i, j))
 
@@ -423,7 +424,7 @@ def trace(
 @implements(np.diag)
 def diag(v: Array, k: int = 0) -> Array:
     """`np.diag` on traced values."""
-    v = asarray(v, "np.diag")
+    v = as_array(v, "np.diag")
     if v.ndim == 2:
         return np.diagonal(v, k)
     if v.ndim != 1:
@@ -448,12 +449,12 @@ def _lower(m: Array, k: int) -> Array:
 @implements(np.tril)
 def tril(m: Array, k: int = 0) -> Array:
     """`np.tril` on traced values."""
-    m = asarray(m, "np.tril")
+    m = as_array(m, "np.tril")
     return np.where(_lower(m, k), m, 0)
 
 
 @implements(np.triu)
 def triu(m: Array, k: int = 0) -> Array:
     """`np.triu` on traced values."""
-    m = asarray(m, "np.triu")
+    m = as_array(m, "np.triu")
     return np.where(_lower(m, k - 1), 0, m)

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..aval import Array, ShapedArray, aval_of
-from ..dispatch import asarray, implements, is_traced, sets_arrays_of_tracers
+from ..dispatch import implements, is_traced, sets_arrays_of_tracers
 from ..rules import variadic
 from ..tracing import Every, Primitive, Together, Tracer
-from .elementwise import astype
+from .elementwise import as_array, astype
 
 
 def _spread(size: int, batched: Sequence[bool], args: Sequence[Array]) -> list[Array]:
@@ -100,7 +100,7 @@ def _arrays(operation: str, arrays: Any) -> list[Array]:
     """
     if isinstance(arrays, Tracer):
         return [arrays[i] for i in range(arrays.aval.shape[0])]  # type: ignore[index]  # indexable
-    found = [asarray(a, operation) for a in arrays]
+    found = [as_array(a, operation) for a in arrays]
     if not found:
         raise ValueError(f"{operation}: need at least one array")
     return found
@@ -183,7 +183,7 @@ def column_stack(tup: Any) -> Array:
 @implements(np.append)
 def append(arr: Array, values: Array, axis: int | None = None) -> Array:
     """`np.append` on traced values."""
-    return np.concatenate([asarray(arr, "np.append"), asarray(values, "np.append")], axis=axis)
+    return np.concatenate([as_array(arr, "np.append"), as_array(values, "np.append")], axis=axis)
 
 
 @implements(np.block)
@@ -199,14 +199,14 @@ def block(arrays: Any) -> Array:
         return (
             [v for item in x for v in leaves(item)]
             if isinstance(x, list)
-            else [asarray(x, "np.block")]
+            else [as_array(x, "np.block")]
         )
 
     ndim = max([levels, *[aval_of(v).ndim for v in leaves(arrays)]])
 
     def join(x: Any, level: int) -> Array:
         if not isinstance(x, list):
-            x = asarray(x, "np.block")
+            x = as_array(x, "np.block")
             shape = aval_of(x).shape
             return np.reshape(x, (1,) * (ndim - len(shape)) + shape)
         return np.concatenate([join(v, level + 1) for v in x], axis=ndim - levels + level)
@@ -218,7 +218,7 @@ def block(arrays: Any) -> Array:
 def array(x: Any) -> Array:
     """An array of a nested list or tuple in which some elements are traced."""
     if isinstance(x, Tracer) or not isinstance(x, list | tuple):
-        return asarray(x, "array")
+        return as_array(x, "array")
     if not is_traced(x):
         return np.asarray(x)
     return np.stack([array(v) for v in x])

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..aval import Array, ShapedArray, aval_of
-from ..dispatch import asarray, implements, unsupported_argument
+from ..dispatch import implements, unsupported_argument
 from ..rules import unbroadcast
 from ..tracing import Primitive
-from .elementwise import astype, real_dtype
+from .elementwise import as_array, astype, real_dtype
 from .reductions import norm_p
 
 
@@ -26,7 +26,7 @@ def _mT(x: Array) -> Array:
 
 def _linalg_operand(x: Any, operation: str) -> Array:
     """NumPy's linear algebra computes in floating point: integers are cast."""
-    x = asarray(x, operation)
+    x = as_array(x, operation)
     return x if aval_of(x).dtype.kind in "fc" else astype(x, np.float64)
 
 

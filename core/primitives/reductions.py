@@ -14,10 +14,10 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..aval import Array, ShapedArray, aval_of
-from ..dispatch import UFUNC_METHODS, UFUNCS, asarray, implements
+from ..dispatch import UFUNC_METHODS, UFUNCS, implements
 from ..rules import expand_reduced, linear, reducer, zero_derivative
 from ..tracing import Primitive, Rule
-from .elementwise import astype, real_dtype
+from .elementwise import as_array, astype, real_dtype
 
 Axes = tuple[int, ...]
 
@@ -106,7 +106,7 @@ def sum(
     where: Any = True,
 ) -> Array:
     """`np.sum` on traced values."""
-    x = _masked_operand(asarray(a, "np.sum"), where, 0)
+    x = _masked_operand(as_array(a, "np.sum"), where, 0)
     if dtype is not None:
         x = astype(x, dtype)
     y = _reduce(reduce_sum_p, x, _axes(axis, x.ndim), keepdims)
@@ -124,7 +124,7 @@ def mean(
     where: Any = True,
 ) -> Array:
     """`np.mean` on traced values."""
-    x = _float_operand(asarray(a, "np.mean"), dtype)
+    x = _float_operand(as_array(a, "np.mean"), dtype)
     axes = _axes(axis, x.ndim)
     if where is True:
         return _reduce(mean_p, x, axes, keepdims)
@@ -195,7 +195,7 @@ def _spread_function(primitive: Primitive, name: str, root: bool) -> Rule:
         mean: Any = None,
         correction: float | None = None,
     ) -> Array:
-        x = _float_operand(asarray(a, name), dtype)
+        x = _float_operand(as_array(a, name), dtype)
         axes = _axes(axis, x.ndim)
         ddof = ddof if correction is None else correction
         if where is True and mean is None:
@@ -277,7 +277,7 @@ def prod(
     where: Any = True,
 ) -> Array:
     """`np.prod` on traced values."""
-    x = _masked_operand(asarray(a, "np.prod"), where, 1)
+    x = _masked_operand(as_array(a, "np.prod"), where, 1)
     if dtype is not None:
         x = astype(x, dtype)
     y = _reduce(reduce_prod_p, x, _axes(axis, x.ndim), keepdims)
@@ -307,7 +307,7 @@ def _extreme_function(primitive: Primitive, name: str, pairwise: np.ufunc) -> Ru
         initial: Any = None,
         where: Any = True,
     ) -> Array:
-        x = asarray(a, name)
+        x = as_array(a, name)
         if where is not True and initial is None:
             raise ValueError(f"{name}: `where` needs `initial`, as in NumPy")
         axes = _axes(axis, x.ndim)
@@ -347,7 +347,7 @@ def any(
     a: Array, axis: Any = None, out: None = None, keepdims: bool = False, *, where: Any = True
 ) -> Array:
     """`np.any` on traced values."""
-    x = _masked_operand(asarray(a, "np.any"), where, False)
+    x = _masked_operand(as_array(a, "np.any"), where, False)
     return _reduce(reduce_any_p, x, _axes(axis, x.ndim), keepdims)
 
 
@@ -356,14 +356,14 @@ def all(
     a: Array, axis: Any = None, out: None = None, keepdims: bool = False, *, where: Any = True
 ) -> Array:
     """`np.all` on traced values."""
-    x = _masked_operand(asarray(a, "np.all"), where, True)
+    x = _masked_operand(as_array(a, "np.all"), where, True)
     return _reduce(reduce_all_p, x, _axes(axis, x.ndim), keepdims)
 
 
 @implements(np.count_nonzero)
 def count_nonzero(a: Array, axis: Any = None, *, keepdims: bool = False) -> Array:
     """`np.count_nonzero` on traced values."""
-    return np.sum(asarray(a, "np.count_nonzero") != 0, axis=axis, keepdims=keepdims)
+    return np.sum(as_array(a, "np.count_nonzero") != 0, axis=axis, keepdims=keepdims)
 
 
 def _position(name: str, numpys: Any) -> Rule:
@@ -379,7 +379,7 @@ def _position(name: str, numpys: Any) -> Rule:
     def function(
         a: Array, axis: int | None = None, out: None = None, *, keepdims: bool = False
     ) -> Array:
-        x = asarray(a, f"np.{name}")
+        x = as_array(a, f"np.{name}")
         ndim = x.ndim
         if axis is None:
             y = primitive.bind(np.ravel(x), axis=0)
@@ -430,7 +430,7 @@ cumprod_p: Primitive = Primitive(
 
 
 def _cumulative(primitive: Primitive, a: Array, axis: int | None, dtype: Any) -> Array:
-    x = asarray(a, f"np.{primitive.name}")
+    x = as_array(a, f"np.{primitive.name}")
     if dtype is not None:
         x = astype(x, dtype)
     if axis is None:
@@ -454,12 +454,12 @@ def cumprod(a: Array, axis: int | None = None, dtype: Any = None, out: None = No
 @implements(np.diff)
 def diff(a: Array, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Array:
     """`np.diff` on traced values."""
-    x = asarray(a, "np.diff")
+    x = as_array(a, "np.diff")
     axis = normalize_axis_index(axis, x.ndim)
     ends = []
     for end in (prepend, append):
         if end is not None:
-            end = asarray(end, "np.diff")
+            end = as_array(end, "np.diff")
             if np.ndim(end) == 0:
                 end = np.broadcast_to(end, [1 if i == axis else d for i, d in enumerate(x.shape)])
         ends.append(end)
@@ -484,7 +484,7 @@ def _reduce_with(function: Any) -> Rule:
         initial: Any = None,
         where: Any = True,
     ) -> Array:
-        x = asarray(a, "ufunc.reduce")
+        x = as_array(a, "ufunc.reduce")
         if dtype is not None:
             x = astype(x, dtype)
         options: dict[str, Any] = {"axis": axis, "keepdims": keepdims}
@@ -557,7 +557,7 @@ UFUNC_METHODS["accumulate", "multiply"] = _accumulate_with(np.cumprod)
 
 def _outer_with(ufunc: np.ufunc) -> Rule:
     def method(A: Array, B: Array, /, dtype: Any = None) -> Array:
-        a, b = asarray(A, "ufunc.outer"), asarray(B, "ufunc.outer")
+        a, b = as_array(A, "ufunc.outer"), as_array(B, "ufunc.outer")
         if dtype is not None:
             a, b = astype(a, dtype), astype(b, dtype)
         return ufunc(np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b)

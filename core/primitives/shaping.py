@@ -14,9 +14,10 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..aval import Array, Shape, ShapedArray, aval_of
-from ..dispatch import asarray, implements, unsupported_argument
+from ..dispatch import implements, unsupported_argument
 from ..rules import linear, unbroadcast
 from ..tracing import Primitive
+from .elementwise import as_array
 from .indexing import getitem, scatter
 
 _ALL = slice(None)
@@ -82,7 +83,7 @@ def reshape(
     copy: bool | None = None,
 ) -> Array:
     """`np.reshape` on traced values."""
-    x = asarray(a, "np.reshape")
+    x = as_array(a, "np.reshape")
     aval = aval_of(x)
     wanted = _resolve_shape("np.reshape", aval, newshape if shape is None else shape)
     if order == "F":
@@ -95,13 +96,13 @@ def reshape(
 @implements(np.ravel)
 def ravel(a: Array, order: str = "C") -> Array:
     """`np.ravel` on traced values."""
-    return reshape(asarray(a, "np.ravel"), -1, order="C" if order == "K" else order)
+    return reshape(as_array(a, "np.ravel"), -1, order="C" if order == "K" else order)
 
 
 @implements(np.transpose, np.permute_dims)
 def transpose(a: Array, axes: Any = None) -> Array:
     """`np.transpose` on traced values."""
-    x = asarray(a, "np.transpose")
+    x = as_array(a, "np.transpose")
     ndim = x.ndim
     order = tuple(range(ndim))[::-1] if axes is None else normalize_axis_tuple(axes, ndim)
     if len(order) != ndim:
@@ -118,7 +119,7 @@ def matrix_transpose(x: Array, /) -> Array:
 @implements(np.swapaxes)
 def swapaxes(a: Array, axis1: int, axis2: int) -> Array:
     """`np.swapaxes` on traced values."""
-    x = asarray(a, "np.swapaxes")
+    x = as_array(a, "np.swapaxes")
     order = list(range(x.ndim))
     i, j = normalize_axis_index(axis1, x.ndim), normalize_axis_index(axis2, x.ndim)
     order[i], order[j] = j, i
@@ -128,7 +129,7 @@ def swapaxes(a: Array, axis1: int, axis2: int) -> Array:
 @implements(np.moveaxis)
 def moveaxis(a: Array, source: Any, destination: Any) -> Array:
     """`np.moveaxis` on traced values."""
-    x = asarray(a, "np.moveaxis")
+    x = as_array(a, "np.moveaxis")
     sources, destinations = (
         normalize_axis_tuple(source, x.ndim),
         normalize_axis_tuple(destination, x.ndim),
@@ -146,7 +147,7 @@ def moveaxis(a: Array, source: Any, destination: Any) -> Array:
 @implements(np.rollaxis)
 def rollaxis(a: Array, axis: int, start: int = 0) -> Array:
     """`np.rollaxis` on traced values."""
-    x = asarray(a, "np.rollaxis")
+    x = as_array(a, "np.rollaxis")
     axis = normalize_axis_index(axis, x.ndim)
     start = start + x.ndim if start < 0 else start
     return np.moveaxis(x, axis, start - 1 if axis < start else start)
@@ -155,7 +156,7 @@ def rollaxis(a: Array, axis: int, start: int = 0) -> Array:
 @implements(np.expand_dims)
 def expand_dims(a: Array, axis: Any) -> Array:
     """`np.expand_dims` on traced values."""
-    x = asarray(a, "np.expand_dims")
+    x = as_array(a, "np.expand_dims")
     axes = axis if isinstance(axis, tuple | list) else (axis,)
     new = normalize_axis_tuple(axes, x.ndim + len(axes))
     rest = iter(aval_of(x).shape)
@@ -165,7 +166,7 @@ def expand_dims(a: Array, axis: Any) -> Array:
 @implements(np.squeeze)
 def squeeze(a: Array, axis: Any = None) -> Array:
     """`np.squeeze` on traced values."""
-    x = asarray(a, "np.squeeze")
+    x = as_array(a, "np.squeeze")
     shape = aval_of(x).shape
     gone = (
         [i for i, d in enumerate(shape) if d == 1]
@@ -180,7 +181,7 @@ def squeeze(a: Array, axis: Any = None) -> Array:
 @implements(np.broadcast_to)
 def broadcast_to(array: Array, shape: Any, subok: bool = False) -> Array:
     """`np.broadcast_to` on traced values."""
-    x = asarray(array, "np.broadcast_to")
+    x = as_array(array, "np.broadcast_to")
     wanted = (
         (int(shape),) if isinstance(shape, int | np.integer) else tuple([int(d) for d in shape])
     )
@@ -193,7 +194,7 @@ def broadcast_to(array: Array, shape: Any, subok: bool = False) -> Array:
 @implements(np.broadcast_arrays)
 def broadcast_arrays(*args: Array, subok: bool = False) -> Any:
     """`np.broadcast_arrays` on traced values."""
-    arrays = [asarray(a, "np.broadcast_arrays") for a in args]
+    arrays = [as_array(a, "np.broadcast_arrays") for a in args]
     shape = np.broadcast_shapes(*[aval_of(a).shape for a in arrays])
     return tuple([np.broadcast_to(a, shape) for a in arrays])
 
@@ -202,7 +203,7 @@ def broadcast_arrays(*args: Array, subok: bool = False) -> Any:
 def atleast_1d(*arys: Array) -> Any:
     """`np.atleast_1d` on traced values."""
     found = [
-        np.reshape(a, 1) if a.ndim == 0 else a for a in [asarray(a, "np.atleast_1d") for a in arys]
+        np.reshape(a, 1) if a.ndim == 0 else a for a in [as_array(a, "np.atleast_1d") for a in arys]
     ]
     return found[0] if len(found) == 1 else tuple(found)
 
@@ -212,7 +213,7 @@ def atleast_2d(*arys: Array) -> Any:
     """`np.atleast_2d` on traced values."""
     found = [
         a if a.ndim >= 2 else np.reshape(a, (1, -1))
-        for a in [asarray(a, "np.atleast_2d") for a in arys]
+        for a in [as_array(a, "np.atleast_2d") for a in arys]
     ]
     return found[0] if len(found) == 1 else tuple(found)
 
@@ -226,7 +227,7 @@ def atleast_3d(*arys: Array) -> Any:
             return a
         return np.reshape(a, (1, -1, 1) if a.ndim < 2 else (*a.shape, 1))
 
-    found = [lift(asarray(a, "np.atleast_3d")) for a in arys]
+    found = [lift(as_array(a, "np.atleast_3d")) for a in arys]
     return found[0] if len(found) == 1 else tuple(found)
 
 
@@ -236,7 +237,7 @@ def atleast_3d(*arys: Array) -> Any:
 @implements(np.flip)
 def flip(m: Array, axis: Any = None) -> Array:
     """`np.flip` on traced values."""
-    x = asarray(m, "np.flip")
+    x = as_array(m, "np.flip")
     axes = range(x.ndim) if axis is None else normalize_axis_tuple(axis, x.ndim)
     return getitem(x, tuple([slice(None, None, -1) if i in axes else _ALL for i in range(x.ndim)]))
 
@@ -256,7 +257,7 @@ def fliplr(m: Array) -> Array:
 @implements(np.rot90)
 def rot90(m: Array, k: int = 1, axes: Any = (0, 1)) -> Array:
     """`np.rot90` on traced values."""
-    x = asarray(m, "np.rot90")
+    x = as_array(m, "np.rot90")
     first, second = normalize_axis_tuple(axes, x.ndim)
     k = k % 4
     if k == 0:
@@ -273,7 +274,7 @@ def rot90(m: Array, k: int = 1, axes: Any = (0, 1)) -> Array:
 @implements(np.roll)
 def roll(a: Array, shift: Any, axis: Any = None) -> Array:
     """`np.roll` on traced values."""
-    x = asarray(a, "np.roll")
+    x = as_array(a, "np.roll")
     if axis is None:
         return np.reshape(np.roll(np.ravel(x), shift, 0), aval_of(x).shape)
     shifts, axes = np.broadcast_arrays(shift, axis)
@@ -292,7 +293,7 @@ def roll(a: Array, shift: Any, axis: Any = None) -> Array:
 @implements(np.repeat)
 def repeat(a: Array, repeats: Any, axis: int | None = None) -> Array:
     """`np.repeat` on traced values."""
-    x = asarray(a, "np.repeat")
+    x = as_array(a, "np.repeat")
     if axis is None:
         x, axis = np.ravel(x), 0
     axis = normalize_axis_index(axis, x.ndim)
@@ -302,7 +303,7 @@ def repeat(a: Array, repeats: Any, axis: int | None = None) -> Array:
 @implements(np.tile)
 def tile(A: Array, reps: Any) -> Array:
     """`np.tile` on traced values."""
-    x = asarray(A, "np.tile")
+    x = as_array(A, "np.tile")
     times = tuple(reps) if isinstance(reps, tuple | list | np.ndarray) else (reps,)
     ndim = max(x.ndim, len(times))
     shape = (1,) * (ndim - x.ndim) + aval_of(x).shape
@@ -321,7 +322,7 @@ def tile(A: Array, reps: Any) -> Array:
 @implements(np.pad)
 def pad(array: Array, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Array:
     """`np.pad` on traced values: modes constant, edge, reflect, symmetric, wrap and empty."""
-    x = asarray(array, "np.pad")
+    x = as_array(array, "np.pad")
     shape = aval_of(x).shape
     if isinstance(pad_width, dict):
         pad_width = [_pair(pad_width.get(i, pad_width.get(i - x.ndim, 0))) for i in range(x.ndim)]
@@ -362,7 +363,7 @@ def _no_more(operation: str, kwargs: dict[str, Any]) -> None:
 @implements(np.array_split)
 def array_split(ary: Array, indices_or_sections: Any, axis: int = 0) -> list[Array]:
     """`np.array_split` on traced values."""
-    x = asarray(ary, "np.array_split")
+    x = as_array(ary, "np.array_split")
     axis = normalize_axis_index(axis, x.ndim)
     bounds = np.array_split(np.arange(x.shape[axis]), indices_or_sections)
     starts = [0, *np.cumsum([len(b) for b in bounds]).tolist()]
@@ -377,7 +378,7 @@ def array_split(ary: Array, indices_or_sections: Any, axis: int = 0) -> list[Arr
 @implements(np.split)
 def split(ary: Array, indices_or_sections: Any, axis: int = 0) -> list[Array]:
     """`np.split` on traced values."""
-    x = asarray(ary, "np.split")
+    x = as_array(ary, "np.split")
     n = x.shape[normalize_axis_index(axis, x.ndim)]
     if np.ndim(indices_or_sections) == 0 and n % int(indices_or_sections):
         raise ValueError(
@@ -390,7 +391,7 @@ def split(ary: Array, indices_or_sections: Any, axis: int = 0) -> list[Array]:
 @implements(np.hsplit)
 def hsplit(ary: Array, indices_or_sections: Any) -> list[Array]:
     """`np.hsplit` on traced values."""
-    return np.split(ary, indices_or_sections, 1 if asarray(ary, "np.hsplit").ndim > 1 else 0)
+    return np.split(ary, indices_or_sections, 1 if as_array(ary, "np.hsplit").ndim > 1 else 0)
 
 
 @implements(np.vsplit)
@@ -410,5 +411,5 @@ if hasattr(np, "unstack"):
     @implements(np.unstack)
     def unstack(x: Array, /, *, axis: int = 0) -> tuple[Array, ...]:
         """`np.unstack` on traced values."""
-        x = np.moveaxis(asarray(x, "np.unstack"), axis, 0)
+        x = np.moveaxis(as_array(x, "np.unstack"), axis, 0)
         return tuple([x[i] for i in range(x.shape[0])])

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..aval import Array, ShapedArray
-from ..dispatch import asarray, implements
+from ..dispatch import implements
 from ..rules import zero_derivative
 from ..tracing import Primitive
+from .elementwise import as_array
 
 argsort_p: Primitive = zero_derivative(
     "argsort",
@@ -30,7 +31,7 @@ def argsort(
     stable: bool | None = None,
 ) -> Array:
     """`np.argsort` on traced values: plain integers."""
-    x = asarray(a, "np.argsort")
+    x = np.atleast_1d(as_array(a, "np.argsort"))
     if axis is None:
         x, axis = np.ravel(x), 0
     return argsort_p.bind(
@@ -48,7 +49,7 @@ def sort(
     stable: bool | None = None,
 ) -> Array:
     """`np.sort` on traced values."""
-    x = asarray(a, "np.sort")
+    x = as_array(a, "np.sort")
     if axis is None:
         x, axis = np.ravel(x), 0
     return np.take_along_axis(x, np.argsort(x, axis, kind, order, stable=stable), axis)
