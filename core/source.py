@@ -70,7 +70,7 @@ def is_library_frame(frame: FrameType) -> bool:
 
 
 def is_library_code(code: CodeType) -> bool:
-    """True for code of wengert's or NumPy's own files: what called an operation was no user's line."""
+    """True for code of wengert's or NumPy's own files, which is no user's line."""
     return any(
         code.co_filename == getattr(module, "__file__", None)
         for name, module in list(sys.modules.items())

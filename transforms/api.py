@@ -78,10 +78,12 @@ def type_of_leaf(operation: str, path: str, x: Any) -> ShapedArray:
     return aval_of(as_array_leaf(operation, argument_path(path), x))
 
 
-def check_differentiable(operation: str, args: Sequence[Any], leaves: Sequence[Array]) -> None:
-    """Raise DtypeError for an integer or bool leaf."""
-    for i, leaf in enumerate(leaves):
-        aval = aval_of(leaf)
+def check_differentiable(
+    operation: str, args: Sequence[Any], leaves: Sequence[Array]
+) -> list[ShapedArray]:
+    """The types of the leaves; DtypeError for an integer or bool one."""
+    avals = [aval_of(x) for x in leaves]
+    for i, aval in enumerate(avals):
         if aval.dtype.kind not in "fc":
             path = argument_path(tree.leaves_with_path(tuple(args))[i][0])
             kind = "bools" if aval.dtype.kind == "b" else "integers"
@@ -90,9 +92,9 @@ def check_differentiable(operation: str, args: Sequence[Any], leaves: Sequence[A
                 got=repr(aval),
                 needed="a float or complex dtype",
                 fix="pass it as floats, x.astype(float) or 2.0 instead of 2; or leave it out of "
-                "what is differentiated"
-                " (argnums, or a closure)",
+                "what is differentiated (argnums, or a closure)",
             )
+    return avals
 
 
 def flatten_result(operation: str, result: Any) -> tuple[list[Array], tree.TreeDef]:

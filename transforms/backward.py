@@ -14,10 +14,23 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import Array, ShapedArray, aval_of
+from ..core.primitives.contractions import transpose_left, transpose_right
 from ..core.primitives.indexing import scatter_sum_p
 from ..core.rules import unbroadcast
 from ..core.tracing import Primitive, Together, Tracer
-from .linear import ADD, CAST, COMBINE, DIVIDE, NEGATE, PART, SCALE, LinearTracer, Tape
+from .linear import (
+    ADD,
+    CAST,
+    COMBINE,
+    DIVIDE,
+    LEFT,
+    NEGATE,
+    PART,
+    RIGHT,
+    SCALE,
+    LinearTracer,
+    Tape,
+)
 
 __all__ = ["backward_pass"]
 
@@ -157,6 +170,10 @@ def backward_pass(
         if kind is COMBINE:
             add(a[0], ct * a[1])
             add(b[0], ct * b[1])
+        elif kind is LEFT:
+            add(a, transpose_left(ct, b[1], b[0]))
+        elif kind is RIGHT:
+            add(a, transpose_right(ct, b[0], b[1]))
         elif kind is CAST:
             add(a, unbroadcast(ct, b[0]))
         elif kind is ADD:

@@ -99,7 +99,8 @@ def _gradient_function(
     has_aux: bool,
     holomorphic: bool,
 ) -> Callable[..., Any]:
-    operation = f"{label} of {describe_function(fun)}"
+    name = describe_function(fun)
+    operation = f"{label} of {name}"
     single = isinstance(argnums, int | np.integer)
 
     @boundary
@@ -107,7 +108,7 @@ def _gradient_function(
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         selected, chosen = select_arguments(operation, fun, argnums, args, kwargs)
         check_complex_inputs(operation, chosen, holomorphic)
-        value, linear, aux = record(label, selected, chosen, has_aux)
+        value, linear, aux = record(label, name, selected, chosen, has_aux)
         out = _scalar_type(operation, linear.out_avals, value, holomorphic)
         found = linear.pull_back([out.dtype.type(1)], once=True)
         g = found[0] if single else found

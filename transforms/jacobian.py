@@ -150,7 +150,8 @@ def _jacobian_function(
     has_aux: bool,
     holomorphic: bool,
 ) -> Callable[..., Any]:
-    operation = f"{label} of {describe_function(fun)}"
+    name = describe_function(fun)
+    operation = f"{label} of {name}"
     single = isinstance(argnums, int | np.integer)
 
     @boundary
@@ -158,7 +159,7 @@ def _jacobian_function(
     def function(*args: Any, **kwargs: Any) -> Any:
         selected, chosen = select_arguments(operation, fun, argnums, args, kwargs)
         check_complex_inputs(operation, chosen, holomorphic)
-        _, linear, aux = record(label, selected, chosen, has_aux)
+        _, linear, aux = record(label, name, selected, chosen, has_aux)
         forward = label == "jacfwd" or (
             label == "jacobian" and _size(linear.in_avals) <= _size(linear.out_avals)
         )

@@ -33,6 +33,8 @@ DIVIDE: Final = "x / c"
 NEGATE: Final = "-x"
 ADD: Final = "x + y"
 COMBINE: Final = "x * c + y * d"
+LEFT: Final = "x @ b"
+RIGHT: Final = "a @ x"
 CAST: Final = "x, broadcast and cast from one type to another"
 PART: Final = "result k of an operation with several results"
 
@@ -152,11 +154,10 @@ class LinearTrace(Trace):
         super().__init__(function)
         self.tape: Tape = []
 
-    def variable(self, aval: ShapedArray) -> LinearTracer:
-        """A new input of the program; all inputs come before the first operation."""
-        tracer = LinearTracer(self, len(self.tape), aval)
-        self.tape.append((None, None, None))
-        return tracer
+    def variables(self, n: int) -> range:
+        """The numbers of n inputs of the program, which come before the first operation."""
+        self.tape += [(None, None, None)] * n
+        return range(n)
 
     def process(
         self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
@@ -265,6 +266,10 @@ def pushforward(
             env[i] = -env[a]
         elif kind is COMBINE:
             env[i] = env[a[0]] * a[1] + env[b[0]] * b[1]
+        elif kind is LEFT:
+            env[i] = env[a] @ b[0]
+        elif kind is RIGHT:
+            env[i] = b[0] @ env[a]
         elif kind is CAST:
             env[i] = fit(env[a], b[1])
         elif kind is PART:

@@ -143,18 +143,18 @@ def cotangent_leaves(linear: LinearFunction, ct: Any) -> list[Array]:
 
 
 def record(
-    label: str, fun: Callable[..., Any], primals: Sequence[Any], has_aux: bool = False
+    label: str, name: str, fun: Callable[..., Any], primals: Sequence[Any], has_aux: bool = False
 ) -> tuple[Any, LinearFunction, Any]:
     """Run a function at `primals`, recording its linear part: (result, linear function, aux)."""
-    name = describe_function(fun)
     operation = f"{label} of {name}"
     leaves, in_tree = flatten_arguments(operation, primals)
-    check_differentiable(operation, primals, leaves)
+    in_avals = check_differentiable(operation, primals, leaves)
     linear = LinearTrace(name)
     trace = LinearizeTrace(name, label, linear)
     try:
         tracers = [
-            LinearizeTracer(trace, x, linear.variable(aval_of(x)).index, None, 0) for x in leaves
+            LinearizeTracer(trace, x, i, None, 0)
+            for i, x in zip(linear.variables(len(leaves)), leaves, strict=True)
         ]
         result = fun(*tree.unflatten(in_tree, tracers))
     finally:
@@ -171,7 +171,7 @@ def record(
         name,
         linear.tape,
         in_tree,
-        [aval_of(x) for x in leaves],
+        in_avals,
         outputs,
         out_tree,
         [aval_of(v) for v in values],
@@ -204,7 +204,7 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
         >>> float(y), float(f_lin(1.0)), float(f_lin(10.0))
         (9.0, 6.0, 60.0)
     """
-    y, linear, aux = record("linearize", fun, primals, has_aux)
+    y, linear, aux = record("linearize", describe_function(fun), fun, primals, has_aux)
     y = tree.map(_own_copy, y)
     return (y, linear, aux) if has_aux else (y, linear)
 
@@ -232,7 +232,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         >>> pullback(1.0)
         (array([2., 3.]), array([1., 1.]))
     """
-    y, linear, aux = record("vjp", fun, primals, has_aux)
+    y, linear, aux = record("vjp", describe_function(fun), fun, primals, has_aux)
     y = tree.map(_own_copy, y)
     pullback = _pullback(linear)
     return (y, pullback, aux) if has_aux else (y, pullback)
@@ -280,7 +280,15 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
     avals = [_type_of(operation, path, x) for path, x in zip(paths, leaves, strict=True)]
     trace = LinearTrace(name)
     try:
-        result = fun(*tree.unflatten(in_tree, [trace.variable(aval) for aval in avals]))
+        result = fun(
+            *tree.unflatten(
+                in_tree,
+                [
+                    LinearTracer(trace, i, aval)
+                    for i, aval in zip(trace.variables(len(avals)), avals, strict=True)
+                ],
+            )
+        )
     finally:
         trace.close()
     outs, out_tree = flatten_result(operation, result)

@@ -24,7 +24,7 @@ from ..core.primitives.contractions import matmul_p
 from ..core.source import NEAR, user_frame
 from ..core.tracing import Primitive, Trace
 from .jvp import JVPTrace, JVPTracer, zeros_of
-from .linear import ADD, CAST, COMBINE, NEGATE, SCALE, LinearTrace, LinearTracer
+from .linear import ADD, CAST, COMBINE, LEFT, NEGATE, RIGHT, SCALE, LinearTrace, LinearTracer
 
 __all__ = ["LinearizeTrace", "LinearizeTracer"]
 
@@ -164,16 +164,16 @@ class LinearizeTrace(JVPTrace):
     def process_matmul(self, a: Array, b: Array) -> Array:
         """The one operation besides the elementwise ones that is worth a way of its own."""
         i = j = -1
-        tape, linear = self.tape, self.linear
+        tape = self.tape
         if type(a) is LinearizeTracer and a._trace is self:
             i, a = a.index, a.primal
         if type(b) is LinearizeTracer and b._trace is self:
             j, b = b.index, b.primal
         y = matmul_p.impl(a, b)
         if i >= 0:
-            tape.append((matmul_p, (LinearTracer(linear, i, type_of(a)), b), _NO_PARAMS))
+            tape.append((LEFT, i, (b, type_of(a))))
         if j >= 0:
-            tape.append((matmul_p, (a, LinearTracer(linear, j, type_of(b))), _NO_PARAMS))
+            tape.append((RIGHT, j, (a, type_of(b))))
             if i >= 0:
                 tape.append((ADD, len(tape) - 2, len(tape) - 1))
         frame = _getframe(4)
@@ -181,7 +181,7 @@ class LinearizeTrace(JVPTrace):
 
     def cast(self, i: int, x: Array, y: Array) -> int:
         """Record the broadcasting and promotion of an operand to the type of the result."""
-        self.tape.append((CAST, i, (aval_of(x), aval_of(y))))
+        self.tape.append((CAST, i, (type_of(x), type_of(y))))
         return len(self.tape) - 1
 
     def process(

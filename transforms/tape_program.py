@@ -9,11 +9,23 @@ import numpy as np
 
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.ir import Atom, Equation, Literal, Program, Var
+from ..core.primitives.contractions import matmul_p
 from ..core.primitives.elementwise import add_p, astype_p, divide_p, multiply_p, negative_p
 from ..core.primitives.shaping import broadcast_to_p
 from ..core.tracing import Primitive, Tracer
 from ..core.tree import TreeDef
-from .linear import ADD, CAST, COMBINE, NEGATE, PART, SCALE, LinearTracer, Tape
+from .linear import (
+    ADD,
+    CAST,
+    COMBINE,
+    LEFT,
+    NEGATE,
+    PART,
+    RIGHT,
+    SCALE,
+    LinearTracer,
+    Tape,
+)
 
 __all__ = ["to_program"]
 
@@ -60,6 +72,10 @@ def to_program(
             variables[i] = emit(add_p, terms, {})
         elif kind is ADD:
             variables[i] = emit(add_p, [variables[a], variables[b]], {})
+        elif kind is LEFT:
+            variables[i] = emit(matmul_p, [variables[a], atom(b[0])], {})
+        elif kind is RIGHT:
+            variables[i] = emit(matmul_p, [atom(b[0]), variables[a]], {})
         elif kind is CAST:
             v = variables[a]
             if v.aval.shape != b[1].shape:

@@ -23,7 +23,11 @@ from .elementwise import as_array, astype
 # matmul. An operand with one axis is a row on the left and a column on the right, as in NumPy.
 
 
-def _transpose_left(ct: Array, a: Any, b: Array) -> Array:
+def transpose_left(ct: Array, a: Any, b: Array) -> Array:
+    """The cotangent of a in a @ b."""
+    if len(a.shape) == 2 == b.ndim:
+        g = ct @ b.T
+        return g if g.dtype is a.dtype else unbroadcast(g, a)
     if b.ndim == 1:  # an outer product
         return unbroadcast(ct[..., None] * b, a)
     if a.ndim == 1:
@@ -31,7 +35,11 @@ def _transpose_left(ct: Array, a: Any, b: Array) -> Array:
     return unbroadcast(ct @ b.mT, a)
 
 
-def _transpose_right(ct: Array, a: Array, b: Any) -> Array:
+def transpose_right(ct: Array, a: Array, b: Any) -> Array:
+    """The cotangent of b in a @ b."""
+    if a.ndim == 2 == len(b.shape):
+        g = a.T @ ct
+        return g if g.dtype is b.dtype else unbroadcast(g, b)
     if a.ndim == 1:  # an outer product, or a multiple
         return unbroadcast(a[:, None] * ct[..., None, :] if b.ndim > 2 else _outer(a, ct), b)
     if b.ndim == 1:
@@ -83,7 +91,7 @@ def _matmul_batch(size: int, batched: Sequence[bool], a: Array, b: Array) -> Arr
 
 
 matmul_p = bilinear(
-    "matmul", np.matmul, _transpose_left, _transpose_right, shape=_matmul_shape, batch=_matmul_batch
+    "matmul", np.matmul, transpose_left, transpose_right, shape=_matmul_shape, batch=_matmul_batch
 )
 
 
@@ -99,6 +107,7 @@ def matmul(x1: Array, x2: Array, /) -> Array:
             f"{aval_of(a)!r} @ {aval_of(b)!r}"
         )
     if not isinstance(b, Tracer):
+        assert isinstance(a, Tracer)
         return a._trace.process2(matmul_p, a, b)
     trace = b._trace
     if isinstance(a, Tracer) and a._trace.number > trace.number:
