@@ -49,7 +49,7 @@ def test_every_class_is_in_the_tree_and_fits_a_builtin() -> None:
         assert kind is errors.WengertError or issubclass(kind, builtins)
         assert kind.__doc__
     assert wg.WengertError is errors.WengertError
-    assert wg.errors is errors
+    assert wg.errors.__all__ == errors.__all__
 
 
 def test_a_message_is_made_of_facts() -> None:

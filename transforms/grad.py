@@ -50,7 +50,7 @@ def value_and_grad(
         >>> float(value), gradient
         (5.0, array([2., 4.]))
     """
-    return _gradient_function("value_and_grad", fun, argnums, has_aux, holomorphic)
+    return boundary(_gradient_function("value_and_grad", fun, argnums, has_aux, holomorphic))
 
 
 def grad(
@@ -103,7 +103,6 @@ def _gradient_function(
     operation = f"{label} of {name}"
     single = isinstance(argnums, int | np.integer)
 
-    @boundary
     @wraps(fun, updated=())
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         selected, chosen = select_arguments(operation, fun, argnums, args, kwargs)

@@ -15,8 +15,8 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..aval import Array, ShapedArray, aval_of
 from ..dispatch import UFUNC_METHODS, UFUNCS, implements
-from ..rules import expand_reduced, linear, reducer, zero_derivative
-from ..tracing import Primitive, Rule
+from ..rules import expand_reduced, linear, reducer, spread, zero_derivative
+from ..tracing import Primitive, Rule, Tracer
 from .elementwise import as_array, astype, real_dtype
 
 Axes = tuple[int, ...]
@@ -58,13 +58,18 @@ def _as_reduction(ufunc: Any) -> Rule:
 def _reduce(primitive: Primitive, x: Array, axes: Axes, keepdims: bool, **params: Any) -> Array:
     if keepdims:
         params["keepdims"] = True
-    return primitive.bind(x, axes=axes, **params)
+    params["axes"] = axes
+    if isinstance(x, Tracer):
+        return x._trace.process(primitive, (x,), params)
+    return primitive.impl(x, **params)
 
 
 # Sum and mean.
 
 
 def _sum_transpose(ct: Array, x: Any, *, axes: Axes, keepdims: bool = False) -> Array:
+    if type(ct) is np.float64:
+        return spread(ct, x.shape)
     return np.broadcast_to(expand_reduced(ct, x, axes, keepdims), x.shape)
 
 
