@@ -10,7 +10,15 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-__all__ = ["Array", "Shape", "ShapedArray", "aval_of", "is_inexact", "short_dtype"]
+__all__ = [
+    "Array",
+    "Shape",
+    "ShapedArray",
+    "aval_of",
+    "is_inexact",
+    "short_dtype",
+    "weak_number",
+]
 
 Array: TypeAlias = Any
 """An array, a number, or a tracer that stands for one. The one place where `Any` is meant."""
@@ -117,6 +125,11 @@ def aval_of(x: Array) -> ShapedArray:
         return ShapedArray(x.shape, x.dtype)
     found: ShapedArray = x.aval
     return found
+
+
+def weak_number(x: Array) -> Array:
+    """A NumPy scalar as the Python number that it stands for, which does not decide dtypes."""
+    return x.item() if isinstance(x, np.generic) or type(x) is np.ndarray else x
 
 
 def is_inexact(dtype: np.dtype[Any]) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import tree
-from .aval import Array, ShapedArray, aval_of
+from .aval import Array, ShapedArray, aval_of, weak_number
 from .errors import ShapeError
 from .printing import program_text
 from .source import Source, boundary, describe_function
@@ -148,7 +148,11 @@ class Program:
                     needed=repr(var.aval),
                     fix="make a program for this shape with wg.make_program",
                 )
-        return tree.unflatten(self.out_tree, evaluate(self, *leaves))
+        numbers = [
+            weak_number(x) if v.aval.weak_type else x
+            for x, v in zip(leaves, self.inputs, strict=True)
+        ]
+        return tree.unflatten(self.out_tree, evaluate(self, *numbers))
 
     def __repr__(self) -> str:
         return program_text(self)

@@ -161,9 +161,10 @@ def elementwise(
 
     def shape(*avals: ShapedArray, **params: Any) -> ShapedArray:
         shapes = [a.shape for a in avals]
-        weak = keeps_weak and all([a.weak_type for a in avals])
         out = shapes[0] if len(shapes) == 1 else np.broadcast_shapes(*shapes)
-        return ShapedArray(out, result_dtype(*avals, **params), weak)
+        kind = result_dtype(*avals, **params)
+        weak = keeps_weak and kind.kind != "b" and all([a.weak_type for a in avals])
+        return ShapedArray(out, kind, weak)
 
     rules = jvps or [_jvp_of_slope(s) for s in slopes]
     primitive = Primitive(

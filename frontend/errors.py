@@ -1,4 +1,39 @@
 """wengert's errors, all in one tree: `from wengert.errors import ShapeError`."""
 
-from .core.errors import *  # noqa: F403  # its __all__ is the list of error classes
-from .core.errors import __all__ as __all__
+from .core.errors import (
+    ArrayConversionError,
+    BatchError,
+    ConcretizationError,
+    DtypeError,
+    EscapedTracerError,
+    InPlaceWriteError,
+    LeafTypeError,
+    MissingRuleError,
+    NonLinearError,
+    NonScalarOutputError,
+    ProgramTypeError,
+    RuleDefinitionError,
+    ShapeError,
+    TreeError,
+    UnsupportedError,
+    WengertError,
+)
+
+__all__ = [
+    "ArrayConversionError",
+    "BatchError",
+    "ConcretizationError",
+    "DtypeError",
+    "EscapedTracerError",
+    "InPlaceWriteError",
+    "LeafTypeError",
+    "MissingRuleError",
+    "NonLinearError",
+    "NonScalarOutputError",
+    "ProgramTypeError",
+    "RuleDefinitionError",
+    "ShapeError",
+    "TreeError",
+    "UnsupportedError",
+    "WengertError",
+]

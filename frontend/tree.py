@@ -1,4 +1,25 @@
 """Pytrees: nested containers of arrays, their leaves and their structure."""
 
-from .core.tree import *  # noqa: F403  # its __all__ is the list of functions
-from .core.tree import __all__ as __all__
+from .core.tree import (
+    TreeDef,
+    flatten,
+    leaves,
+    leaves_with_path,
+    map,
+    register,
+    register_dataclass,
+    structure,
+    unflatten,
+)
+
+__all__ = [
+    "TreeDef",
+    "flatten",
+    "leaves",
+    "leaves_with_path",
+    "map",
+    "register",
+    "register_dataclass",
+    "structure",
+    "unflatten",
+]

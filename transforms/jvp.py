@@ -195,6 +195,8 @@ def _sum_of(a: Array | None, b: Array | None) -> Array | None:
 def zeros_of(x: Array) -> Array:
     """Zeros of the type of `x`, without memory for their elements."""
     aval = aval_of(x)
+    if aval.weak_type:
+        return aval.dtype_or_python_type(0)
     zero = aval.dtype.type(0)
     return np.broadcast_to(zero, aval.shape) if aval.shape else zero
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..core import tree
-from ..core.aval import Array, ShapedArray, aval_of
+from ..core.aval import Array, ShapedArray, aval_of, weak_number
 from ..core.errors import DtypeError, NonLinearError
 from ..core.ir import Program
 from ..core.source import boundary, describe_function
@@ -118,7 +118,11 @@ def _push(linear: LinearFunction, tangents: tuple[Any, ...]) -> Any:
         match_leaf(operation, f"the tangent {path}", t, aval, "its primal")
         for path, t, aval in zip(paths, leaves, linear.in_avals, strict=True)
     ]
-    results = pushforward(linear.tape, dots, linear.outputs)
+    given = [
+        weak_number(t) if aval.weak_type else t
+        for t, aval in zip(dots, linear.in_avals, strict=True)
+    ]
+    results = pushforward(linear.tape, given, linear.outputs)
     filled = [
         np.zeros(aval.shape, aval.dtype) if y is None else y
         for y, aval in zip(results, linear.out_avals, strict=True)

@@ -198,6 +198,10 @@ class LinearizeTrace(JVPTrace):
             self.tape.append((primitive, (x.tangent,), params))
         elif linear == "jointly":
             y, index = self.record_jointly(primitive, args, params)
+            if primitive.elementwise:  # a Python number's tangent must not decide the dtype
+                aval = type_of(y)
+                self.tape.append((CAST, index, (aval, aval)))
+                index += 1
         else:
             y, index = self.record_separately(primitive, args, params)
         if (y.dtype if type(y) is _ndarray else aval_of(y).dtype).kind not in "fc":

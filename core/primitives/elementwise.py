@@ -135,8 +135,8 @@ positive_p = _ufunc(
 )
 reciprocal_p = _ufunc(np.reciprocal, lambda y, x: -(y * y))
 square_p = _ufunc(np.square, lambda y, x: 2.0 * x)
-fmod_p = _ufunc(np.fmod, 1.0, lambda y, a, b: -np.trunc(a / b))
-remainder_p = _ufunc(np.remainder, 1.0, lambda y, a, b: -np.floor(a / b))
+fmod_p = _ufunc(np.fmod, 1.0, lambda y, a, b: -np.trunc(np.divide(a, b)))
+remainder_p = _ufunc(np.remainder, 1.0, lambda y, a, b: -np.floor(np.divide(a, b)))
 
 
 def _power_by_base(y: Array, x: Array, p: Array) -> Array:
