@@ -152,7 +152,11 @@ class Program:
             weak_number(x) if v.aval.weak_type else x
             for x, v in zip(leaves, self.inputs, strict=True)
         ]
-        return tree.unflatten(self.out_tree, evaluate(self, *numbers))
+        results = [
+            aval_of(y).dtype.type(y) if type(y) in (float, complex, int, bool) else y
+            for y in evaluate(self, *numbers)
+        ]
+        return tree.unflatten(self.out_tree, results)
 
     def __repr__(self) -> str:
         return program_text(self)

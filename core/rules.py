@@ -65,6 +65,8 @@ def fit(x_dot: Array, y: Array) -> Array:
     """Give a tangent the shape and dtype of the result that it belongs to."""
     if type(y) is float or type(y) is complex:
         return x_dot
+    if type(x_dot) is float or type(x_dot) is complex:
+        x_dot = y.dtype.type(x_dot)
     if x_dot.shape != y.shape:
         x_dot = np.broadcast_to(x_dot, y.shape)
     return x_dot if x_dot.dtype == y.dtype else convert(x_dot, y.dtype)

@@ -462,7 +462,7 @@ def astype(x: Array, dtype: Any) -> Array:
 def as_array(x: Any, operation: str) -> Array:
     """An operand of what is no ufunc: there a Python number has a dtype of its own, as NumPy's."""
     x = asarray(x, operation)
-    if type(x) is np.ndarray or (isinstance(x, Tracer) and x.shape):
+    if type(x) is np.ndarray or (isinstance(x, Tracer) and x.aval.shape):
         return x
     aval = aval_of(x)
     return astype(x, aval.dtype) if aval.weak_type else x
