@@ -1,8 +1,10 @@
 """The primitives with their rules, one file a family. Importing this package defines them all."""
 
 from . import (
+    choice,
     contractions,
     creation,
+    cumulative,
     elementwise,
     indexing,
     joining,
@@ -10,11 +12,14 @@ from . import (
     reductions,
     shaping,
     sorting,
+    ufunc_methods,
 )
 
 __all__ = [
+    "choice",
     "contractions",
     "creation",
+    "cumulative",
     "elementwise",
     "indexing",
     "joining",
@@ -22,4 +27,5 @@ __all__ = [
     "reductions",
     "shaping",
     "sorting",
+    "ufunc_methods",
 ]

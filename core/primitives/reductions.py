@@ -1,5 +1,4 @@
-"""Reductions and cumulative functions: sum, mean, var, std, prod, max, min, norm, any, all, argmax,
-argmin, ptp, cumsum, cumprod.
+"""Reductions: sum, mean, var, std, prod, max, min, norm, any, all, argmax, argmin, ptp.
 
 The reducers take `axes`, a tuple of non-negative ints, and `keepdims`. Ties of max and min share
 the derivative equally; products with zeros, and the standard deviation and the norm at zero, have
@@ -14,15 +13,16 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..aval import Array, ShapedArray, aval_of
-from ..dispatch import UFUNC_METHODS, UFUNCS, implements
-from ..rules import expand_reduced, linear, reducer, spread, zero_derivative
+from ..dispatch import implements
+from ..rules import expand_reduced, reducer, spread, zero_derivative
 from ..tracing import Primitive, Rule, Tracer
 from .elementwise import as_array, astype, real_dtype
 
 Axes = tuple[int, ...]
 
 
-def _axes(axis: Any, ndim: int) -> Axes:
+def axes_of(axis: Any, ndim: int) -> Axes:
+    """What NumPy takes for `axis` as a tuple of non-negative ints."""
     if axis is None:
         return tuple(range(ndim))
     return normalize_axis_tuple(axis, ndim)
@@ -41,7 +41,7 @@ def _freedom(x: Any, axes: Axes, ddof: float) -> float:
     return n if n > 0 else 0
 
 
-def _sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """NumPy adds bools and small ints up as long ints."""
     if dtype.kind not in "biu" or dtype.itemsize >= 8:
         return dtype
@@ -74,7 +74,7 @@ def _sum_transpose(ct: Array, x: Any, *, axes: Axes, keepdims: bool = False) -> 
 
 
 _add_up = _as_reduction(np.add)
-reduce_sum_p = reducer("reduce_sum", _add_up, None, transpose=_sum_transpose, dtype=_sum_dtype)
+reduce_sum_p = reducer("reduce_sum", _add_up, None, transpose=_sum_transpose, dtype=sum_dtype)
 
 
 def _mean(x: Array, *, axes: Axes, keepdims: bool = False) -> Array:
@@ -114,7 +114,7 @@ def sum(
     x = _masked_operand(as_array(a, "np.sum"), where, 0)
     if dtype is not None:
         x = astype(x, dtype)
-    y = _reduce(reduce_sum_p, x, _axes(axis, x.ndim), keepdims)
+    y = _reduce(reduce_sum_p, x, axes_of(axis, x.ndim), keepdims)
     return y if initial is None else y + astype(initial, y.dtype)
 
 
@@ -130,7 +130,7 @@ def mean(
 ) -> Array:
     """`np.mean` on traced values."""
     x = _float_operand(as_array(a, "np.mean"), dtype)
-    axes = _axes(axis, x.ndim)
+    axes = axes_of(axis, x.ndim)
     if where is True:
         return _reduce(mean_p, x, axes, keepdims)
     count = np.sum(np.broadcast_to(where, x.shape), axis=axes, keepdims=keepdims)
@@ -201,7 +201,7 @@ def _spread_function(primitive: Primitive, name: str, root: bool) -> Rule:
         correction: float | None = None,
     ) -> Array:
         x = _float_operand(as_array(a, name), dtype)
-        axes = _axes(axis, x.ndim)
+        axes = axes_of(axis, x.ndim)
         ddof = ddof if correction is None else correction
         if where is True and mean is None:
             return _reduce(primitive, x, axes, keepdims, ddof=ddof)
@@ -268,7 +268,7 @@ def _prod_jvp(t: Array, y: Array, x: Array, *, axes: Axes, keepdims: bool = Fals
     return expand_reduced(t[0], x, axes, False) if keepdims else t[0]
 
 
-reduce_prod_p = reducer("reduce_prod", _as_reduction(np.multiply), _prod_jvp, dtype=_sum_dtype)
+reduce_prod_p = reducer("reduce_prod", _as_reduction(np.multiply), _prod_jvp, dtype=sum_dtype)
 
 
 @implements(np.prod)
@@ -285,7 +285,7 @@ def prod(
     x = _masked_operand(as_array(a, "np.prod"), where, 1)
     if dtype is not None:
         x = astype(x, dtype)
-    y = _reduce(reduce_prod_p, x, _axes(axis, x.ndim), keepdims)
+    y = _reduce(reduce_prod_p, x, axes_of(axis, x.ndim), keepdims)
     return y if initial is None else y * astype(initial, y.dtype)
 
 
@@ -315,7 +315,7 @@ def _extreme_function(primitive: Primitive, name: str, pairwise: np.ufunc) -> Ru
         x = as_array(a, name)
         if where is not True and initial is None:
             raise ValueError(f"{name}: `where` needs `initial`, as in NumPy")
-        axes = _axes(axis, x.ndim)
+        axes = axes_of(axis, x.ndim)
         if initial is not None:
             initial = astype(initial, x.dtype)
             if not _count(x, axes):
@@ -353,7 +353,7 @@ def any(
 ) -> Array:
     """`np.any` on traced values."""
     x = _masked_operand(as_array(a, "np.any"), where, False)
-    return _reduce(reduce_any_p, x, _axes(axis, x.ndim), keepdims)
+    return _reduce(reduce_any_p, x, axes_of(axis, x.ndim), keepdims)
 
 
 @implements(np.all)
@@ -362,7 +362,7 @@ def all(
 ) -> Array:
     """`np.all` on traced values."""
     x = _masked_operand(as_array(a, "np.all"), where, True)
-    return _reduce(reduce_all_p, x, _axes(axis, x.ndim), keepdims)
+    return _reduce(reduce_all_p, x, axes_of(axis, x.ndim), keepdims)
 
 
 @implements(np.count_nonzero)
@@ -399,177 +399,3 @@ def _position(name: str, numpys: Any) -> Rule:
 
 argmax = implements(np.argmax)(_position("argmax", np.argmax))
 argmin = implements(np.argmin)(_position("argmin", np.argmin))
-
-# Cumulative sums and products.
-
-cumsum_p: Primitive = linear(
-    "cumsum",
-    lambda x, *, axis: np.cumsum(x, axis=axis),
-    lambda ct, x, *, axis: np.flip(np.cumsum(np.flip(ct, axis), axis=axis), axis),
-    shape=lambda x, *, axis: ShapedArray(x.shape, _sum_dtype(x.dtype)),
-    batch=lambda size, batched, x, *, axis: cumsum_p.bind(x, axis=axis + 1),
-)
-
-
-def _cumprod_jvp(t: Array, y: Array, x: Array, *, axis: int) -> Array:
-    """A scan of (value, tangent) pairs by doubling, which is exact with zeros (Hillis and Steele,
-    1986).
-    """
-    v, t = np.moveaxis(x, axis, 0), np.moveaxis(t, axis, 0)
-    n, step = v.shape[0], 1
-    while step < n:
-        before, t_before, here, t_here = v[:-step], t[:-step], v[step:], t[step:]
-        v = np.concatenate([v[:step], before * here])
-        t = np.concatenate([t[:step], t_before * here + t_here * before])
-        step *= 2
-    return np.moveaxis(t, 0, axis)
-
-
-cumprod_p: Primitive = Primitive(
-    "cumprod",
-    lambda x, *, axis: np.cumprod(x, axis=axis),
-    shape=lambda x, *, axis: ShapedArray(x.shape, _sum_dtype(x.dtype)),
-    jvps=(_cumprod_jvp,),
-    batch=lambda size, batched, x, *, axis: cumprod_p.bind(x, axis=axis + 1),
-)
-
-
-def _cumulative(primitive: Primitive, a: Array, axis: int | None, dtype: Any) -> Array:
-    x = as_array(a, f"np.{primitive.name}")
-    if dtype is not None:
-        x = astype(x, dtype)
-    if axis is None:
-        x, axis = np.ravel(x), 0
-    x = np.atleast_1d(x)
-    return primitive.bind(x, axis=normalize_axis_index(axis, x.ndim))
-
-
-@implements(np.cumsum)
-def cumsum(a: Array, axis: int | None = None, dtype: Any = None, out: None = None) -> Array:
-    """`np.cumsum` on traced values."""
-    return _cumulative(cumsum_p, a, axis, dtype)
-
-
-@implements(np.cumprod)
-def cumprod(a: Array, axis: int | None = None, dtype: Any = None, out: None = None) -> Array:
-    """`np.cumprod` on traced values."""
-    return _cumulative(cumprod_p, a, axis, dtype)
-
-
-@implements(np.diff)
-def diff(a: Array, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Array:
-    """`np.diff` on traced values."""
-    x = as_array(a, "np.diff")
-    axis = normalize_axis_index(axis, x.ndim)
-    ends = []
-    for end in (prepend, append):
-        if end is not None:
-            end = as_array(end, "np.diff")
-            if np.ndim(end) == 0:
-                end = np.broadcast_to(end, [1 if i == axis else d for i, d in enumerate(x.shape)])
-        ends.append(end)
-    parts = [p for p in (ends[0], x, ends[1]) if p is not None]
-    x = np.concatenate(parts, axis=axis) if len(parts) > 1 else x
-    before, after = [(*[slice(None)] * axis, s) for s in (slice(None, -1), slice(1, None))]
-    for _ in range(n):
-        x = x[after] ^ x[before] if x.dtype.kind == "b" else x[after] - x[before]
-    return x
-
-
-# ufunc.reduce, ufunc.accumulate and ufunc.outer.
-
-
-def _reduce_with(function: Any) -> Rule:
-    def method(
-        a: Array,
-        axis: Any = 0,
-        dtype: Any = None,
-        out: None = None,
-        keepdims: bool = False,
-        initial: Any = None,
-        where: Any = True,
-    ) -> Array:
-        x = as_array(a, "ufunc.reduce")
-        if dtype is not None:
-            x = astype(x, dtype)
-        options: dict[str, Any] = {"axis": axis, "keepdims": keepdims}
-        if where is not True:
-            options["where"] = where
-        if initial is not None:
-            options["initial"] = initial
-        return function(x, **options)
-
-    return method
-
-
-def _logsumexp(
-    x: Array, axis: Any = 0, keepdims: bool = False, *, exp: Any = np.exp, log: Any = np.log
-) -> Array:
-    axes = _axes(axis, x.ndim)
-    top = np.max(x, axis=axes, keepdims=True)
-    top = np.where(np.isfinite(top), top, 0)
-    y = log(np.sum(exp(x - top), axis=axes, keepdims=True)) + top
-    return y if keepdims else np.squeeze(y, axes)
-
-
-def _hypot_reduce(x: Array, axis: Any = 0, keepdims: bool = False) -> Array:
-    return _reduce(norm_p, x, _axes(axis, x.ndim), keepdims)
-
-
-def _first_against_rest(combine: Any, reduce: Any) -> Any:
-    """A reduction such as a - b - c = a - (b + c), along one axis."""
-
-    def function(x: Array, axis: Any = 0, keepdims: bool = False) -> Array:
-        i = normalize_axis_index(axis if axis is not None else 0, x.ndim)
-        lead = (slice(None),) * i
-        first, rest = x[(*lead, slice(0, 1))], x[(*lead, slice(1, None))]
-        y = combine(first, reduce(rest, axis=i, keepdims=True))
-        return y if keepdims else np.squeeze(y, i)
-
-    return function
-
-
-def _logsumexp2(x: Array, axis: Any = 0, keepdims: bool = False) -> Array:
-    return _logsumexp(x, axis, keepdims, exp=np.exp2, log=np.log2)
-
-
-for _name, _function in {
-    "add": np.sum,
-    "multiply": np.prod,
-    "maximum": np.max,
-    "minimum": np.min,
-    "logical_and": np.all,
-    "logical_or": np.any,
-    "logaddexp": _logsumexp,
-    "logaddexp2": _logsumexp2,
-    "hypot": _hypot_reduce,
-    "subtract": _first_against_rest(np.subtract, np.sum),
-    "divide": _first_against_rest(np.divide, np.prod),
-}.items():
-    UFUNC_METHODS["reduce", _name] = _reduce_with(_function)
-
-
-def _accumulate_with(function: Any) -> Rule:
-    def method(array: Array, axis: int = 0, dtype: Any = None, out: None = None) -> Array:
-        return function(array, axis=axis, dtype=dtype)
-
-    return method
-
-
-UFUNC_METHODS["accumulate", "add"] = _accumulate_with(np.cumsum)
-UFUNC_METHODS["accumulate", "multiply"] = _accumulate_with(np.cumprod)
-
-
-def _outer_with(ufunc: np.ufunc) -> Rule:
-    def method(A: Array, B: Array, /, dtype: Any = None) -> Array:
-        a, b = as_array(A, "ufunc.outer"), as_array(B, "ufunc.outer")
-        if dtype is not None:
-            a, b = astype(a, dtype), astype(b, dtype)
-        return ufunc(np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b)
-
-    return method
-
-
-for _ufunc in UFUNCS:
-    if _ufunc.nin == 2 and _ufunc.nout == 1 and _ufunc.signature is None:
-        UFUNC_METHODS["outer", _ufunc.__name__] = _outer_with(_ufunc)

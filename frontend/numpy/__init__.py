@@ -151,6 +151,14 @@ from ..core.aval import Array as _Array
 from ..core.dispatch import is_traced as _is_traced
 from ..core.primitives import elementwise as _elementwise
 from ..core.primitives import joining as _joining
+from ..core.primitives.choice import (
+    allclose,
+    clip,
+    isclose,
+    nan_to_num,
+    select,
+    where,
+)
 from ..core.primitives.contractions import (
     dot,
     einsum,
@@ -174,18 +182,17 @@ from ..core.primitives.creation import (
     size,
     zeros_like,
 )
+from ..core.primitives.cumulative import (
+    cumprod,
+    cumsum,
+    diff,
+)
 from ..core.primitives.elementwise import (
-    allclose,
     angle,
-    clip,
     fix,
     imag,
-    isclose,
-    nan_to_num,
     real,
     round,
-    select,
-    where,
 )
 from ..core.primitives.elementwise import (
     round as around,
@@ -219,9 +226,6 @@ from ..core.primitives.reductions import (
     argmax,
     argmin,
     count_nonzero,
-    cumprod,
-    cumsum,
-    diff,
     max,
     mean,
     min,
