@@ -4,6 +4,7 @@
 - `jvp`: the derivative equals finite differences.
 - `transpose`: <ct, J t> = <J^T ct, t>, where <a, b> = Re(sum(a * b)), without conjugation.
 - `linearize`: f_lin(t) = jvp, and so does the linear program.
+- `linear_transpose`: <ct, f(t)> = <f^T ct, t> where f itself is linear.
 - `vmap`, `vmap_derivatives`: a batch equals a loop.
 - `program`: a traced program equals the function.
 - `order2`, `order3`: derivatives of derivatives, in all mixtures of forward and reverse mode.
@@ -283,6 +284,26 @@ def linearize(case: Case, rng: Rng) -> None:
                 close(g, w, "linearize", tolerance)
         for a, v in zip(f_lin.program.out_avals, y, strict=True):
             assert (a.shape, a.dtype) == (v.shape, v.dtype), f"linear program: {a}"
+
+
+def linear_transpose(case: Case, rng: Rng, spots: Sequence[int]) -> None:
+    """<ct, f(t)> = <f^T ct, t> for an f that is linear in its differentiable arguments `spots`."""
+    point = Point(case, rng)
+    ts = [point.xs[k] for k in spots]
+
+    def f(*moved: Array) -> list[Array]:
+        xs = list(point.xs)
+        for k, x in zip(spots, moved, strict=True):
+            xs[k] = x
+        return point.floats(*xs)
+
+    y = f(*ts)
+    ct = directions(rng, y)
+    pulled = wg.linear_transpose(f, *ts)(ct)
+    tolerance = 64 * precision(*point.xs, *y) * case.spec.tolerance
+    dots_agree(ct, y, pulled, ts, "linear_transpose", tolerance)
+    for g, t in zip(pulled, ts, strict=True):
+        same_type(g, np.zeros_like(t)[()], "linear_transpose")
 
 
 def program(case: Case, rng: Rng) -> None:

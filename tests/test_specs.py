@@ -47,6 +47,51 @@ def test_linearize(case: Case, rng: Rng) -> None:
     checks.linearize(case, rng)
 
 
+# What is linear itself: in all arguments together, or in one while the others are fixed.
+
+JOINTLY = (
+    "add subtract negative positive conjugate real imag where sum mean add.reduce subtract.reduce"
+    " add.accumulate cumsum diff reshape ravel transpose matrix_transpose swapaxes moveaxis rollaxis"
+    " expand_dims squeeze broadcast_to broadcast_arrays atleast_1d atleast_2d atleast_3d flip rot90"
+    " roll tile repeat pad concatenate concatenate-array stack stack-array hstack vstack dstack"
+    " column_stack append block block-row split array_split unstack basic-index advanced-index"
+    " index-by-arrays take take_along_axis diagonal trace diag diagflat tril triu"
+)
+ONE_BY_ONE = "multiply matmul dot inner outer tensordot kron einsum einsum-lists multiply.outer"
+IN_ONE = {"divide": 0, "linalg.solve": 1, "ldexp": 0}
+_AFFINE = (
+    "initial",
+    "value",
+    "values",
+    "prepend",
+    "prepend-f4",
+    "value-f4",
+    "float-int",
+    "int-float",
+)
+
+
+def _linear_cases() -> list[Any]:
+    found = []
+    for case in SMOOTH:
+        name, floats = case.spec.name, range(_floats(case))
+        if case.sample.name.startswith(("python", "complex")) or "python" in case.sample.name:
+            continue
+        if name in JOINTLY.split() and case.sample.name not in _AFFINE:
+            if "int" not in case.sample.name:
+                found.append((case, tuple(floats)))
+        elif name in ONE_BY_ONE.split():
+            found += [(case, (k,)) for k in floats]
+        elif name in IN_ONE and len(floats) > IN_ONE[name]:
+            found.append((case, (IN_ONE[name],)))
+    return found
+
+
+@pytest.mark.parametrize(("case", "spots"), _linear_cases(), ids=str)
+def test_linear_transpose(case: Case, spots: tuple[int, ...], rng: Rng) -> None:
+    checks.linear_transpose(case, rng, spots)
+
+
 @pytest.mark.parametrize("case", TRACEABLE, ids=str)
 def test_program(case: Case, rng: Rng) -> None:
     checks.program(case, rng)
