@@ -13,6 +13,7 @@ import ast
 import builtins
 import dis
 import linecache
+import math
 from itertools import islice
 from types import FrameType, ModuleType
 from typing import Any, NoReturn
@@ -84,10 +85,10 @@ def refuse_hidden_float(frame: FrameType, kind: str) -> None:
     if _opname(frame) == "STORE_SUBSCR":
         refuse_write(frame)
     text, called = _called_object(frame)
-    if called is None:
+    name = text.rpartition(".")[2]
+    if called is None and not ("." in text and hasattr(math, name)):
         return
-    if getattr(called, "__module__", None) in _MATH_MODULES:
-        name = called.__name__
+    if called is None or getattr(called, "__module__", None) in _MATH_MODULES:
         numpys = name if hasattr(np, name) else None
         raise ArrayConversionError(
             f"{text}() takes a Python {kind}, so the result would not be traced and its "

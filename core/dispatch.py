@@ -145,6 +145,8 @@ def asarray(x: Any, operation: str) -> Any:
 
 def name_of(function: Any) -> str:
     """How a user writes a NumPy function: `np.linalg.solve`."""
+    if isinstance(function, np.ufunc) and getattr(np, function.__name__, None) is not function:
+        return function.__name__  # of SciPy, or of somebody else
     module = getattr(function, "__module__", None) or "numpy"
     public = ".".join([p for p in module.split(".") if not p.startswith("_")])
     name = getattr(function, "__name__", str(function))

@@ -339,6 +339,13 @@ def _broadcast_into(
 
 def leaf_type_error(operation: str, path: str, leaf: Any) -> LeafTypeError:
     """The error for a leaf that is neither an array nor a number."""
+    if isinstance(leaf, np.ndarray):
+        return LeafTypeError(
+            f"{operation}: {path} is neither an array nor a number that can be traced.",
+            got=f"dtype {leaf.dtype}",
+            needed="a float, complex, integer or bool dtype",
+            fix="convert it, x.astype(float), or close over it instead of passing it",
+        )
     return LeafTypeError(
         f"{operation}: {path} is neither an array nor a number.",
         got=f"{leaf!r} of type {type(leaf).__module__}.{type(leaf).__qualname__}",

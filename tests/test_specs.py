@@ -50,39 +50,31 @@ def test_linearize(case: Case, rng: Rng) -> None:
 # What is linear itself: in all arguments together, or in one while the others are fixed.
 
 JOINTLY = (
-    "add subtract negative positive conjugate real imag where sum mean add.reduce subtract.reduce"
-    " add.accumulate cumsum diff reshape ravel transpose matrix_transpose swapaxes moveaxis rollaxis"
-    " expand_dims squeeze broadcast_to broadcast_arrays atleast_1d atleast_2d atleast_3d flip rot90"
-    " roll tile repeat pad concatenate concatenate-array stack stack-array hstack vstack dstack"
-    " column_stack append block block-row split array_split unstack basic-index advanced-index"
-    " index-by-arrays take take_along_axis diagonal trace diag diagflat tril triu"
+    "add subtract negative positive conjugate real imag where sum mean add.reduce"
+    " subtract.reduce add.accumulate cumsum diff reshape ravel transpose matrix_transpose"
+    " swapaxes moveaxis rollaxis expand_dims squeeze broadcast_to broadcast_arrays atleast_1d"
+    " atleast_2d atleast_3d flip rot90 roll tile repeat pad concatenate concatenate-array"
+    " stack stack-array hstack vstack dstack column_stack append block block-row split"
+    " array_split unstack basic-index advanced-index index-by-arrays take take_along_axis"
+    " diagonal trace diag diagflat tril triu"
 )
 ONE_BY_ONE = "multiply matmul dot inner outer tensordot kron einsum einsum-lists multiply.outer"
-IN_ONE = {"divide": 0, "linalg.solve": 1, "ldexp": 0}
-_AFFINE = (
-    "initial",
-    "value",
-    "values",
-    "prepend",
-    "prepend-f4",
-    "value-f4",
-    "float-int",
-    "int-float",
-)
+IN_ONE = {"divide": 0, "linalg.solve": 1}
+_CONSTANTS = {"initial", "constant_values", "prepend", "append"}
+"""Options that add a constant to what is linear without them."""
 
 
-def _linear_cases() -> list[Any]:
-    found = []
+def _linear_cases() -> list[tuple[Case, tuple[int, ...]]]:
+    found: list[tuple[Case, tuple[int, ...]]] = []
     for case in SMOOTH:
-        name, floats = case.spec.name, range(_floats(case))
-        if case.sample.name.startswith(("python", "complex")) or "python" in case.sample.name:
+        name, numbers = case.spec.name, range(_floats(case))
+        if "python" in case.sample.name or "int" in case.sample.name:
             continue
-        if name in JOINTLY.split() and case.sample.name not in _AFFINE:
-            if "int" not in case.sample.name:
-                found.append((case, tuple(floats)))
+        if name in JOINTLY.split() and not _CONSTANTS & set(case.sample.static):
+            found.append((case, tuple(numbers)))
         elif name in ONE_BY_ONE.split():
-            found += [(case, (k,)) for k in floats]
-        elif name in IN_ONE and len(floats) > IN_ONE[name]:
+            found += [(case, (k,)) for k in numbers]
+        elif name in IN_ONE:
             found.append((case, (IN_ONE[name],)))
     return found
 
@@ -143,6 +135,10 @@ def test_every_traced_function_has_a_row(function: Any) -> None:
 @pytest.mark.parametrize("method", dispatch.UFUNC_METHODS, ids=".".join)
 def test_every_ufunc_method_has_a_row(method: tuple[str, str]) -> None:
     assert method in _covered()
+
+
+def test_linear_functions_have_rows() -> None:
+    assert {*JOINTLY.split(), *ONE_BY_ONE.split(), *IN_ONE} <= {spec.name for spec in SPECS}
 
 
 def test_ids_are_unique() -> None:

@@ -286,7 +286,11 @@ fmin_p = _ufunc(
 copysign_p = _ufunc(np.copysign, lambda y, a, b: weight(y, np.sign(a) * np.copysign(1.0, b)), None)
 heaviside_p = _ufunc(np.heaviside, None, lambda y, x, h: weight(y, x == 0))
 ldexp_p = _ufunc(
-    np.ldexp, lambda y, x, i: np.ldexp(astype(np.float64(1.0), aval_of(y).dtype), i), None
+    np.ldexp,
+    lambda y, x, i: np.ldexp(astype(np.float64(1.0), aval_of(y).dtype), i),
+    None,
+    transposes=(lambda ct, x, i: np.ldexp(ct, i), None),
+    linear="separately",
 )
 nextafter_p = _ufunc(np.nextafter, 1.0, None)
 
