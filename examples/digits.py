@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import wengert as wg
 from numpy.typing import NDArray
+
+import wengert as wg
 
 DATA = Path(__file__).parent / "data" / "digits.npz"
 TARGET = 0.97

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import wengert as wg
 from numpy.typing import NDArray
+
+import wengert as wg
 
 try:
     from scipy.optimize import minimize

@@ -88,7 +88,9 @@ def test_no_imports_inside_functions(folder: str, path: Path) -> None:
 @every_file
 def test_length_of_files(folder: str, path: Path) -> None:
     # A list of names is not read from top to bottom.
-    lines = [v for v in path.read_text(encoding="utf-8").splitlines() if not v.strip().endswith(",")]
+    lines = [
+        v for v in path.read_text(encoding="utf-8").splitlines() if not v.strip().endswith(",")
+    ]
     assert len(lines) <= 500
 
 
