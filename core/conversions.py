@@ -26,6 +26,7 @@ from .source import Source, is_library_frame
 __all__ = ["no_concrete_value", "refuse_array", "refuse_hidden_float"]
 
 _MATH_MODULES = ("math", "cmath", "statistics")
+_STORES = ("STORE_SUBSCR", "STORE_SLICE")
 _WRITING_METHODS = ("fill", "put", "itemset")
 
 
@@ -82,7 +83,7 @@ def refuse_hidden_float(frame: FrameType, kind: str) -> None:
             f"a library asked for a Python {kind}, so the derivative would be lost.",
             fix="report this: wengert's and NumPy's functions should not need to",
         )
-    if _opname(frame) == "STORE_SUBSCR":
+    if _opname(frame) in _STORES:
         refuse_write(frame)
     text, called = _called_object(frame)
     name = text.rpartition(".")[2]
@@ -147,7 +148,7 @@ def refuse_array(tracer: Any, frame: FrameType) -> NoReturn:
     while user is not None and is_library_frame(user):
         user = user.f_back
     if user is not None:
-        if _opname(user) == "STORE_SUBSCR":
+        if _opname(user) in _STORES:
             refuse_write(user)
         if _opname(user) == "BINARY_SUBSCR" or (
             _opname(user) == "BINARY_OP" and tracer.dtype.kind in "iu"

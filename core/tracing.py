@@ -12,6 +12,7 @@ Read next: `rules.py` (how primitives are made) and `array_tracer.py` (the NumPy
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
+from inspect import cleandoc
 from itertools import count
 from typing import Any, ClassVar, NoReturn, TypeAlias
 
@@ -138,8 +139,8 @@ class Primitive:
 
     def missing(self, kind: str, trace: str, operand: int | None = None) -> NoReturn:
         """Raise the error that says which rule is missing and what it would have to look like."""
-        items = (self.__doc__ or "").partition("\n\n    `linear`")[0].split("\n    - ")
-        contract = " ".join(next(item for item in items if item.startswith(f"`{kind}")).split())
+        rules = cleandoc(self.__doc__ or "").partition("\n\n`linear`")[0].split("\n- ")
+        contract = " ".join(next(item for item in rules if item.startswith(f"`{kind}")).split())
         where = "" if operand is None else f" for operand {operand}"
         raise MissingRuleError(
             f"{trace}: primitive {self.name!r} has no {kind} rule{where}.",
