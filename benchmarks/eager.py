@@ -579,7 +579,8 @@ def short_table(results: Sequence[Result], names: Sequence[str]) -> str:
     peers = [n for n in names if n != "wengert"]
     rows = [["cost as a multiple of wengert's", "wengert takes", *peers]]
     for r in results:
-        ratios = [f"{r.costs[n] / r.costs['wengert']:.2g}" if n in r.costs else "" for n in peers]
+        costs = [r.costs[n] / r.costs["wengert"] if n in r.costs else None for n in peers]
+        ratios = ["" if c is None else f"{c:.0f}" if c >= 10 else f"{c:.2g}" for c in costs]
         if any(ratios):
             rows.append([r.label, f"{cell(r, 'wengert')} {r.unit}", *ratios])
     return markdown(rows)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .aval import SCALAR_AVALS, Array, Shape, ShapedArray, aval_of
+from .errors import RuleDefinitionError
 from .tracing import Every, LinearArgs, Primitive, Rule, Slope, Together
 
 __all__ = [
@@ -157,6 +158,14 @@ def elementwise(
     Returns:
         The primitive.
     """
+    for slope in slopes:
+        if slope is not None and not callable(slope) and slope not in (1.0, -1.0):
+            raise RuleDefinitionError(
+                f"elementwise: the slope of {name!r} must be a function, 1.0, -1.0 or None.",
+                got=repr(slope),
+                fix=f"lambda y, *args: {slope!r}",
+            )
+    slopes = tuple([float(s) if isinstance(s, int) else s for s in slopes])
     run: Any = impl or ufunc
     result_dtype: Any = dtype or _ufunc_dtype(ufunc)
     keeps_weak = impl is not None and ufunc is not None

@@ -17,6 +17,7 @@ import pytest
 import wengert as wg
 import wengert.numpy as wnp
 from wengert.core import Primitive, check_program, errors
+from wengert.core.rules import elementwise
 
 X = np.array([0.1, 0.5, 0.9])
 ONES = np.ones(3)
@@ -1109,3 +1110,10 @@ def test_mistakes_raise_what_numpy_raises(kind: Any, f: Any) -> None:
         with pytest.raises(kind):
             transform()
     works()
+
+
+def test_a_slope_that_is_no_slope() -> None:
+    with pytest.raises(
+        errors.RuleDefinitionError, match=r"must be a function, 1\.0, -1\.0 or None"
+    ):
+        elementwise("twice", None, 2.0, impl=lambda x: 2 * x, dtype=lambda x: x.dtype)

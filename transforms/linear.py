@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..core.array_tracer import ArrayTracer
-from ..core.aval import SCALAR_AVALS, Array, ShapedArray, aval_of
+from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import ConcretizationError, NonLinearError
 from ..core.primitives.elementwise import multiply_p
 from ..core.rules import fit
@@ -44,7 +44,6 @@ Tape = list[Entry]
 _ndarray = np.ndarray
 _float64 = np.float64
 _FLOAT64 = np.dtype(np.float64)
-_SCALAR = SCALAR_AVALS[np.float64]
 _multiply, _divide = ArrayTracer.__mul__, ArrayTracer.__truediv__
 _add, _negate = ArrayTracer.__add__, ArrayTracer.__neg__
 
@@ -81,19 +80,10 @@ class LinearTracer(ArrayTracer):
 
     def __mul__(self, c: Array) -> Array:
         aval = self.known_aval
-        kind = type(c)
-        # Does the product have the type of the tangent? Written out here, where every call counts.
-        if (
-            (c.dtype is aval.dtype and c.shape == aval.shape)
-            if kind is _ndarray and aval is not None
-            else aval is _SCALAR or (aval is not None and keeps_type(aval, c))
-            if kind is _float64
-            else (kind is float or kind is int) and aval is not None
-        ):
+        if aval is not None and keeps_type(aval, c):
             trace: LinearTrace = self._trace  # type: ignore[assignment]
-            tape = trace.tape
-            out = LinearTracer(trace, len(tape), aval)
-            tape.append((SCALE, self.index, c))
+            out = LinearTracer(trace, len(trace.tape), aval)
+            trace.tape.append((SCALE, self.index, c))
             return out
         return _multiply(self, c)
 

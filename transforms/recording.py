@@ -22,7 +22,7 @@ from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import NonLinearError
 from ..core.primitives.contractions import matmul_p
 from ..core.source import NEAR, user_frame
-from ..core.tracing import Primitive, Trace
+from ..core.tracing import Primitive, Slope, Trace
 from .jvp import JVPTrace, JVPTracer, zeros_of
 from .linear import ADD, CAST, COMBINE, LEFT, NEGATE, RIGHT, SCALE, LinearTrace, LinearTracer
 
@@ -150,16 +150,19 @@ class LinearizeTrace(JVPTrace):
         elif type(first) is not float and type(second) is not float:
             entry = (COMBINE, (i, first(y, a, b)), (j, second(y, a, b)))
         else:
-            if second == -1.0:
-                tape.append((NEGATE, j, None))
-                j = len(tape) - 1
-            elif type(second) is not float:
-                tape.append((SCALE, j, second(y, a, b)))
-                j = len(tape) - 1
+            i, j = self.scale(i, first, y, a, b), self.scale(j, second, y, a, b)
             entry = (ADD, i, j)
         tape.append(entry)
         frame = _getframe(3)
         return LinearizeTracer(self, y, len(tape) - 1, frame.f_code, frame.f_lasti)
+
+    def scale(self, i: int, slope: Slope, y: Array, a: Array, b: Array) -> int:
+        """Record the product of variable i with a slope."""
+        if slope == 1.0:
+            return i
+        entry = (NEGATE, i, None) if slope == -1.0 else (SCALE, i, slope(y, a, b))
+        self.tape.append(entry)
+        return len(self.tape) - 1
 
     def process_matmul(self, a: Array, b: Array) -> Array:
         """The one operation besides the elementwise ones that is worth a way of its own."""

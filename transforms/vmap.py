@@ -117,7 +117,7 @@ class BatchTrace(Trace):
 
 
 def vmap(
-    fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, axis_size: int | None = None
+    fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, *, axis_size: int | None = None
 ) -> Callable[..., Any]:
     """Make a function that applies `fun` to every member of a batch, by running it once.
 
