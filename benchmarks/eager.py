@@ -21,6 +21,7 @@ import re
 import statistics
 import subprocess
 import sys
+import textwrap
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
@@ -555,13 +556,14 @@ def full_table(results: Sequence[Result], names: Sequence[str]) -> str:
 
 
 def machine() -> str:
-    """What it was measured with, in one line."""
+    """What it was measured with."""
     found = [f"numpy {version('numpy')}"]
     found += [f"{n} {version(n).split('+')[0]}" for n in PEERS if n in sys.modules]
-    return (
+    text = (
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
         f"Python {platform.python_version()}, wengert {wg.__version__}, {', '.join(found)}"
     )
+    return textwrap.fill(text, 100)
 
 
 def replace_between(path: Path, marker: str, text: str) -> None:

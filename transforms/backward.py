@@ -36,6 +36,7 @@ __all__ = ["backward_pass"]
 
 _ndarray = np.ndarray
 _multiply_into = np.multiply
+_add_into = np.add
 
 
 class _Pieces:
@@ -90,6 +91,17 @@ class _Cotangents:
             if type(total) is np.ndarray:
                 self.owned.add(i)
 
+    def add_new(self, i: int, ct: Array) -> None:
+        """`add` for a product that was just made, and that nothing else refers to."""
+        old = self.of[i]
+        if old is None:
+            self.of[i] = ct
+        elif type(old) is _ndarray and type(ct) is _ndarray:
+            self.of[i] = _add_into(old, ct, ct)
+            self.owned.add(i)
+        else:
+            self.add(i, ct)
+
     def add_at(
         self, x: LinearTracer, ct: Array, primitive: Primitive, args: Sequence[Any], index: Any
     ) -> None:
@@ -137,7 +149,7 @@ def backward_pass(
         The cotangents of the inputs: arrays that nothing else refers to.
     """
     table = _Cotangents(len(tape))
-    of, add = table.of, table.add
+    of, add, add_new = table.of, table.add, table.add_new
     for out, ct in zip(outputs, cts, strict=True):
         if out is not None:
             add(out, ct)
@@ -164,12 +176,12 @@ def backward_pass(
                 of[a] = ct
                 fresh = a
             else:
-                add(a, ct)
+                add_new(a, ct)
             continue
         fresh = -1
         if kind is COMBINE:
-            add(a[0], ct * a[1])
-            add(b[0], ct * b[1])
+            add_new(a[0], ct * a[1])
+            add_new(b[0], ct * b[1])
         elif kind is LEFT:
             add(a, transpose_left(ct, b[1], b[0]))
         elif kind is RIGHT:
