@@ -110,9 +110,13 @@ class LinearizeTrace(JVPTrace):
             i = b.index
             b = x = b.primal
             slope = primitive.slope1
-            if type(a) is float and type(b) is _ndarray and b.dtype is _FLOAT64:
-                if primitive.linear is not None:
-                    a = _asarray(a)
+            if (
+                type(a) is float
+                and type(b) is _ndarray
+                and b.dtype is _FLOAT64
+                and primitive.linear is not None
+            ):
+                a = _asarray(a)
         y = primitive.impl(a, b)
         if slope is None:
             return y
