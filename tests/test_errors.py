@@ -1117,3 +1117,22 @@ def test_a_slope_that_is_no_slope() -> None:
         errors.RuleDefinitionError, match=r"must be a function, 1\.0, -1\.0 or None"
     ):
         elementwise("twice", None, 2.0, impl=lambda x: 2 * x, dtype=lambda x: x.dtype)
+
+
+@pytest.mark.parametrize(
+    ("f", "match"),
+    [
+        (
+            lambda v: np.sum(v @ np.ones((2, 3))),
+            r"np\.matmul: the last axis .* f64\[3\] @ f64\[2,3\]",
+        ),
+        (lambda v: np.sum(np.concatenate([v, np.ones((2, 3))])), r"np\.concatenate: all shapes"),
+        (lambda v: np.sum(np.stack([v, np.ones(2)])), r"np\.stack: all shapes"),
+        (lambda v: np.sum(np.reshape(v, (2, 2))), r"np\.reshape: cannot reshape f64\[3\]"),
+        (lambda v: np.sum(np.broadcast_to(v, (2, 2))), r"np\.broadcast_to: cannot broadcast"),
+    ],
+)
+def test_shapes_that_do_not_fit_in_a_numpy_call(f: Any, match: str) -> None:
+    with pytest.raises(errors.ShapeError, match=match) as info:
+        wg.grad(f)(np.ones(3))
+    assert "test_errors.py" in str(info.value)

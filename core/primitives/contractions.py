@@ -16,6 +16,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from ..aval import Array, ShapedArray, aval_of
 from ..dispatch import asarray, implements, implements_ufunc
+from ..errors import ShapeError
 from ..rules import bilinear, unbroadcast, variadic
 from ..tracing import Every, Tracer
 from .elementwise import as_array, astype
@@ -101,7 +102,7 @@ def matmul(x1: Array, x2: Array, /) -> Array:
     b = x2 if isinstance(x2, Tracer) or type(x2) is np.ndarray else asarray(x2, "np.matmul")
     a_shape, b_shape = getattr(a, "shape", ()), getattr(b, "shape", ())
     if not a_shape or not b_shape or a_shape[-1] != b_shape[-2 if len(b_shape) > 1 else 0]:
-        raise ValueError(
+        raise ShapeError(
             f"np.matmul: the last axis of the left operand must be as long as the "
             f"{'second last' if len(b_shape) > 1 else 'only'} axis of the right one; got "
             f"{aval_of(a)!r} @ {aval_of(b)!r}"
@@ -182,7 +183,7 @@ def tensordot(a: Array, b: Array, axes: Any = 2) -> Array:
     a_axes = [normalize_axis_index(i, left.ndim) for i in pair[0]]
     b_axes = [normalize_axis_index(i, right.ndim) for i in pair[1]]
     if [left.shape[i] for i in a_axes] != [right.shape[i] for i in b_axes]:
-        raise ValueError(
+        raise ShapeError(
             f"np.tensordot: the axes {axes} of {left!r} and {right!r} differ in length"
         )
     a_free = [i for i in range(left.ndim) if i not in a_axes]
@@ -328,7 +329,7 @@ def _expand_subscripts(spec: str, ndims: Sequence[int]) -> tuple[list[str], str]
     left, arrow, output = spec.partition("->")
     inputs = left.split(",")
     if len(inputs) != len(ndims):
-        raise ValueError(
+        raise ShapeError(
             f"np.einsum: {spec!r} names {len(inputs)} operands, but {len(ndims)} are given"
         )
     used = set(spec)
@@ -342,7 +343,7 @@ def _expand_subscripts(spec: str, ndims: Sequence[int]) -> tuple[list[str], str]
     for s, n in zip(inputs, ndims, strict=True):
         own = n - len(s.replace("...", ""))
         if own < 0 or (own and "..." not in s):
-            raise ValueError(
+            raise ShapeError(
                 f"np.einsum: {s!r} has {len(s)} subscripts for an operand with {n} axes"
             )
         expanded.append(s.replace("...", dots[width - own :] if own else ""))

@@ -18,7 +18,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from ..aval import Array, Shape, ShapedArray, aval_of
 from ..dispatch import implements, is_traced
-from ..errors import ConcretizationError
+from ..errors import ConcretizationError, ShapeError
 from ..rules import align_batch, linear, ndim_of, variadic
 from ..tracing import Primitive, Together, Tracer
 from .elementwise import as_array
@@ -428,7 +428,7 @@ def diag(v: Array, k: int = 0) -> Array:
     if v.ndim == 2:
         return np.diagonal(v, k)
     if v.ndim != 1:
-        raise ValueError(f"np.diag: the input must have one or two axes, but is {aval_of(v)!r}")
+        raise ShapeError(f"np.diag: the input must have one or two axes, but is {aval_of(v)!r}")
     n = v.shape[0] + abs(k)
     i = np.arange(v.shape[0])
     return scatter(v, (Place.ARRAY, Place.ARRAY), (n, n), i - min(k, 0), i + max(k, 0))

@@ -12,6 +12,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from ..aval import Array, ShapedArray, aval_of
 from ..dispatch import implements, is_traced, sets_arrays_of_tracers
+from ..errors import ShapeError
 from ..rules import variadic
 from ..tracing import Every, Primitive, Together, Tracer
 from .elementwise import as_array, astype
@@ -102,7 +103,7 @@ def _arrays(operation: str, arrays: Any) -> list[Array]:
         return [arrays[i] for i in range(arrays.aval.shape[0])]  # type: ignore[index]  # indexable
     found = [as_array(a, operation) for a in arrays]
     if not found:
-        raise ValueError(f"{operation}: need at least one array")
+        raise ShapeError(f"{operation}: need at least one array")
     return found
 
 
@@ -129,7 +130,7 @@ def concatenate(
             if i != axis
         ]
         if aval.ndim != avals[0].ndim or not all(same):
-            raise ValueError(
+            raise ShapeError(
                 f"np.concatenate: all shapes must agree except along axis {axis}; got "
                 f"{', '.join(map(repr, avals))}"
             )
@@ -145,7 +146,7 @@ def stack(
     xs = _arrays("np.stack", arrays)
     avals = [aval_of(x) for x in xs]
     if any([a.shape != avals[0].shape for a in avals]):
-        raise ValueError(
+        raise ShapeError(
             f"np.stack: all shapes must be the same; got {', '.join(map(repr, avals))}"
         )
     y = stack_p.bind(*xs, axis=normalize_axis_index(axis, avals[0].ndim + 1))

@@ -14,6 +14,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..aval import Array, ShapedArray, aval_of
 from ..dispatch import implements, unsupported_argument
+from ..errors import ShapeError
 from ..rules import unbroadcast
 from ..tracing import Primitive
 from .elementwise import as_array, astype, real_dtype
@@ -109,7 +110,7 @@ def solve(a: Array, b: Array) -> Array:
     a, b = _linalg_operand(a, "np.linalg.solve"), _linalg_operand(b, "np.linalg.solve")
     _check_square("np.linalg.solve", aval_of(a))
     if a.shape[-1] != b.shape[-1 if b.ndim == 1 else -2]:
-        raise ValueError(
+        raise ShapeError(
             f"np.linalg.solve: the matrix {aval_of(a)!r} and the right-hand side {aval_of(b)!r} "
             "don't fit"
         )
@@ -243,7 +244,7 @@ def norm(x: Array, ord: Any = None, axis: Any = None, keepdims: bool = False) ->
             y = norm_p.bind(x, axes=tuple(range(ndim)))
             return np.reshape(y, (1,) * ndim) if keepdims else y
         if ndim not in (1, 2):
-            raise ValueError(
+            raise ShapeError(
                 "np.linalg.norm: with `ord`, x must have one or two axes, or `axis` be given; "
                 f"got {aval_of(x)!r}"
             )

@@ -15,6 +15,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..aval import Array, Shape, ShapedArray, aval_of
 from ..dispatch import implements, unsupported_argument
+from ..errors import ShapeError
 from ..rules import linear, unbroadcast
 from ..tracing import Primitive
 from .elementwise import as_array
@@ -65,7 +66,7 @@ def _resolve_shape(operation: str, aval: ShapedArray, shape: Any) -> Shape:
     for d in wanted:
         size *= d
     if size != aval.size or -1 in wanted:
-        raise ValueError(
+        raise ShapeError(
             f"{operation}: cannot reshape {aval!r} of {aval.size} elements into "
             f"{tuple(shape) if not isinstance(shape, int) else shape}"
         )
@@ -106,7 +107,7 @@ def transpose(a: Array, axes: Any = None) -> Array:
     ndim = x.ndim
     order = tuple(range(ndim))[::-1] if axes is None else normalize_axis_tuple(axes, ndim)
     if len(order) != ndim:
-        raise ValueError(f"np.transpose: axes {axes} don't match {aval_of(x)!r}")
+        raise ShapeError(f"np.transpose: axes {axes} don't match {aval_of(x)!r}")
     return transpose_p.bind(x, axes=order) if ndim > 1 else x
 
 
@@ -135,7 +136,7 @@ def moveaxis(a: Array, source: Any, destination: Any) -> Array:
         normalize_axis_tuple(destination, x.ndim),
     )
     if len(sources) != len(destinations):
-        raise ValueError(
+        raise ShapeError(
             "np.moveaxis: `source` and `destination` must have the same number of axes"
         )
     order = [i for i in range(x.ndim) if i not in sources]
@@ -174,7 +175,7 @@ def squeeze(a: Array, axis: Any = None) -> Array:
         else normalize_axis_tuple(axis, len(shape))
     )
     if any([shape[i] != 1 for i in gone]):
-        raise ValueError(f"np.squeeze: axis {axis} of {aval_of(x)!r} is not of length 1")
+        raise ShapeError(f"np.squeeze: axis {axis} of {aval_of(x)!r} is not of length 1")
     return np.reshape(x, tuple([d for i, d in enumerate(shape) if i not in gone]))
 
 
@@ -187,7 +188,7 @@ def broadcast_to(array: Array, shape: Any, subok: bool = False) -> Array:
     )
     have = aval_of(x).shape
     if np.broadcast_shapes(have, wanted) != wanted:
-        raise ValueError(f"np.broadcast_to: cannot broadcast {aval_of(x)!r} to {wanted}")
+        raise ShapeError(f"np.broadcast_to: cannot broadcast {aval_of(x)!r} to {wanted}")
     return x if have == wanted else broadcast_to_p.bind(x, shape=wanted)
 
 
@@ -381,7 +382,7 @@ def split(ary: Array, indices_or_sections: Any, axis: int = 0) -> list[Array]:
     x = as_array(ary, "np.split")
     n = x.shape[normalize_axis_index(axis, x.ndim)]
     if np.ndim(indices_or_sections) == 0 and n % int(indices_or_sections):
-        raise ValueError(
+        raise ShapeError(
             f"np.split: an axis of length {n} does not divide into {indices_or_sections} equal "
             "parts"
         )
