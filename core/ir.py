@@ -17,7 +17,7 @@ from . import tree
 from .aval import Array, ShapedArray, aval_of, weak_number
 from .errors import ShapeError
 from .printing import program_text
-from .source import Source, boundary, describe_function
+from .source import Source, boundary
 from .tracing import Primitive
 from .treedef import check_same_structure
 
@@ -207,8 +207,3 @@ def evaluate(program: Program, *args: Array) -> list[Array]:
         else:
             env[equation.outputs[0]] = value
     return [read(a) for a in program.outputs]
-
-
-def program_name(f: object) -> str:
-    """The name that a program made of `f` carries."""
-    return describe_function(f)

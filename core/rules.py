@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .aval import SCALAR_AVALS, Array, Shape, ShapedArray, aval_of
+from .aval import SCALAR_AVALS, Array, Shape, ShapedArray
 from .errors import RuleDefinitionError
 from .tracing import Every, LinearArgs, Primitive, Rule, Slope, Together
 
@@ -417,13 +417,3 @@ def zero_derivative(
         batch=batch,
         multiple_results=multiple_results,
     )
-
-
-def is_plain(x: Array) -> bool:
-    """True for arrays and numbers, False for tracers and anything else."""
-    return type(x) is np.ndarray or type(x) in SCALAR_AVALS or isinstance(x, np.ndarray)
-
-
-def like(x: Array) -> ShapedArray:
-    """The aval of x, under a name that reads well in rules."""
-    return aval_of(x)

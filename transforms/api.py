@@ -190,8 +190,3 @@ def select_arguments(
     selected.__name__ = getattr(fun, "__name__", type(fun).__name__)
     selected.__wrapped__ = fun  # type: ignore[attr-defined]  # so that messages name the user's function
     return selected, tuple([args[i] for i in positions])
-
-
-def avals_of(leaves: Sequence[Array]) -> list[ShapedArray]:
-    """The types of some leaves."""
-    return [aval_of(x) for x in leaves]

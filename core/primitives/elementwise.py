@@ -381,10 +381,6 @@ def real_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(f"f{dtype.itemsize // 2}") if dtype.kind == "c" else dtype
 
 
-def _plain_real(x: Array) -> Array:
-    return x.real if type(x) is not np.ndarray else np.real(x)
-
-
 real_p = elementwise(
     "real",
     None,
