@@ -8,7 +8,6 @@ inside: see `Trace.process`.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
@@ -128,7 +127,7 @@ class ArrayTracer(ConcreteTracer):
         return ours(*args, **kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
-        refuse_array(self, sys._getframe(1))
+        refuse_array(self)
 
     # Operators.
 

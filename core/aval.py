@@ -25,6 +25,7 @@ Array: TypeAlias = Any
 
 Shape: TypeAlias = tuple[int, ...]
 
+_ndarray = np.ndarray
 _SHORT = {"float": "f", "complex": "c", "int": "i", "uint": "u"}
 
 
@@ -116,7 +117,7 @@ def aval_of(x: Array) -> ShapedArray:
         >>> wg.core.aval_of(np.ones((2, 3), np.float32)), wg.core.aval_of(1.0)
         (f32[2,3], f64*[])
     """
-    if type(x) is np.ndarray:
+    if type(x) is _ndarray:
         return ShapedArray(x.shape, x.dtype)
     aval = SCALAR_AVALS.get(type(x))
     if aval is not None:

@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .errors import ArrayConversionError, ConcretizationError, InPlaceWriteError
-from .source import Source, is_library_frame
+from .source import Source, is_library_frame, user_frame
 
 __all__ = ["no_concrete_value", "refuse_array", "refuse_hidden_float"]
 
@@ -142,11 +142,9 @@ def refuse_index(tracer: Any, frame: FrameType) -> NoReturn:
     )
 
 
-def refuse_array(tracer: Any, frame: FrameType) -> NoReturn:
+def refuse_array(tracer: Any) -> NoReturn:
     """Raise the error for np.asarray(tracer) and everything in NumPy and C that calls it."""
-    user: FrameType | None = frame
-    while user is not None and is_library_frame(user):
-        user = user.f_back
+    user = user_frame(0)
     if user is not None:
         if _opname(user) in _STORES:
             refuse_write(user)

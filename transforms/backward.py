@@ -30,6 +30,7 @@ from .linear import (
     SCALE,
     LinearTracer,
     Tape,
+    is_variable,
 )
 
 __all__ = ["backward_pass"]
@@ -200,13 +201,14 @@ def backward_pass(
                 of[a] = {}
             of[a][b] = ct
         else:
-            _transpose_equation(table, kind, a, b, ct)
+            _transpose_equation(table, tape, kind, a, b, ct)
     seeds = {id(ct) for ct in cts}
     return [_finish(table, i, avals[i], seeds) for i in range(n_inputs)]
 
 
 def _transpose_equation(
     table: _Cotangents,
+    tape: Tape,
     primitive: Primitive,
     args: Sequence[Any],
     params: Mapping[str, Any],
@@ -217,14 +219,14 @@ def _transpose_equation(
         out = primitive.shape(*[aval_of(v) for v in args], **params)  # type: ignore[misc]
         ct = tuple([ct[k] if k in ct else np.zeros(v.shape, v.dtype) for k, v in enumerate(out)])
     if type(primitive.transposes) is Together:
-        wanted = [type(x) is LinearTracer for x in args]
+        wanted = [is_variable(x, tape) for x in args]
         parts = primitive.transposes.rule(ct, wanted, *args, **params)
-        for x, part in zip(args, parts, strict=False):
-            if type(x) is LinearTracer:
+        for x, needed, part in zip(args, wanted, parts, strict=False):
+            if needed:
                 table.add(x.index, part)
         return
     for k, x in enumerate(args):
-        if type(x) is not LinearTracer:
+        if not is_variable(x, tape):
             continue
         if primitive.accumulate is not None and x.shape:
             table.add_at(x, ct, primitive, args, params["index"])

@@ -124,6 +124,11 @@ class LinearTracer(ArrayTracer):
         return f"<traced tangent {self.aval!r} in {self._trace!r}>"
 
 
+def is_variable(x: Array, tape: Tape) -> bool:
+    """True for a variable of this tape; one of an outer linear program is a constant to it."""
+    return type(x) is LinearTracer and x._trace.tape is tape  # type: ignore[attr-defined]
+
+
 def keeps_type(aval: ShapedArray, c: Array) -> bool:
     """True if multiplying by the constant `c`, or dividing, changes neither shape nor dtype."""
     kind = type(c)
@@ -154,10 +159,8 @@ class LinearTrace(Trace):
     ) -> Array:
         active = [i for i, a in enumerate(args) if type(a) is LinearTracer and a._trace is self]
         self.check_linear(primitive, args, active, params)
-        if (
-            primitive is multiply_p and active[0] == 1
-        ):  # the tangent first, as elsewhere on the tape
-            args = (args[1], args[0])
+        if primitive is multiply_p and active[0] == 1:
+            args = (args[1], args[0])  # the tangent first, as elsewhere on the tape
         return self.record(primitive, tuple(args), params)
 
     def check_linear(
@@ -217,16 +220,15 @@ def infer_aval(tracer: LinearTracer) -> None:
     """Find the type of a variable, and of those that it was made of; without recursion, as chains
     may be long.
     """
-    tape: Tape = tracer._trace.tape  # type: ignore[attr-defined]
     stack = [tracer]
     while stack:
         x = stack[-1]
         if x.known_aval is not None:
             stack.pop()
             continue
-        primitive, args, params = tape[
-            x.index
-        ]  # marks are recorded for variables of known type only
+        # Marks are recorded for variables of known type only, so this is an equation.
+        tape: Tape = x._trace.tape  # type: ignore[attr-defined]  # its own: it may be an outer one
+        primitive, args, params = tape[x.index]
         unknown = [v for v in args if type(v) is LinearTracer and v.known_aval is None]
         if unknown:
             stack += unknown
@@ -265,5 +267,5 @@ def pushforward(
         elif kind is PART:
             env[i] = env[a][b]
         else:
-            env[i] = kind.bind(*[env[v.index] if type(v) is LinearTracer else v for v in a], **b)
+            env[i] = kind.bind(*[env[v.index] if is_variable(v, tape) else v for v in a], **b)
     return [None if out is None else env[out] for out in outputs]

@@ -18,13 +18,24 @@ from typing import Any
 
 import numpy as np
 
-from ..core.aval import Array, ShapedArray, aval_of
+from ..core.aval import Array, aval_of
 from ..core.errors import NonLinearError
 from ..core.primitives.contractions import matmul_p
 from ..core.source import NEAR, user_frame
 from ..core.tracing import Primitive, Slope, Trace
 from .jvp import JVPTrace, JVPTracer, zeros_of
-from .linear import ADD, CAST, COMBINE, LEFT, NEGATE, RIGHT, SCALE, LinearTrace, LinearTracer
+from .linear import (
+    ADD,
+    CAST,
+    COMBINE,
+    LEFT,
+    NEGATE,
+    RIGHT,
+    SCALE,
+    LinearTrace,
+    LinearTracer,
+    is_variable,
+)
 
 __all__ = ["LinearizeTrace", "LinearizeTracer"]
 
@@ -53,7 +64,7 @@ class LinearizeTracer(JVPTracer):
     @property
     def tangent(self) -> LinearTracer:
         linear: LinearTrace = self._trace.linear  # type: ignore[attr-defined]  # a LinearizeTrace
-        return LinearTracer(linear, self.index, type_of(self.primal))
+        return LinearTracer(linear, self.index, aval_of(self.primal))
 
 
 class LinearizeTrace(JVPTrace):
@@ -181,9 +192,9 @@ class LinearizeTrace(JVPTrace):
             j, b = b.index, b.primal
         y = matmul_p.impl(a, b)
         if i >= 0:
-            tape.append((LEFT, i, (b, type_of(a))))
+            tape.append((LEFT, i, (b, aval_of(a))))
         if j >= 0:
-            tape.append((RIGHT, j, (a, type_of(b))))
+            tape.append((RIGHT, j, (a, aval_of(b))))
             if i >= 0:
                 tape.append((ADD, len(tape) - 2, len(tape) - 1))
         frame = _getframe(4)
@@ -191,7 +202,7 @@ class LinearizeTrace(JVPTrace):
 
     def cast(self, i: int, x: Array, y: Array) -> int:
         """Record the broadcasting and promotion of an operand to the type of the result."""
-        self.tape.append((CAST, i, (type_of(x), type_of(y))))
+        self.tape.append((CAST, i, (aval_of(x), aval_of(y))))
         return len(self.tape) - 1
 
     def process(
@@ -209,7 +220,7 @@ class LinearizeTrace(JVPTrace):
         elif linear == "jointly":
             y, index = self.record_jointly(primitive, args, params)
             if primitive.elementwise:  # a Python number's tangent must not decide the dtype
-                aval = type_of(y)
+                aval = aval_of(y)
                 self.tape.append((CAST, index, (aval, aval)))
                 index += 1
         else:
@@ -272,7 +283,7 @@ class LinearizeTrace(JVPTrace):
     def wrap(self, y: Array, y_dot: Array | None, code: CodeType | None, offset: int) -> Array:
         if y_dot is None or aval_of(y).dtype.kind not in "fc":
             return y
-        if type(y_dot) is not LinearTracer:
+        if not is_variable(y_dot, self.tape):
             raise NonLinearError(
                 f"{self.label}: a rule gave a tangent that does not depend on the operand's "
                 "tangent.",
@@ -280,11 +291,6 @@ class LinearizeTrace(JVPTrace):
                 needed="a jvp rule that is linear in x_dot",
             )
         return LinearizeTracer(self, y, y_dot.index, code, offset)
-
-
-def type_of(x: Array) -> ShapedArray:
-    """`aval_of`, with the commonest case first."""
-    return ShapedArray(x.shape, x.dtype) if type(x) is _ndarray else aval_of(x)
 
 
 def same_type(x: Array, y: Array) -> bool:

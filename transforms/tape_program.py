@@ -23,8 +23,8 @@ from .linear import (
     PART,
     RIGHT,
     SCALE,
-    LinearTracer,
     Tape,
+    is_variable,
 )
 
 __all__ = ["to_program"]
@@ -47,7 +47,7 @@ def to_program(
     equations: list[Equation] = []
 
     def atom(v: Any) -> Atom:
-        if type(v) is LinearTracer:
+        if is_variable(v, tape):
             found: Var = variables[v.index]
             return found
         if np.ndim(v) == 0 and not isinstance(v, Tracer):

@@ -117,3 +117,27 @@ def test_complex_transpose_is_not_conjugated() -> None:
 def test_a_zero_function() -> None:
     np.testing.assert_array_equal(wg.linear_transpose(lambda x: 0.0 * x, X)(X)[0], X)
     np.testing.assert_array_equal(wg.linear_transpose(lambda x: np.zeros(2), X)(np.ones(2))[0], X)
+
+
+@pytest.mark.parametrize("inner", ["grad", "linearize", "vjp", "jacrev", "program"])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda w, x: np.einsum("i,i->", w, x),
+        lambda w, x: np.sum(np.einsum("i,j->ij", w, x) * np.arange(9.0).reshape(3, 3)),
+        lambda w, x: w @ x,
+        lambda w, x: np.sum(w * x),
+    ],
+)
+def test_an_inner_linear_program_with_residuals_of_an_outer_one(f: Any, inner: str) -> None:
+    w, weights = np.array([1.0, 2.0, 3.0]), np.array([5.0, 7.0, 11.0])
+    along = {
+        "grad": lambda x: weights @ wg.grad(f)(w, x),
+        "vjp": lambda x: weights @ wg.vjp(lambda v: f(v, x), w)[1](1.0)[0],
+        "jacrev": lambda x: weights @ wg.jacrev(f)(w, x),
+        "linearize": lambda x: wg.linearize(lambda v: f(v, x), w)[1](weights),
+        "program": lambda x: wg.linearize(lambda v: f(v, x), w)[1].program(weights),
+    }[inner]
+    (found,) = wg.linear_transpose(along, np.zeros(3))(1.0)
+    expected = [f(weights, unit) for unit in np.eye(3)]  # f is linear in each of its arguments
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
