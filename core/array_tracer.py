@@ -23,6 +23,7 @@ from .dispatch import (
     OUT_POSITIONS,
     UFUNCS,
     coerce,
+    find_ufunc,
     name_of,
     refuse_out,
     unsupported,
@@ -110,7 +111,7 @@ class ArrayTracer(ConcreteTracer):
                 z = apply_ufunc(ours, (x, y))
             return z if ours.impl is ufunc else numpy_result(z)
         if ours is None:
-            raise unsupported(ufunc)
+            ours = find_ufunc(ufunc)
         return apply_ufunc(ours, (x,) if y is _ABSENT else (x, y))
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:

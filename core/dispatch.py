@@ -8,8 +8,10 @@ returns.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import wraps
+from importlib import import_module
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -92,6 +94,20 @@ def implements_ufunc(ufunc: np.ufunc, ours: Primitive | Callable[..., Any]) -> N
             f"np.{ufunc.__name__} is implemented twice.", fix="keep one of the two definitions"
         )
     UFUNCS[ufunc] = ours
+
+
+def find_ufunc(ufunc: np.ufunc) -> Any:
+    """What does the work of a ufunc on traced values; UnsupportedError where nothing does.
+
+    SciPy's ufuncs are looked for when one is met: only then is SciPy known to be there.
+    """
+    ours = UFUNCS.get(ufunc)
+    if ours is None and "scipy.special" in sys.modules:
+        import_module("..scipy.special", __name__)
+        ours = UFUNCS.get(ufunc)
+    if ours is None:
+        raise unsupported(ufunc)
+    return ours
 
 
 def sets_arrays_of_tracers(f: F) -> F:

@@ -12,10 +12,9 @@ from .aval import aval_of
 from .dispatch import (
     DEFER,
     UFUNC_METHODS,
-    UFUNCS,
     coerce,
+    find_ufunc,
     refuse_out,
-    unsupported,
     unsupported_argument,
 )
 from .errors import UnsupportedError
@@ -81,7 +80,4 @@ def special_ufunc_call(
         )
     if dtype is not None:
         inputs = tuple([ew.astype(coerce(x), dtype) for x in inputs])
-    ours = UFUNCS.get(ufunc)
-    if ours is None:
-        raise unsupported(ufunc)
-    return apply_ufunc(ours, inputs)
+    return apply_ufunc(find_ufunc(ufunc), inputs)

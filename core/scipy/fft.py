@@ -1,0 +1,3 @@
+"""`scipy.fft` on traced values."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""`scipy.integrate` on traced values."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""`scipy.interpolate` on traced values."""
+
+from __future__ import annotations

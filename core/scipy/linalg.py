@@ -1,0 +1,3 @@
+"""`scipy.linalg` on traced values."""
+
+from __future__ import annotations

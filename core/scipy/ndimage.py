@@ -1,0 +1,3 @@
+"""`scipy.ndimage` on traced values."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""`scipy.signal` on traced values."""
+
+from __future__ import annotations

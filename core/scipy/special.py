@@ -1,0 +1,3 @@
+"""`scipy.special` on traced values."""
+
+from __future__ import annotations

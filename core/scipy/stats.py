@@ -1,0 +1,3 @@
+"""`scipy.stats` on traced values."""
+
+from __future__ import annotations

@@ -1,0 +1,68 @@
+"""The spec table: one row for each function that wengert traces, with samples to check.
+
+`SPECS` is the table, `CASES` its (row, sample) pairs. A row's `call` takes the module (`numpy` or
+`wengert.numpy`), the arrays, and static keyword arguments. A sample draws the arrays; its floats
+are what derivatives are taken by. `table.py` says what a row is; the rows are in the other files,
+one a family. What is true of all rows is in `checks.py`.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+import wengert.numpy as wnp
+from specs.choice import CHOICE
+from specs.contractions import CONTRACTIONS
+from specs.creation import CREATION
+from specs.indexing import INDEXING
+from specs.joining import JOINING
+from specs.linalg import LINALG
+from specs.operators import OPERATORS
+from specs.reductions import REDUCTIONS
+from specs.shapes import SHAPES
+from specs.table import Case, Spec
+from specs.ufuncs import OPTIONS, UFUNC_METHODS, UFUNCS
+
+__all__ = ["ALL_CASES", "CASES", "EXCLUDED", "MODULES", "SPECS", "Case", "Spec"]
+
+SPECS: tuple[Spec, ...] = (
+    *UFUNCS,
+    *OPTIONS,
+    *UFUNC_METHODS,
+    *OPERATORS,
+    *CHOICE,
+    *REDUCTIONS,
+    *SHAPES,
+    *JOINING,
+    *INDEXING,
+    *CONTRACTIONS,
+    *LINALG,
+    *CREATION,
+)
+
+
+def numpy_takes(case: Case) -> bool:
+    """False where the installed NumPy itself refuses the call: old ones lack some arguments, new
+    ones deprecate functions.
+    """
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", DeprecationWarning)
+        try:
+            case.function(np)(*case.draw(np.random.default_rng(0)))
+        except (TypeError, DeprecationWarning):
+            return False
+    return True
+
+
+ALL_CASES = [Case(spec, sample) for spec in SPECS for sample in spec.samples]
+CASES: tuple[Case, ...] = tuple([case for case in ALL_CASES if numpy_takes(case)])
+
+EXCLUDED = {
+    np.isnat: "takes dates only, which have no derivative and are no arrays of numbers",
+}
+"""The ufuncs of NumPy without a row, and why."""
+
+MODULES = {"np": np, "wnp": wnp}
