@@ -4,7 +4,7 @@ Read in this order: `tracing.py`, `rules.py`, `primitives/elementwise.py`, `ir.p
 `array_tracer.py`.
 """
 
-from . import errors, primitives, tree
+from . import arrays, errors, primitives, tree
 from .array_tracer import ArrayTracer
 from .aval import ShapedArray, aval_of
 from .check import check_program

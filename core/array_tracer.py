@@ -1,9 +1,7 @@
-"""The NumPy face of a tracer: operators, ndarray's methods and attributes, and NumPy's two
-protocols.
+"""The NumPy face of a tracer: operators, and NumPy's two protocols.
 
-Operators go straight to their primitive, for speed; methods call the NumPy function of the same
-name, which comes back through `__array_function__`. What is here does not know how a tracer works
-inside: see `Trace.process`.
+Operators go straight to their primitive, for speed; ndarray's methods and attributes are in
+`array_methods.py`. What is here does not know how a tracer works inside: see `Trace.process`.
 """
 
 from __future__ import annotations
@@ -13,8 +11,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .aval import Array, Shape
-from .concrete import ConcreteTracer
+from .array_methods import ArrayMethods
+from .aval import Array, ShapedArray, aval_of
 from .conversions import refuse_array
 from .dispatch import (
     DEFER,
@@ -28,17 +26,16 @@ from .dispatch import (
     refuse_out,
     unsupported,
 )
-from .errors import (
-    ConcretizationError,
-    InPlaceWriteError,
-)
+from .errors import ConcretizationError
+from .inplace import At, setitem, update
 from .primitives import elementwise as ew
 from .primitives.contractions import matmul
 from .primitives.indexing import getitem
+from .storage import Storage
 from .tracing import Primitive, Tracer
 from .ufuncs import apply_ufunc, numpy_result, special_ufunc_call
 
-__all__ = ["ArrayTracer"]
+__all__ = ["ArrayTracer", "WritableTracer"]
 
 _ABSENT = object()
 
@@ -85,7 +82,17 @@ def _through(ufunc: np.ufunc) -> tuple[BinaryMethod, BinaryMethod]:
     return forward, reflected
 
 
-class ArrayTracer(ConcreteTracer):
+def _in_place(binary: BinaryMethod, operation: str) -> BinaryMethod:
+    """The method for `x op= other`."""
+
+    def method(self: ArrayTracer, other: Array) -> Array:
+        y = binary(self, other)
+        return y if y is NotImplemented else update(self, y, operation)
+
+    return method
+
+
+class ArrayTracer(ArrayMethods):
     """A tracer that behaves as the array, or NumPy scalar, that it stands for."""
 
     __slots__ = ()
@@ -178,266 +185,27 @@ class ArrayTracer(ConcreteTracer):
     def __getitem__(self, index: Any) -> Array:
         return getitem(self, index)
 
-    def __setitem__(self, index: Any, value: Any) -> NoReturn:
-        raise InPlaceWriteError(
-            "a traced array cannot be changed in place.",
-            got=f"x[{_index_text(index)}] = ... on {self!r}",
-            fix="make a new array: np.where(mask, value, x), np.concatenate([...]) or "
-            "np.stack([...])",
-        )
-
-    # Attributes.
+    def __setitem__(self, index: Any, value: Any) -> None:
+        setitem(self, index, value)
 
     @property
-    def shape(self) -> Shape:
-        """Lengths of the axes."""
-        return self.aval.shape
+    def at(self) -> At:
+        """`x.at[i].set(v)`, `.add(v)` and so on: new arrays, while this one stays as it is."""
+        return At(self)
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """NumPy's dtype of the elements."""
-        return self.aval.dtype
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.aval.shape)
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return self.aval.size
-
-    @property
-    def itemsize(self) -> int:
-        """Bytes of one element."""
-        return self.aval.dtype.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all elements."""
-        return self.aval.size * self.aval.dtype.itemsize
-
-    @property
-    def T(self) -> Array:
-        """The array with its axes reversed."""
-        return np.transpose(self)
-
-    @property
-    def mT(self) -> Array:
-        """The array with its last two axes swapped."""
-        return np.swapaxes(self, -1, -2)
-
-    @property
-    def real(self) -> Array:
-        """The real part."""
-        return np.real(self)
-
-    @property
-    def imag(self) -> Array:
-        """The imaginary part."""
-        return np.imag(self)
-
-    @property
-    def flat(self) -> Array:
-        """The elements in C order."""
-        return np.ravel(self)
-
-    # Methods, each the NumPy function of its name.
-
-    def all(self, axis: Any = None, out: None = None, keepdims: bool = False) -> Array:
-        """`np.all` of this array."""
-        return np.all(self, axis, out=out, keepdims=keepdims)
-
-    def any(self, axis: Any = None, out: None = None, keepdims: bool = False) -> Array:
-        """`np.any` of this array."""
-        return np.any(self, axis, out=out, keepdims=keepdims)
-
-    def argmax(self, axis: Any = None, out: None = None, *, keepdims: bool = False) -> Array:
-        """`np.argmax` of this array."""
-        return np.argmax(self, axis, out=out, keepdims=keepdims)
-
-    def argmin(self, axis: Any = None, out: None = None, *, keepdims: bool = False) -> Array:
-        """`np.argmin` of this array."""
-        return np.argmin(self, axis, out=out, keepdims=keepdims)
-
-    def argsort(
-        self, axis: Any = -1, kind: Any = None, order: None = None, *, stable: bool | None = None
-    ) -> Array:
-        """`np.argsort` of this array."""
-        return np.argsort(self, axis, kind, order, stable=stable)
-
-    def astype(
-        self,
-        dtype: Any,
-        order: Any = "K",
-        casting: Any = "unsafe",
-        subok: bool = True,
-        copy: bool = True,
-    ) -> Array:
-        """The array cast to `dtype`."""
-        return ew.astype(self, dtype)
-
-    def clip(self, min: Array = None, max: Array = None) -> Array:
-        """`np.clip` of this array."""
-        return np.clip(self, min, max)
-
-    def conj(self) -> Array:
-        """The complex conjugate."""
-        return np.conjugate(self)
-
-    def conjugate(self) -> Array:
-        """The complex conjugate."""
-        return np.conjugate(self)
-
-    def copy(self, order: Any = "C") -> Array:
-        """A value that does not change with this one."""
-        return np.copy(self)
-
-    def cumprod(self, axis: Any = None, dtype: Any = None, out: None = None) -> Array:
-        """`np.cumprod` of this array."""
-        return np.cumprod(self, axis, dtype, out=out)
-
-    def cumsum(self, axis: Any = None, dtype: Any = None, out: None = None) -> Array:
-        """`np.cumsum` of this array."""
-        return np.cumsum(self, axis, dtype, out=out)
-
-    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
-        """`np.diagonal` of this array."""
-        return np.diagonal(self, offset, axis1, axis2)
-
-    def dot(self, b: Array) -> Array:
-        """`np.dot` of this array and `b`."""
-        return np.dot(self, b)
-
-    def flatten(self, order: Any = "C") -> Array:
-        """The elements in one axis."""
-        return np.ravel(self, order)
-
-    def max(
-        self, axis: Any = None, out: None = None, keepdims: bool = False, **kwargs: Any
-    ) -> Array:
-        """`np.max` of this array."""
-        return np.max(self, axis, out=out, keepdims=keepdims, **kwargs)
-
-    def mean(
-        self,
-        axis: Any = None,
-        dtype: Any = None,
-        out: None = None,
-        keepdims: bool = False,
-        **kwargs: Any,
-    ) -> Array:
-        """`np.mean` of this array."""
-        return np.mean(self, axis, dtype, out=out, keepdims=keepdims, **kwargs)
-
-    def min(
-        self, axis: Any = None, out: None = None, keepdims: bool = False, **kwargs: Any
-    ) -> Array:
-        """`np.min` of this array."""
-        return np.min(self, axis, out=out, keepdims=keepdims, **kwargs)
-
-    def nonzero(self) -> Any:
-        """`np.nonzero` of this array."""
-        return np.nonzero(self)
-
-    def prod(
-        self,
-        axis: Any = None,
-        dtype: Any = None,
-        out: None = None,
-        keepdims: bool = False,
-        **kwargs: Any,
-    ) -> Array:
-        """`np.prod` of this array."""
-        return np.prod(self, axis, dtype, out=out, keepdims=keepdims, **kwargs)
-
-    def ravel(self, order: Any = "C") -> Array:
-        """The elements in one axis."""
-        return np.ravel(self, order)
-
-    def repeat(self, repeats: Any, axis: Any = None) -> Array:
-        """`np.repeat` of this array."""
-        return np.repeat(self, repeats, axis)
-
-    def reshape(self, *shape: Any, order: Any = "C", copy: bool | None = None) -> Array:
-        """The array with another shape; given as one tuple or as several ints."""
-        return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
-
-    def round(self, decimals: int = 0, out: None = None) -> Array:
-        """`np.round` of this array."""
-        return np.round(self, decimals, out=out)
-
-    def searchsorted(self, v: Array, side: Any = "left", sorter: Any = None) -> Array:
-        """`np.searchsorted` of this array."""
-        return np.searchsorted(self, v, side, sorter)
-
-    def sort(
-        self, axis: int = -1, kind: Any = None, order: None = None, *, stable: bool | None = None
-    ) -> NoReturn:
-        """Refused: it would change the array in place."""
-        raise InPlaceWriteError(
-            "x.sort() would sort a traced array in place.",
-            got=repr(self),
-            fix="use the sorted copy: x = np.sort(x)",
-        )
-
-    def squeeze(self, axis: Any = None) -> Array:
-        """`np.squeeze` of this array."""
-        return np.squeeze(self, axis)
-
-    def std(
-        self,
-        axis: Any = None,
-        dtype: Any = None,
-        out: None = None,
-        ddof: float = 0,
-        keepdims: bool = False,
-        **kwargs: Any,
-    ) -> Array:
-        """`np.std` of this array."""
-        return np.std(self, axis, dtype, out=out, ddof=ddof, keepdims=keepdims, **kwargs)
-
-    def sum(
-        self,
-        axis: Any = None,
-        dtype: Any = None,
-        out: None = None,
-        keepdims: bool = False,
-        **kwargs: Any,
-    ) -> Array:
-        """`np.sum` of this array."""
-        return np.sum(self, axis, dtype, out=out, keepdims=keepdims, **kwargs)
-
-    def swapaxes(self, axis1: int, axis2: int) -> Array:
-        """`np.swapaxes` of this array."""
-        return np.swapaxes(self, axis1, axis2)
-
-    def take(self, indices: Any, axis: Any = None, out: None = None, mode: Any = "raise") -> Array:
-        """`np.take` of this array."""
-        return np.take(self, indices, axis, out=out, mode=mode)
-
-    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
-        """`np.trace` of this array."""
-        return np.trace(self, offset, axis1, axis2)
-
-    def transpose(self, *axes: Any) -> Array:
-        """`np.transpose` of this array; axes given as one tuple or as several ints."""
-        if len(axes) == 1 and not isinstance(axes[0], int | np.integer):
-            axes = axes[0]
-        return np.transpose(self, axes or None)
-
-    def var(
-        self,
-        axis: Any = None,
-        dtype: Any = None,
-        out: None = None,
-        ddof: float = 0,
-        keepdims: bool = False,
-        **kwargs: Any,
-    ) -> Array:
-        """`np.var` of this array."""
-        return np.var(self, axis, dtype, out=out, ddof=ddof, keepdims=keepdims, **kwargs)
+    __iadd__ = _in_place(__add__, "x += v")
+    __isub__ = _in_place(__sub__, "x -= v")
+    __imul__ = _in_place(__mul__, "x *= v")
+    __itruediv__ = _in_place(__truediv__, "x /= v")
+    __ifloordiv__ = _in_place(__floordiv__, "x //= v")
+    __imod__ = _in_place(__mod__, "x %= v")
+    __ipow__ = _in_place(__pow__, "x **= v")
+    __imatmul__ = _in_place(__matmul__, "x @= v")
+    __iand__ = _in_place(__and__, "x &= v")
+    __ior__ = _in_place(__or__, "x |= v")
+    __ixor__ = _in_place(__xor__, "x ^= v")
+    __ilshift__ = _in_place(__lshift__, "x <<= v")
+    __irshift__ = _in_place(__rshift__, "x >>= v")
 
     # What Python asks.
 
@@ -467,7 +235,25 @@ class ArrayTracer(ConcreteTracer):
         return np.round(self, digits)
 
 
-def _index_text(index: Any) -> str:
-    if isinstance(index, slice):
-        return ":".join(["" if v is None else str(v) for v in (index.start, index.stop)])
-    return repr(index) if not isinstance(index, Tracer) else "i"
+
+class WritableTracer(ArrayTracer):
+    """An array that was made to be written to: it has no value but that of its storage."""
+
+    __slots__ = ()
+
+    @property
+    def aval(self) -> ShapedArray:
+        return aval_of(self._trace.get())  # type: ignore[attr-defined]  # a Storage
+
+    def concrete(self) -> Array:
+        value = self._trace.read()  # type: ignore[attr-defined]  # a Storage
+        return value.concrete() if isinstance(value, Tracer) else value
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        value = self._trace.read()  # type: ignore[attr-defined]  # a Storage
+        if isinstance(value, Tracer):
+            refuse_array(self)
+        return np.array(value, dtype)
+
+
+Storage.handle = WritableTracer

@@ -16,6 +16,7 @@ import numpy as np
 from .aval import Array
 from .conversions import check_scalar, no_concrete_value, refuse_hidden_float
 from .errors import ArrayConversionError, ConcretizationError
+from .storage import current, twin
 from .tracing import ClosedTrace, Tracer
 
 __all__ = ["ConcreteTracer"]
@@ -27,10 +28,10 @@ class ConcreteTracer(Tracer):
     __slots__ = ()
 
     def __copy__(self) -> Array:
-        return self
+        return twin(self)
 
     def __deepcopy__(self, memo: Any) -> Array:
-        return self
+        return twin(self)
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise ArrayConversionError(
@@ -69,8 +70,16 @@ class ConcreteTracer(Tracer):
             return str(self)
         return format(self._value("a format with a specification"), spec)
 
+    def __repr__(self) -> str:
+        x = current(self)
+        return self.describe() if x is self else f"<written to: {x!r}>"
+
     def __str__(self) -> str:
         return repr(self)
+
+    def describe(self) -> str:
+        """The text for a value that was not written to."""
+        raise NotImplementedError(f"{type(self).__name__} must say how it is shown")
 
     def _number(self, kind: str, frame: FrameType) -> Any:
         """The one concrete number, for `kind(x)` in the code that `frame` runs."""
@@ -84,10 +93,11 @@ class ConcreteTracer(Tracer):
         """The concrete value, for Python's use; refused after the trace has ended."""
         if isinstance(self._trace, ClosedTrace):
             self._trace.refuse(self, f"{what} was asked of")
+        x = current(self)
         try:
-            return self.concrete()
+            return x.concrete() if isinstance(x, Tracer) else x
         except ConcretizationError:
-            no_concrete_value(self, what, self.why_not_concrete())
+            no_concrete_value(self, what, x.why_not_concrete())
 
     def why_not_concrete(self) -> str:
         """Why there is no one concrete value, as the end of a sentence."""

@@ -222,6 +222,7 @@ def linear(
     shape: Rule | None = None,
     batch: Rule | None,
     accumulate: Rule | None = None,
+    put_back: Rule | None = None,
 ) -> Primitive:
     """An operation that is linear in operand 0 (further operands are constants of it, such as
     indices).
@@ -233,6 +234,7 @@ def linear(
         shape: the shape rule; when left out, `impl` is run on a sample.
         batch: the batching rule.
         accumulate: adds the transpose into a buffer, see `Primitive`.
+        put_back: writes through a view, see `Primitive`.
 
     Returns:
         The primitive.
@@ -246,6 +248,7 @@ def linear(
         linear_args=(0,),
         batch=batch,
         accumulate=accumulate,
+        put_back=put_back,
     )
 
 

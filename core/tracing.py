@@ -14,18 +14,24 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping, Sequence
 from inspect import cleandoc
 from itertools import count
-from typing import Any, ClassVar, NoReturn, TypeAlias
+from typing import Any, ClassVar, Final, NoReturn, TypeAlias
 
 from .aval import Array, ShapedArray
 from .errors import EscapedTracerError, MissingRuleError, RuleDefinitionError
 from .source import Source
 
-__all__ = ["Primitive", "Trace", "Tracer", "bind"]
+__all__ = ["WRITTEN", "Primitive", "Trace", "Tracer", "bind"]
 
 Rule = Callable[..., Any]
 Slope: TypeAlias = Any
 """A function of the result and the operands, or 1.0, or -1.0, or None for no derivative."""
 _numbers = count(1)
+
+WRITTEN: Final = 1 << 62
+"""The number of the traces of arrays that were written to (`storage.py`): they are newer than all
+others, so that every operation asks them first.
+"""
+
 _NO_PARAMS: dict[str, Any] = {}
 
 
@@ -52,6 +58,8 @@ class Primitive:
       `batched[i]` have a leading batch axis of that size; the result has one too.
     - `accumulate(acc, ct, *args, **params)` is the transpose by operand 0 of an indexing operation,
       which adds into the buffer `acc`.
+    - `put_back(x, y, *args, **params)`, for operations whose result is a view of operand 0, gives
+      `x` with the view's elements replaced by `y`.
 
     `linear` is "jointly" (linear in the operands in `linear_args`, taken together), "separately"
     (multilinear: in each of them while the others are fixed) or None.
@@ -68,6 +76,7 @@ class Primitive:
         "linear_args",
         "multiple_results",
         "name",
+        "put_back",
         "shape",
         "slope0",
         "slope1",
@@ -87,6 +96,7 @@ class Primitive:
         transposes: Sequence[Rule | None] | Every | Together | None = None,
         batch: Rule | None = None,
         accumulate: Rule | None = None,
+        put_back: Rule | None = None,
         linear: str | None = None,
         linear_args: LinearArgs = (),
         elementwise: bool = False,
@@ -107,6 +117,7 @@ class Primitive:
         self.transposes = transposes
         self.batch = batch
         self.accumulate = accumulate
+        self.put_back = put_back
         self.linear = linear
         self.linear_args = linear_args
         self.elementwise = elementwise
@@ -193,8 +204,10 @@ class Tracer:
     values.
     """
 
-    __slots__ = ("_trace",)
+    __slots__ = ("__weakref__", "_base", "_trace", "_views")
     _trace: Trace
+    _base: Any
+    _views: list[Any]
 
     @property
     def aval(self) -> ShapedArray:
@@ -209,6 +222,10 @@ class Tracer:
         """The user's line that made the value, where it is known."""
         return None
 
+    def move(self, trace: Trace) -> None:
+        """Let another trace answer for this value from now on, because it is being written to."""
+        self._trace = trace
+
 
 class Trace:
     """One run of one transformation: it numbers itself when it starts, and says what each operation
@@ -219,10 +236,14 @@ class Trace:
     """
 
     label: ClassVar[str] = "trace"
+    running: ClassVar[set[int]] = set()
+    """The numbers of all traces whose function has not returned: whether any is decides only in
+    which form new arrays are made (see `writable.py`)."""
 
     def __init__(self, function: str) -> None:
         self.number = next(_numbers)
         self.function = function
+        self.running.add(self.number)
 
     def process(
         self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
@@ -240,12 +261,19 @@ class Trace:
         """`process` for two operands and no parameters."""
         return self.process(primitive, (x, y), _NO_PARAMS)
 
+    def write(
+        self, x: Array, v: Array, arrays: Sequence[Array], index: Any, exclusive: bool
+    ) -> Array:
+        """`x` with `v` at an index; `exclusive` allows to change the memory of `x`."""
+        return self.process(Primitive.registry["setitem"], (x, v, *arrays), {"index": index})
+
     def close(self) -> None:
         """End the trace: its function has returned. Any later use of its tracers raises
         EscapedTracerError.
 
         The class is exchanged instead of setting a flag, so that no operation has to look at one.
         """
+        self.running.discard(self.number)
         self.ended_label = self.label
         self.__dict__.pop("label", None)
         self.__class__ = ClosedTrace

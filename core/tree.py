@@ -2,13 +2,14 @@
 rebuild them.
 
 `flatten : tree -> ([leaf], TreeDef)` and `unflatten : TreeDef, [leaf] -> tree` are inverse.
-Dictionaries, lists, tuples, namedtuples and None are nodes; other classes become nodes by
-`register` or `register_dataclass`; anything else is a leaf.
+Dictionaries, lists, tuples, namedtuples, dataclasses and None are nodes; other classes become nodes
+by `register`; anything else is a leaf.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,15 +17,18 @@ import numpy as np
 from .errors import LeafTypeError, TreeError
 from .treedef import (
     LEAF,
+    LEAF_KINDS,
     NODES,
     Node,
     TreeDef,
-    check_same_structure,
+    align,
+    dataclass_node,
+    find_node,
     index_key,
     is_namedtuple,
-    is_node,
     leaf_paths,
     node_of,
+    refuse_structure,
 )
 
 __all__ = [
@@ -71,22 +75,30 @@ def register(
         >>> wg.tree.leaves(Interval(1.0, 2.0))
         [1.0, 2.0]
     """
-    if is_node(kind):
+    _add(kind, Node(kind.__name__, flatten, unflatten, index_key))
+    return kind
+
+
+def _add(kind: type, node: Node) -> None:
+    known = NODES.get(kind)
+    if is_namedtuple(kind) or (known is not None and not known.automatic):
         raise TreeError(
             f"tree.register: {kind.__name__} is a tree node already.",
             fix="register a class once, right after its definition",
         )
-    NODES[kind] = Node(kind.__name__, flatten, unflatten, index_key)
-    return kind
+    LEAF_KINDS.discard(kind)
+    NODES[kind] = node
 
 
 def register_dataclass(kind: C, static: Sequence[str] = ()) -> C:
-    """Make a dataclass a tree node, field by field.
+    """Make a dataclass a tree node, with some fields that are no leaves.
+
+    Without registration, all fields of a dataclass hold leaves or further nodes.
 
     Args:
         kind: the dataclass.
         static: names of fields that are settings, not arrays: they go into the structure and must
-            be hashable.
+            be hashable. Fields with `metadata={"static": True}` are added to them.
 
     Returns:
         The class, so that it works as a decorator.
@@ -97,43 +109,28 @@ def register_dataclass(kind: C, static: Sequence[str] = ()) -> C:
 
     Example:
         >>> import dataclasses, wengert as wg
-        >>> @wg.tree.register_dataclass
-        ... @dataclasses.dataclass
-        ... class Line:
-        ...     slope: float
-        ...     offset: float
-        >>> wg.grad(lambda line: line.slope * 3.0 + line.offset)(Line(2.0, 1.0))
-        Line(slope=np.float64(3.0), offset=np.float64(1.0))
+        >>> @dataclasses.dataclass
+        ... class Power:
+        ...     factor: float
+        ...     exponent: int
+        >>> _ = wg.tree.register_dataclass(Power, static=("exponent",))
+        >>> wg.grad(lambda p: p.factor * 3.0**p.exponent)(Power(2.0, 2))
+        Power(factor=np.float64(9.0), exponent=2)
     """
-    fields = getattr(kind, "__dataclass_fields__", None)
-    if fields is None:
+    if not is_dataclass(kind):
         raise TreeError(
             f"tree.register_dataclass: {kind.__name__} is not a dataclass.",
             fix="put @dataclasses.dataclass below the registration, or use tree.register",
         )
-    unknown = [name for name in static if name not in fields]
+    names = tuple([f.name for f in fields(kind)])
+    unknown = [name for name in static if name not in names]
     if unknown:
         raise TreeError(
             f"tree.register_dataclass: {kind.__name__} has no field {unknown[0]!r}.",
             got=f"static={tuple(static)}",
-            needed=f"names among {tuple(fields)}",
+            needed=f"names among {names}",
         )
-    names = tuple(name for name in fields if name not in static)
-    fixed = tuple(static)
-
-    def split(obj: Any) -> tuple[Iterable[Any], Hashable]:
-        return [getattr(obj, n) for n in names], tuple(getattr(obj, n) for n in fixed)
-
-    def join(meta: Any, children: Sequence[Any]) -> Any:
-        # Not through __init__: validation there may reject tracers, and init=False fields must
-        # survive.
-        obj: Any = object.__new__(kind)
-        for name, value in (*zip(names, children, strict=True), *zip(fixed, meta, strict=True)):
-            object.__setattr__(obj, name, value)
-        return obj
-
-    register(kind, split, join)
-    NODES[kind].key = lambda meta, i: f".{names[i]}"
+    _add(kind, dataclass_node(kind, static))
     return kind
 
 
@@ -141,7 +138,7 @@ def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[li
     """Take a tree apart.
 
     Args:
-        tree: any nesting of registered containers.
+        tree: any nesting of containers.
         is_leaf: called on each node; where it says True, the node is kept whole as a leaf.
 
     Returns:
@@ -160,10 +157,11 @@ def _flatten_into(tree: Any, out: list[Any], is_leaf: Callable[[Any], bool] | No
     kind = type(tree)
     node = NODES.get(kind)
     if node is None:
-        if not is_namedtuple(kind):
+        if kind not in LEAF_KINDS:
+            node = find_node(kind)
+        if node is None:
             out.append(tree)
             return LEAF
-        node = node_of(kind)
     if is_leaf is not None and is_leaf(tree):
         out.append(tree)
         return LEAF
@@ -280,7 +278,8 @@ def map(
     Args:
         f: called with one leaf of each tree.
         tree: the tree whose structure the result has.
-        rest: trees of the same structure.
+        rest: trees of the same structure. Where the first tree has a leaf, they may have None, as
+            gradients have for what is not differentiated: `f` gets it.
         is_leaf: as in `flatten`.
 
     Returns:
@@ -293,12 +292,20 @@ def map(
         >>> import wengert as wg
         >>> wg.tree.map(lambda p, g: p - 0.5 * g, {"w": 1.0}, {"w": 4.0})
         {'w': -1.0}
+        >>> p, g = {"w": 1.0, "name": "line"}, {"w": 4.0, "name": None}
+        >>> wg.tree.map(lambda p, g: p if g is None else p - 0.5 * g, p, g)
+        {'w': -1.0, 'name': 'line'}
     """
     first, treedef = flatten(tree, is_leaf)
     columns = [first]
     for i, other in enumerate(rest):
         values, found = flatten(other, is_leaf)
-        check_same_structure(treedef, found, "tree.map", f"tree {i + 2}", "the first tree")
+        if found != treedef:
+            aligned = align(treedef, found, values)
+            if aligned is None:
+                which, like = f"tree {i + 2}", "the first tree"
+                refuse_structure(treedef, found, "tree.map", which, like, strict=False)
+            values = aligned
         columns.append(values)
     return _build(treedef, iter([f(*xs) for xs in zip(*columns, strict=True)]))
 
@@ -319,7 +326,7 @@ def broadcast_prefix(
 def _broadcast_into(
     prefix: Any, treedef: TreeDef, out: list[Any], operation: str, name: str, path: str, of: str
 ) -> None:
-    if prefix is None or not is_node(type(prefix)):
+    if prefix is None or find_node(type(prefix)) is None:
         out.extend([prefix] * treedef.size)
         return
     kind = type(prefix)
@@ -349,8 +356,8 @@ def leaf_type_error(operation: str, path: str, leaf: Any) -> LeafTypeError:
     return LeafTypeError(
         f"{operation}: {path} is neither an array nor a number.",
         got=f"{leaf!r} of type {type(leaf).__module__}.{type(leaf).__qualname__}",
-        needed="NumPy arrays or numbers in dicts, lists, tuples, namedtuples or registered classes",
-        fix=f"register the class with wg.tree.register({type(leaf).__name__}, ...), or close over "
-        "the value"
-        " instead of passing it",
+        needed="NumPy arrays, numbers, text, functions, None; in dicts, lists, tuples, namedtuples, "
+        "dataclasses or registered classes",
+        fix=f"say what arrays it holds, with wg.tree.register({type(leaf).__name__}, ...); make it "
+        "a static\nfield with wg.tree.register_dataclass; or close over it instead of passing it",
     )

@@ -6,8 +6,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from functools import cached_property
+from itertools import repeat
+from typing import Any, Final, NoReturn
+
+import numpy as np
 
 from .errors import TreeError
 
@@ -15,9 +21,12 @@ __all__ = ["TreeDef", "check_same_structure"]
 
 
 class Node:
-    """How one class of container is taken apart and put together again."""
+    """How one class of container is taken apart and put together again.
 
-    __slots__ = ("join", "key", "label", "split")
+    An `automatic` one was made for a class that nobody registered, and gives way to a registration.
+    """
+
+    __slots__ = ("automatic", "join", "key", "label", "split")
 
     def __init__(
         self,
@@ -25,7 +34,9 @@ class Node:
         split: Callable[[Any], tuple[Iterable[Any], Hashable]],
         join: Callable[[Any, Sequence[Any]], Any],
         key: Callable[[Any, int], str],
+        automatic: bool = False,
     ) -> None:
+        self.automatic = automatic
         self.label = label
         self.split = split
         self.join = join
@@ -73,6 +84,8 @@ class TreeDef:
         inner = [repr(c) for c in self.children]
         if self.kind is type(None):
             return "None"
+        if self.kind is Fixed:
+            return repr(self.meta)
         if self.kind is tuple:
             return "(" + ", ".join(inner) + ("," if len(inner) == 1 else "") + ")"
         if self.kind is list:
@@ -88,6 +101,8 @@ class TreeDef:
 
 LEAF = TreeDef(None, None, ())
 NODES: dict[type, Node] = {}
+LEAF_KINDS: set[type] = set()
+"""Classes that were met and are no nodes."""
 
 
 def _sorted_keys(keys: Iterable[Any]) -> tuple[Any, ...]:
@@ -140,6 +155,38 @@ NODES[tuple] = Node("tuple", lambda xs: (xs, None), lambda _, xs: tuple(xs), ind
 NODES[type(None)] = Node("None", lambda _: ((), None), lambda _, xs: None, index_key)
 
 
+class Fixed:
+    """A value as a part of a structure: a node without children, from which the value is built."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Fixed):
+            return NotImplemented
+        a, b = self.value, other.value
+        return a is b or (type(a) is type(b) and bool(np.all(a == b)))
+
+    def __hash__(self) -> int:
+        return hash(type(self.value))
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+
+NODES[Fixed] = Node("fixed value", lambda x: ((), x), lambda fixed, xs: fixed.value, index_key)
+
+
+class _Unset:
+    """The type of what stands for a field of a dataclass that has not been set."""
+
+
+_UNSET: Final = _Unset()
+NODES[_Unset] = Node("unset field", lambda _: ((), None), lambda _, xs: _UNSET, index_key)
+
+
 def _namedtuple_node(kind: Any) -> Node:
     return Node(kind.__name__, lambda t: (t, kind._fields), lambda _, xs: kind(*xs), _attribute_key)
 
@@ -148,24 +195,107 @@ def is_namedtuple(kind: type) -> bool:
     return issubclass(kind, tuple) and hasattr(kind, "_fields")
 
 
-def node_of(kind: type) -> Node:
+# What a dataclass may also be, and is a leaf or has a constructor of its own then.
+_NO_PLAIN_DATACLASS = (BaseException, Enum, bytes, dict, float, int, list, set, str, tuple, type)
+_ARRAY_PROTOCOLS = ("__array__", "__array_interface__", "__array_ufunc__")
+
+
+def _is_plain_dataclass(kind: type) -> bool:
+    """True for a dataclass whose instances are nodes without registration: not for what is, or
+    describes, an array.
+    """
+    if not is_dataclass(kind) or issubclass(kind, _NO_PLAIN_DATACLASS):
+        return False
+    names = {f.name for f in fields(kind)}
+    describes_array = all([name in names or hasattr(kind, name) for name in ("shape", "dtype")])
+    return not describes_array and not any([hasattr(kind, name) for name in _ARRAY_PROTOCOLS])
+
+
+def dataclass_node(kind: Any, static: Sequence[str] = (), automatic: bool = False) -> Node:
+    """The node of a dataclass: its fields in order, those in `static` in the structure."""
+    of_kind = fields(kind)
+    fixed = tuple([f.name for f in of_kind if f.name in static or f.metadata.get("static")])
+    names = tuple([f.name for f in of_kind if f.name not in fixed])
+
+    def split(obj: Any) -> tuple[Iterable[Any], Hashable]:
+        if automatic and hasattr(obj, "__dict__"):
+            _refuse_other_attributes(obj)
+        return [getattr(obj, n, _UNSET) for n in names], tuple([getattr(obj, n) for n in fixed])
+
+    def join(meta: Any, children: Sequence[Any]) -> Any:
+        # Not through __init__: validation there may reject tracers, and init=False fields must
+        # survive.
+        obj: Any = object.__new__(kind)
+        for name, value in (*zip(names, children, strict=True), *zip(fixed, meta, strict=True)):
+            if value is not _UNSET:
+                object.__setattr__(obj, name, value)
+        return obj
+
+    return Node(kind.__name__, split, join, lambda meta, i: f".{names[i]}", automatic)
+
+
+def other_attributes(obj: Any) -> list[str]:
+    """The attributes of a dataclass's instance that are no fields, and would be lost when it is
+    taken apart and put together again.
+    """
+    kind = type(obj)
+    return [
+        name
+        for name in getattr(obj, "__dict__", ())
+        if name not in kind.__dataclass_fields__
+        and not name.startswith("__")
+        and not isinstance(getattr(kind, name, None), cached_property)
+    ]
+
+
+def _refuse_other_attributes(obj: Any) -> None:
+    lost = other_attributes(obj)
+    if lost:
+        name = type(obj).__name__
+        raise TreeError(
+            f"the dataclass {name} has an attribute that is no field, and would be lost: "
+            f"{lost[0]!r}.",
+            needed="all attributes among the fields, where derivatives can be seen",
+            fix=f"declare it in the class: {lost[0]}: Any = dataclasses.field(init=False)\n"
+            f"or say how the class is taken apart: wg.tree.register({name}, ...)",
+        )
+
+
+def find_node(kind: type) -> Node | None:
+    """The node of a class, made when the class is first met; None for a class of leaves."""
     node = NODES.get(kind)
-    if node is None:
-        node = NODES[kind] = _namedtuple_node(kind)
+    if node is None and kind not in LEAF_KINDS:
+        if is_namedtuple(kind):
+            node = NODES[kind] = _namedtuple_node(kind)
+        elif _is_plain_dataclass(kind):
+            node = NODES[kind] = dataclass_node(kind, automatic=True)
+        else:
+            LEAF_KINDS.add(kind)
     return node
 
 
-def is_node(kind: type) -> bool:
-    return kind in NODES or is_namedtuple(kind)
+def node_of(kind: type) -> Node:
+    """The node of a class that is known to have one."""
+    node = find_node(kind)
+    assert node is not None
+    return node
 
 
 def check_same_structure(
     expected: TreeDef, found: TreeDef, operation: str, which: str, like: str
 ) -> None:
     """Raise a TreeError that shows the first place where two structures part."""
-    if expected == found:
-        return
-    path, want, have = first_difference(expected, found)
+    if expected != found:
+        refuse_structure(expected, found, operation, which, like, strict=True)
+
+
+def refuse_structure(
+    expected: TreeDef, found: TreeDef, operation: str, which: str, like: str, strict: bool
+) -> NoReturn:
+    """Raise the TreeError for two structures that differ; None in the place of a leaf counts only
+    if `strict`.
+    """
+    path, want, have = first_difference(expected, found, strict)
     raise TreeError(
         f"{operation}: the structure of {which} is not that of {like}: they differ at "
         f"{path or 'the top'}.",
@@ -174,7 +304,9 @@ def check_same_structure(
     )
 
 
-def first_difference(expected: TreeDef, found: TreeDef, path: str = "") -> tuple[str, str, str]:
+def first_difference(
+    expected: TreeDef, found: TreeDef, strict: bool = True, path: str = ""
+) -> tuple[str, str, str]:
     """Path, expected and found part of the first place where two structures differ."""
     if (
         expected.kind is not found.kind
@@ -186,8 +318,8 @@ def first_difference(expected: TreeDef, found: TreeDef, path: str = "") -> tuple
         return path, f"keys {expected.meta!r}", f"keys {found.meta!r}"
     node = node_of(expected.kind)
     for i, (a, b) in enumerate(zip(expected.children, found.children, strict=True)):
-        if a != b:
-            return first_difference(a, b, path + node.key(expected.meta, i))
+        if a != b and (strict or align(a, b, repeat(None)) is None):
+            return first_difference(a, b, strict, path + node.key(expected.meta, i))
     return path, repr(expected), repr(found)
 
 
@@ -209,3 +341,29 @@ def leaf_paths(treedef: TreeDef, prefix: str) -> list[str]:
     for i, child in enumerate(treedef.children):
         found += leaf_paths(child, prefix + node.key(treedef.meta, i))
     return found
+
+
+def align(expected: TreeDef, found: TreeDef, leaves: Iterable[Any]) -> list[Any] | None:
+    """The leaves of a tree of the structure `found`, one for each leaf of `expected`: None where
+    the tree has None instead of a leaf. None, if the structures differ in another way.
+    """
+    out: list[Any] = []
+    return out if _align_into(expected, found, iter(leaves), out) else None
+
+
+def _align_into(expected: TreeDef, found: TreeDef, leaves: Iterator[Any], out: list[Any]) -> bool:
+    if expected.kind is None:
+        if found.kind is not None and found.kind is not type(None):
+            return False
+        out.append(next(leaves) if found.kind is None else None)
+        return True
+    if (
+        expected.kind is not found.kind
+        or expected.meta != found.meta
+        or len(expected.children) != len(found.children)
+    ):
+        return False
+    for a, b in zip(expected.children, found.children, strict=True):
+        if not _align_into(a, b, leaves, out):
+            return False
+    return True

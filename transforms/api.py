@@ -13,6 +13,7 @@ from ..core import tree
 from ..core.aval import SCALAR_AVALS, Array, ShapedArray, aval_of
 from ..core.dispatch import DEFER, coerce
 from ..core.errors import DtypeError, ShapeError, TreeError
+from ..core.storage import current
 from ..core.tracing import Tracer
 
 __all__ = [
@@ -67,6 +68,8 @@ def flatten_arguments(operation: str, args: Sequence[Any]) -> tuple[list[Array],
         if not is_array_leaf(leaf):
             path = tree.leaves_with_path(tuple(args))[i][0]
             leaves[i] = as_array_leaf(operation, argument_path(path), leaf)
+        elif isinstance(leaf, Tracer):
+            leaves[i] = current(leaf)
     return leaves, treedef
 
 
@@ -104,6 +107,8 @@ def flatten_result(operation: str, result: Any) -> tuple[list[Array], tree.TreeD
         if not is_array_leaf(leaf):
             path = tree.leaves_with_path(result)[i][0]
             leaves[i] = as_array_leaf(operation, f"the result{path}", leaf)
+        elif isinstance(leaf, Tracer):
+            leaves[i] = current(leaf)
     return leaves, treedef
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.primitives.contractions import transpose_left, transpose_right
-from ..core.primitives.indexing import scatter_sum_p
+from ..core.primitives.indexing import fill, fit_value, scatter_sum_p, setitem_p, winners
 from ..core.rules import unbroadcast
 from ..core.tracing import Primitive, Together, Tracer
 from .linear import (
@@ -102,6 +102,33 @@ class _Cotangents:
             self.owned.add(i)
         else:
             self.add(i, ct)
+
+    def add_owned(self, i: int, ct: Array) -> None:
+        """`add` for a buffer that the pass owns, and that now belongs to variable i."""
+        if self.of[i] is None:
+            self.of[i] = ct
+            self.owned.add(i)
+        else:
+            self.add_new(i, ct)
+
+    def take_at(
+        self, x: Array, v: Array, arrays: Sequence[Array], index: Any, ct: Array, owned: bool
+    ) -> None:
+        """The transpose of writing to an array: the cotangent of the place is the value's, and the
+        array's is zero there. In the buffer itself where the pass owns it.
+        """
+        key = fill(index, arrays)
+        if isinstance(v, LinearTracer):
+            part = ct[key]
+            kept = winners(ct, arrays, index) if arrays else None
+            if kept is not None:
+                part = np.where(kept, part, 0)
+            self.add(v.index, fit_value(part if arrays or not part.shape else part.copy(), v))
+        if isinstance(x, LinearTracer):
+            if not owned:
+                ct = ct.copy()
+            ct[key] = 0
+            self.add_owned(x.index, ct)
 
     def add_at(
         self, x: LinearTracer, ct: Array, primitive: Primitive, args: Sequence[Any], index: Any
@@ -200,6 +227,13 @@ def backward_pass(
             if of[a] is None:
                 of[a] = {}
             of[a][b] = ct
+        elif (
+            kind is setitem_p
+            and type(ct) is _ndarray
+            and not any([isinstance(v, Tracer) for v in a[2:]])
+        ):
+            x, v = [u if is_variable(u, tape) else None for u in a[:2]]
+            table.take_at(x, v, a[2:], b["index"], ct, i in table.owned)
         else:
             _transpose_equation(table, tape, kind, a, b, ct)
     seeds = {id(ct) for ct in cts}

@@ -25,6 +25,7 @@ from ..core.errors import DtypeError, ShapeError, TreeError
 from ..core.primitives.elementwise import astype
 from ..core.rules import fit
 from ..core.source import NEAR, Source, boundary, describe_function, is_library_code, user_frame
+from ..core.storage import current, write
 from ..core.tracing import Primitive, Trace, Tracer
 from ..core.treedef import check_same_structure
 from .api import (
@@ -88,7 +89,7 @@ class JVPTracer(ArrayTracer):
             return None
         return Source(self.code, self.offset)
 
-    def __repr__(self) -> str:
+    def describe(self) -> str:
         return f"<traced {self.primal!r} in {self._trace!r}>"
 
 
@@ -151,6 +152,26 @@ class JVPTrace(Trace):
         if y_dot is None:
             return y
         return tuple([self.wrap(v, t, code, offset) for v, t in zip(y, y_dot, strict=True)])
+
+    def write(
+        self, x: Array, v: Array, arrays: Sequence[Array], index: Any, exclusive: bool
+    ) -> Array:
+        x, x_dot = self.split(x)
+        v, v_dot = self.split(v)
+        y = write(x, v, arrays, index, exclusive)
+        aval = aval_of(y)
+        if aval.dtype.kind not in "fc" or (x_dot is None and v_dot is None):
+            return y
+        if x_dot is None:
+            x_dot, exclusive = np.zeros(aval.shape, aval.dtype), True
+        y_dot = write(x_dot, aval.dtype.type(0) if v_dot is None else v_dot, arrays, index, exclusive)
+        return JVPTracer(self, y, y_dot, None, 0)
+
+    def split(self, x: Array) -> tuple[Array, Array | None]:
+        """The value and the tangent; None for an operand that is constant here."""
+        if type(x) is JVPTracer and x._trace is self:
+            return x.primal, x.tangent
+        return x, None
 
     def wrap(self, y: Array, y_dot: Array | None, code: CodeType | None, offset: int) -> Array:
         """A tracer; or the plain value where no derivative can flow."""
@@ -253,6 +274,7 @@ def jvp(
 
 def primal_part(x: Any, trace: Trace) -> Any:
     """The value of a tracer of `trace`; anything else as it is."""
+    x = current(x)
     return plain_output(x.primal) if isinstance(x, JVPTracer) and x._trace is trace else x
 
 

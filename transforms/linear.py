@@ -114,14 +114,26 @@ class LinearTracer(ArrayTracer):
                 return out
         return _add(self, other)
 
+    def move(self, trace: Trace) -> None:
+        infer_aval(self)
+        self._trace = trace
+        self.__class__ = _WrittenLinearTracer
+
     def concrete(self) -> Array:
         raise ConcretizationError("a tangent has no value while a linear program is recorded.")
 
     def why_not_concrete(self) -> str:
         return "it is the argument of a linear function, which is recorded and not run."
 
-    def __repr__(self) -> str:
+    def describe(self) -> str:
         return f"<traced tangent {self.aval!r} in {self._trace!r}>"
+
+
+class _WrittenLinearTracer(LinearTracer):
+    """A variable that was written to: its operators ask the storage, as all tracers' do."""
+
+    __slots__ = ()
+    __mul__, __truediv__, __neg__, __add__ = _multiply, _divide, _negate, _add
 
 
 def is_variable(x: Array, tape: Tape) -> bool:

@@ -47,7 +47,7 @@ class ProgramTracer(ArrayTracer):
     def where_made(self) -> Source | None:
         return self.source
 
-    def __repr__(self) -> str:
+    def describe(self) -> str:
         return f"<traced {self.aval!r} in {self._trace!r}>"
 
 

@@ -21,7 +21,9 @@ import numpy as np
 from ..core.aval import Array, aval_of
 from ..core.errors import NonLinearError
 from ..core.primitives.contractions import matmul_p
+from ..core.primitives.indexing import setitem_p
 from ..core.source import NEAR, user_frame
+from ..core.storage import write
 from ..core.tracing import Primitive, Slope, Trace
 from .jvp import JVPTrace, JVPTracer, zeros_of
 from .linear import (
@@ -231,6 +233,27 @@ class LinearizeTrace(JVPTrace):
         if frame is None:
             return LinearizeTracer(self, y, index, None, 0)
         return LinearizeTracer(self, y, index, frame.f_code, frame.f_lasti)
+
+    def write(
+        self, x: Array, v: Array, arrays: Sequence[Array], index: Any, exclusive: bool
+    ) -> Array:
+        x_dot = v_dot = None
+        if type(x) is LinearizeTracer and x._trace is self:
+            x, x_dot = x.primal, x.tangent
+        if type(v) is LinearizeTracer and v._trace is self:
+            v, v_dot = v.primal, v.tangent
+        y = write(x, v, arrays, index, exclusive)
+        if aval_of(y).dtype.kind not in "fc" or (x_dot is None and v_dot is None):
+            return y
+        operands = (
+            zeros_of(y) if x_dot is None else x_dot,
+            zeros_of(v) if v_dot is None else v_dot,
+            *arrays,
+        )
+        self.tape.append((setitem_p, operands, {"index": index}))
+        frame = user_frame(1, NEAR)
+        code, offset = (None, 0) if frame is None else (frame.f_code, frame.f_lasti)
+        return LinearizeTracer(self, y, len(self.tape) - 1, code, offset)
 
     def record_jointly(
         self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]

@@ -19,7 +19,9 @@ from ..core.array_tracer import ArrayTracer
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import BatchError, ConcretizationError
 from ..core.rules import ndim_of
+from ..core.primitives.indexing import lanes_to_write
 from ..core.source import NEAR, Source, boundary, describe_function, user_source
+from ..core.storage import write
 from ..core.tracing import Primitive, Trace
 from .api import distinct, flatten_arguments, flatten_result, plain_output
 
@@ -67,7 +69,7 @@ class BatchTracer(ArrayTracer):
     def where_made(self) -> Source | None:
         return self.source
 
-    def __repr__(self) -> str:
+    def describe(self) -> str:
         return f"<traced {self.aval!r} in {self._trace!r}, batch: {self.value!r}>"
 
 
@@ -101,6 +103,17 @@ class BatchTrace(Trace):
             if direct:
                 return BatchTracer(self, primitive.impl(x_value, y_value), user_source(NEAR))
         return self.process(primitive, (x, y), _NO_PARAMS)
+
+    def write(
+        self, x: Array, v: Array, arrays: Sequence[Array], index: Any, exclusive: bool
+    ) -> Array:
+        operands = (x, v, *arrays)
+        batched = [type(a) is BatchTracer and a._trace is self for a in operands]
+        values = [a.value if b else a for a, b in zip(operands, batched, strict=True)]
+        stacked = lanes_to_write(self.size, batched, values[0], values[1], values[2:], index)
+        # Where the array was the same for all lanes, its copies are made by the write.
+        y = write(*stacked, exclusive and batched[0])
+        return BatchTracer(self, y, user_source(NEAR))
 
     def process(
         self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]

@@ -1,6 +1,4 @@
-"""What NumPy makes or tells of an array from its type alone: zeros_like and kin, shape, ndim, size,
-dtypes.
-"""
+"""What NumPy tells of an array from its type alone: shape, ndim, size, dtypes."""
 
 from __future__ import annotations
 
@@ -11,73 +9,6 @@ import numpy as np
 from ..aval import Array, Shape, aval_of
 from ..dispatch import asarray, implements
 from ..tracing import Tracer
-from .elementwise import as_array, astype
-
-
-def _of_type(a: Any, operation: str, dtype: Any, shape: Any) -> tuple[Any, Any]:
-    aval = aval_of(asarray(a, operation))
-    return aval.shape if shape is None else shape, aval.dtype if dtype is None else dtype
-
-
-@implements(np.zeros_like)
-def zeros_like(
-    a: Array,
-    dtype: Any = None,
-    order: Any = "K",
-    subok: bool = True,
-    shape: Any = None,
-    *,
-    device: Any = None,
-) -> Array:
-    """`np.zeros_like` of a traced value: a plain array."""
-    return np.zeros(*_of_type(a, "np.zeros_like", dtype, shape))
-
-
-@implements(np.ones_like)
-def ones_like(
-    a: Array,
-    dtype: Any = None,
-    order: Any = "K",
-    subok: bool = True,
-    shape: Any = None,
-    *,
-    device: Any = None,
-) -> Array:
-    """`np.ones_like` of a traced value: a plain array."""
-    return np.ones(*_of_type(a, "np.ones_like", dtype, shape))
-
-
-@implements(np.empty_like)
-def empty_like(
-    prototype: Array,
-    /,
-    dtype: Any = None,
-    order: Any = "K",
-    subok: bool = True,
-    shape: Any = None,
-    *,
-    device: Any = None,
-) -> Array:
-    """`np.empty_like` of a traced value: a plain array."""
-    return np.empty(*_of_type(prototype, "np.empty_like", dtype, shape))
-
-
-@implements(np.full_like)
-def full_like(
-    a: Array,
-    fill_value: Array,
-    dtype: Any = None,
-    order: Any = "K",
-    subok: bool = True,
-    shape: Any = None,
-    *,
-    device: Any = None,
-) -> Array:
-    """`np.full_like` where the array, the value, or both are traced."""
-    shape, dtype = _of_type(a, "np.full_like", dtype, shape)
-    if not isinstance(fill_value, Tracer):
-        return np.full(shape, fill_value, dtype)
-    return np.broadcast_to(astype(fill_value, dtype), shape)
 
 
 @implements(np.shape)
@@ -102,12 +33,6 @@ def size(a: Array, axis: Any = None) -> int:
     for i in axis if isinstance(axis, tuple) else (axis,):
         n *= aval.shape[i]
     return n
-
-
-@implements(np.copy)
-def copy(a: Array, order: Any = "K", subok: bool = False) -> Array:
-    """`np.copy` of a traced value: traced values never change, so it is the value itself."""
-    return as_array(a, "np.copy")
 
 
 @implements(np.iscomplexobj)

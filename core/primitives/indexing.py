@@ -9,6 +9,7 @@ linear in time also when the cotangents are traced.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from enum import Enum
 from typing import Any
@@ -19,8 +20,9 @@ from numpy.lib.array_utils import normalize_axis_index
 from ..aval import Array, Shape, ShapedArray, aval_of
 from ..dispatch import implements, is_traced
 from ..errors import ConcretizationError, ShapeError
-from ..rules import align_batch, linear, ndim_of, variadic
+from ..rules import align_batch, convert, linear, ndim_of, unbroadcast, variadic
 from ..tracing import Primitive, Together, Tracer
+from ..views import link, read_only, view
 from .elementwise import as_array
 
 Template = tuple[Any, ...]
@@ -134,6 +136,7 @@ getitem_p = linear(
     shape=_getitem_shape,
     batch=_getitem_batch,
     accumulate=_accumulate,
+    put_back=lambda x, y, *, index: setitem_p.bind(x, y, index=index),
 )
 
 
@@ -168,6 +171,22 @@ def _scatter_transpose(
     ]
 
 
+def _lanes_of_place(
+    size: int, ct: Array, arrays: Sequence[Array], batched: Sequence[bool], index: Template
+) -> tuple[Array, list[Array], Template]:
+    """What to put where in a batched array, for values `ct` of all lanes."""
+    if any(batched):
+        at = _lane_position(index)
+        rank = max([ndim_of(a) - b for a, b in zip(arrays, batched, strict=True)])
+        key, arrays = _batched_key(size, True, arrays, batched, index)
+        if at:
+            ct = np.moveaxis(ct, list(range(1 + at, 1 + at + rank)), list(range(1, 1 + rank)))
+        return ct, list(arrays), key
+    if arrays and _is_apart(index):
+        ct = np.moveaxis(ct, 0, max([ndim_of(a) for a in arrays]))
+    return ct, list(arrays), (_ALL, *index)
+
+
 def _scatter_batch(
     size: int,
     batched: Sequence[bool],
@@ -183,19 +202,7 @@ def _scatter_batch(
     ):
         if not ct_batched:
             ct = np.broadcast_to(ct, (size, *np.shape(ct)))
-        key: Template
-        if any(arrays_batched):
-            at, rank = (
-                _lane_position(index),
-                max([ndim_of(a) - b for a, b in zip(arrays, arrays_batched, strict=True)]),
-            )
-            key, arrays = _batched_key(size, True, arrays, arrays_batched, index)
-            if at:
-                ct = np.moveaxis(ct, list(range(1 + at, 1 + at + rank)), list(range(1, 1 + rank)))
-        else:
-            key = (_ALL, *index)
-            if arrays and _is_apart(index):
-                ct = np.moveaxis(ct, 0, max([ndim_of(a) for a in arrays]))
+        ct, arrays, key = _lanes_of_place(size, ct, arrays, arrays_batched, index)
         cts.append(ct)
         all_arrays += arrays
         new_places.append((key, len(arrays)))
@@ -222,6 +229,122 @@ def scatter(ct: Array, index: Template, shape: Shape, *arrays: Array) -> Array:
     )
 
 
+# Writing: the array with other values at some places.
+
+
+def write_plain(x: Array, v: Array, arrays: Sequence[Array], index: Template) -> None:
+    """`x[index] = v` for plain arrays."""
+    x[fill(index, arrays)] = v
+
+
+def _setitem(x: Array, v: Array, *arrays: Array, index: Template) -> Array:
+    y = np.array(x)
+    write_plain(y, v, arrays, index)
+    return y
+
+
+def _setitem_shape(
+    x: ShapedArray, v: ShapedArray, *arrays: ShapedArray, index: Template
+) -> ShapedArray:
+    place = _getitem_shape(x, *arrays, index=index)
+    extra = max(v.ndim - place.ndim, 0)
+    try:
+        fits = np.broadcast_shapes(v.shape[extra:], place.shape) == place.shape
+    except ValueError:
+        fits = False
+    if not fits or v.size > max(place.size, 1):
+        raise ShapeError(
+            f"x[...] = v: the value {v!r} does not fit the place of shape {place.shape}."
+        )
+    return ShapedArray(x.shape, x.dtype)
+
+
+def winners(x: Any, arrays: Sequence[Array], index: Template) -> Array | None:
+    """Which of the values written by index arrays stay: of those for the same place, the last.
+
+    None if all do.
+    """
+    place = _getitem_shape(aval_of(x), *[aval_of(a) for a in arrays], index=index).shape
+    numbers = np.arange(math.prod(place)).reshape(place)
+    if any([isinstance(a, Tracer) for a in arrays]):
+        board = setitem_p.bind(np.zeros(x.shape, np.intp), numbers, *arrays, index=index)
+        return getitem_p.bind(board, *arrays, index=index) == numbers
+    board = np.empty(x.shape, np.intp)  # only what is written is read
+    key = fill(index, arrays)
+    board[key] = numbers
+    kept: Array = board[key] == numbers
+    return None if kept.all() else kept
+
+
+def fit_value(ct: Array, v: Any) -> Array:
+    """The cotangent of a value that was written, from that of its place."""
+    extra = len(v.shape) - ct.ndim
+    if extra > 0:  # NumPy drops leading axes of length 1
+        ct = np.reshape(ct, (1,) * extra + ct.shape)
+    return unbroadcast(ct, v)
+
+
+def _setitem_transpose(
+    ct: Array, wanted: Sequence[bool], x: Any, v: Any, *arrays: Any, index: Template
+) -> list[Array | None]:
+    ct_x = ct_v = None
+    if wanted[0]:
+        ct_x = convert(setitem_p.bind(ct, ct.dtype.type(0), *arrays, index=index), x.dtype)
+    if wanted[1]:
+        ct_v = getitem_p.bind(ct, *arrays, index=index)
+        kept = winners(x, arrays, index) if arrays else None
+        ct_v = fit_value(ct_v if kept is None else np.where(kept, ct_v, 0), v)
+    return [ct_x, ct_v]
+
+
+def lanes_to_write(
+    size: int, batched: Sequence[bool], x: Array, v: Array, arrays: Sequence[Array], index: Template
+) -> tuple[Array, Array, list[Array], Template]:
+    """Operands and template that write to all lanes at once."""
+    if not batched[0]:
+        x = np.broadcast_to(x, (size, *np.shape(x)))
+    if not arrays:
+        if batched[1] and ndim_of(v) > 1:
+            v = align_batch(_place_ndim(x.ndim - 1, index), v)
+        elif batched[1]:
+            v = v[(_ALL, *[None] * _place_ndim(x.ndim - 1, index))]
+        return x, v, [], (_ALL, *index)
+    lanes = [
+        ShapedArray(a.shape[b:], a.dtype)
+        for a, b in zip(map(aval_of, arrays), batched[2:], strict=True)
+    ]
+    aval = aval_of(x)
+    place = _getitem_shape(ShapedArray(aval.shape[1:], aval.dtype), *lanes, index=index).shape
+    if batched[1]:
+        lane = np.shape(v)[1:]
+        extra = max(len(lane) - len(place), 0)
+        v = np.reshape(v, (size, *(1,) * (len(place) - len(lane)), *lane[extra:]))
+    v = np.broadcast_to(v, (size, *place))
+    return x, *_lanes_of_place(size, v, arrays, batched[2:], index)
+
+
+def _place_ndim(ndim: int, index: Template) -> int:
+    """The number of axes of what a template without index arrays selects."""
+    return ndim - sum([type(i) is int for i in index]) + sum([i is None for i in index])
+
+
+setitem_p: Primitive = variadic(
+    "setitem",
+    _setitem,
+    Together(_setitem_transpose),
+    linear="jointly",
+    linear_args=(0, 1),
+    shape=_setitem_shape,
+    batch=lambda size, batched, x, v, *arrays, index: _setitem_lanes(
+        *lanes_to_write(size, batched, x, v, arrays, index)
+    ),
+)
+
+
+def _setitem_lanes(x: Array, v: Array, arrays: Sequence[Array], index: Template) -> Array:
+    return setitem_p.bind(x, v, *arrays, index=index)
+
+
 # From what the user writes between the brackets to a template.
 
 
@@ -236,7 +359,21 @@ def getitem(x: Array, index: Any) -> Array:
         The elements.
     """
     if (type(index) is int or type(index) is slice) and isinstance(x, Tracer):
-        return x._trace.process(getitem_p, (x,), {"index": (index,)})
+        params = {"index": (index,)}
+        y = x._trace.process(getitem_p, (x,), params)
+        if isinstance(y, Tracer):
+            link(y, x, getitem_p, params)
+        return y
+    template, arrays = parse_index(x, index)
+    if any([type(i) is _BooleanAxis for i in template]):
+        return _with_boolean_axes(x, template, arrays)
+    if arrays:
+        return getitem_p.bind(x, *arrays, index=tuple(template))
+    return view(getitem_p, x, index=tuple(template))
+
+
+def parse_index(x: Array, index: Any) -> tuple[list[Any], list[Array]]:
+    """What stands between the brackets as a template and index arrays."""
     items = index if type(index) is tuple else (index,)
     template: list[Any] = []
     arrays: list[Array] = []
@@ -266,9 +403,7 @@ def getitem(x: Array, index: Any) -> Array:
     if any([i is Ellipsis for i in template]):
         at = [i is Ellipsis for i in template].index(True)
         template[at : at + 1] = [_ALL] * (x.ndim - axes_used)
-    if any([type(i) is _BooleanAxis for i in template]):
-        return _with_boolean_axes(x, template, arrays)
-    return getitem_p.bind(x, *arrays, index=tuple(template))
+    return template, arrays
 
 
 def _is_mask(item: Any) -> bool:
@@ -363,14 +498,21 @@ def take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array:
     arr = as_array(arr, "np.take_along_axis")
     if axis is None:
         arr, axis = np.ravel(arr), 0
-    axis = normalize_axis_index(axis, arr.ndim)
-    grid: list[Any] = [
-        indices
-        if i == axis
-        else np.arange(d).reshape([-1 if j == i else 1 for j in range(arr.ndim)])
-        for i, d in enumerate(arr.shape)
-    ]
-    return getitem(arr, tuple(grid))
+    return getitem(arr, along_axis(arr.shape, indices, axis))
+
+
+def along_axis(shape: Shape, indices: Array, axis: int) -> tuple[Any, ...]:
+    """The key for indices along one axis, of arrays that are indexed by themselves elsewhere."""
+    ndim = len(shape)
+    axis = normalize_axis_index(axis, ndim)
+    return tuple(
+        [
+            indices
+            if i == axis
+            else np.arange(d).reshape([-1 if j == i else 1 for j in range(ndim)])
+            for i, d in enumerate(shape)
+        ]
+    )
 
 
 @implements(np.nonzero)
@@ -410,7 +552,7 @@ def diagonal(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array
     """`np.diagonal` on traced values."""
     a = np.moveaxis(as_array(a, "np.diagonal"), (axis1, axis2), (-2, -1))
     i, j = _diagonal_indices(a.shape[-2], a.shape[-1], offset)
-    return getitem(a, (Ellipsis, i, j))
+    return read_only(getitem(a, (Ellipsis, i, j)))
 
 
 @implements(np.trace)

@@ -18,6 +18,7 @@ from ..dispatch import implements, unsupported_argument
 from ..errors import ShapeError
 from ..rules import linear, unbroadcast
 from ..tracing import Primitive
+from ..views import read_only, view
 from .elementwise import as_array
 from .indexing import getitem, scatter
 
@@ -29,6 +30,7 @@ reshape_p: Primitive = linear(
     lambda ct, x, *, shape: np.reshape(ct, x.shape),
     shape=lambda x, *, shape: ShapedArray(shape, x.dtype),
     batch=lambda size, batched, x, *, shape: reshape_p.bind(x, shape=(size, *shape)),
+    put_back=lambda x, y, *, shape: np.reshape(y, x.shape),
 )
 
 transpose_p: Primitive = linear(
@@ -37,6 +39,7 @@ transpose_p: Primitive = linear(
     lambda ct, x, *, axes: np.transpose(ct, [int(i) for i in np.argsort(axes)]),
     shape=lambda x, *, axes: ShapedArray(tuple([x.shape[i] for i in axes]), x.dtype),
     batch=lambda size, batched, x, *, axes: transpose_p.bind(x, axes=(0, *[a + 1 for a in axes])),
+    put_back=lambda x, y, *, axes: np.transpose(y, [int(i) for i in np.argsort(axes)]),
 )
 
 
@@ -88,10 +91,10 @@ def reshape(
     aval = aval_of(x)
     wanted = _resolve_shape("np.reshape", aval, newshape if shape is None else shape)
     if order == "F":
-        return np.transpose(reshape_p.bind(np.transpose(x), shape=wanted[::-1]))
+        return np.transpose(view(reshape_p, np.transpose(x), shape=wanted[::-1]))
     if order not in ("C", "A"):
         raise unsupported_argument("np.reshape", "order", order, "use order='C' or order='F'")
-    return x if wanted == aval.shape else reshape_p.bind(x, shape=wanted)
+    return x if wanted == aval.shape else view(reshape_p, x, shape=wanted)
 
 
 @implements(np.ravel)
@@ -108,7 +111,7 @@ def transpose(a: Array, axes: Any = None) -> Array:
     order = tuple(range(ndim))[::-1] if axes is None else normalize_axis_tuple(axes, ndim)
     if len(order) != ndim:
         raise ShapeError(f"np.transpose: axes {axes} don't match {aval_of(x)!r}")
-    return transpose_p.bind(x, axes=order) if ndim > 1 else x
+    return view(transpose_p, x, axes=order) if ndim > 1 else x
 
 
 @implements(np.matrix_transpose)
@@ -190,7 +193,7 @@ def broadcast_to(array: Array, shape: Any, subok: bool = False) -> Array:
     pairs = zip(reversed(have), reversed(wanted), strict=False)
     if len(have) > len(wanted) or any([h not in (1, w) for h, w in pairs]):
         raise ShapeError(f"np.broadcast_to: cannot broadcast {aval_of(x)!r} to {wanted}")
-    return x if have == wanted else broadcast_to_p.bind(x, shape=wanted)
+    return x if have == wanted else read_only(broadcast_to_p.bind(x, shape=wanted))
 
 
 @implements(np.broadcast_arrays)

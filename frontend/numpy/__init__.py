@@ -52,7 +52,6 @@ from numpy import (
     divmod,
     dtype,
     e,
-    empty,
     equal,
     errstate,
     euler_gamma,
@@ -72,7 +71,6 @@ from numpy import (
     fmin,
     fmod,
     frexp,
-    full,
     gcd,
     generic,
     greater,
@@ -120,7 +118,6 @@ from numpy import (
     nextafter,
     not_equal,
     number,
-    ones,
     pi,
     positive,
     pow,
@@ -144,13 +141,22 @@ from numpy import (
     tri,
     true_divide,
     trunc,
-    zeros,
 )
 
 from ..core.aval import Array as _Array
-from ..core.dispatch import is_traced as _is_traced
-from ..core.primitives import elementwise as _elementwise
-from ..core.primitives import joining as _joining
+from ..core.arrays import (
+    array,
+    asarray,
+    copy,
+    empty,
+    empty_like,
+    full,
+    full_like,
+    ones,
+    ones_like,
+    zeros,
+    zeros_like,
+)
 from ..core.primitives.choice import (
     allclose,
     clip,
@@ -170,17 +176,12 @@ from ..core.primitives.contractions import (
 )
 from ..core.primitives.creation import (
     array_equal,
-    copy,
-    empty_like,
-    full_like,
     iscomplexobj,
     isrealobj,
     ndim,
-    ones_like,
     result_type,
     shape,
     size,
-    zeros_like,
 )
 from ..core.primitives.cumulative import (
     cumprod,
@@ -277,7 +278,7 @@ from ..core.primitives.sorting import (
     argsort,
     sort,
 )
-from . import linalg
+from . import fft, linalg
 
 __all__ = [
     "abs",
@@ -369,6 +370,7 @@ __all__ = [
     "expm1",
     "eye",
     "fabs",
+    "fft",
     "finfo",
     "fix",
     "flatnonzero",
@@ -516,50 +518,6 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
-
-
-def array(object: Any, dtype: Any = None, *, copy: bool = True, ndmin: int = 0) -> _Array:
-    """An array of numbers, traced values, or nested lists of them.
-
-    Args:
-        object: what NumPy's `array` takes, or a nested list with traced values in it.
-        dtype: of the result.
-        copy: as in NumPy.
-        ndmin: the least number of axes.
-
-    Returns:
-        An array; a traced one if something in `object` is traced.
-
-    Example:
-        >>> import wengert as wg, wengert.numpy as wnp
-        >>> wg.grad(lambda x: wnp.array([x, 2 * x]).sum())(1.0)
-        np.float64(3.0)
-    """
-    if not _is_traced((object,)):
-        return _np.array(object, dtype=dtype, copy=copy, ndmin=ndmin)
-    x = _joining.array(object)
-    if dtype is not None:
-        x = _elementwise.astype(x, dtype)
-    return x if x.ndim >= ndmin else _np.reshape(x, (1,) * (ndmin - x.ndim) + x.shape)
-
-
-def asarray(a: Any, dtype: Any = None) -> _Array:
-    """An array of numbers, traced values, or nested lists of them; without a copy where none is
-    needed.
-
-    Args:
-        a: what NumPy's `asarray` takes, or a nested list with traced values in it.
-        dtype: of the result.
-
-    Returns:
-        An array; a traced one if something in `a` is traced.
-
-    Example:
-        >>> import wengert.numpy as wnp
-        >>> wnp.asarray([1.0, 2.0])
-        array([1., 2.])
-    """
-    return array(a, dtype) if _is_traced((a,)) else _np.asarray(a, dtype=dtype)
 
 
 def __getattr__(name: str) -> Any:

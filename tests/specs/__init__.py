@@ -16,6 +16,7 @@ import wengert.numpy as wnp
 from specs.choice import CHOICE
 from specs.contractions import CONTRACTIONS
 from specs.creation import CREATION
+from specs.fft import FFT
 from specs.indexing import INDEXING
 from specs.joining import JOINING
 from specs.linalg import LINALG
@@ -39,6 +40,7 @@ SPECS: tuple[Spec, ...] = (
     *INDEXING,
     *CONTRACTIONS,
     *LINALG,
+    *FFT,
     *CREATION,
 )
 

@@ -1,0 +1,234 @@
+"""Arrays that are written to: a traced array's current value, and the views of it.
+
+A tracer stands for one value and never changes. When the user writes to it (`x[i] = v`, `x *= 2`),
+the value moves into a `Storage`, which answers for the tracer from then on: it is the newest trace
+of all, so every operation comes to it first, and it hands the operation on with the current value
+in the place of the tracer. A write exchanges the value for one with the new elements (the primitive
+`setitem`), so all transformations work. Views of the array are found by the links of `views.py` and
+become views of the storage.
+
+The memory of a value may be written to, instead of a copy, as long as nothing else can have kept it
+(`exclusive`): a loop that fills an array takes linear time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .aval import Array, aval_of
+from .errors import ConcretizationError, InPlaceWriteError
+from .primitives.indexing import getitem_p, write_plain
+from .rules import linear
+from .tracing import WRITTEN, Primitive, Trace, Tracer, newest_trace
+from .views import READ_ONLY
+
+__all__ = ["Storage", "View", "current", "storage_of", "write"]
+
+copy_p: Primitive = linear(
+    "copy",
+    np.array,
+    lambda ct, x: ct,
+    shape=lambda x: x,
+    batch=lambda size, batched, x: copy_p.bind(x),
+)
+
+
+def write(x: Array, v: Array, arrays: Sequence[Array], index: Any, exclusive: bool) -> Array:
+    """`x` with the value `v` at an index; in the memory of `x` if nobody else can see it."""
+    trace = newest_trace((x, v, *arrays))
+    if trace is not None:
+        return trace.write(x, v, arrays, index, exclusive)
+    if not exclusive or not x.flags.writeable:
+        x = np.array(x)
+    write_plain(x, v, arrays, index)
+    return x
+
+
+def current(x: Array) -> Array:
+    """The value itself, for a tracer whose value is in a storage."""
+    if isinstance(x, Tracer) and x._trace.number == WRITTEN:
+        return x._trace.read()  # type: ignore[attr-defined]  # a Storage
+    return x
+
+
+class Storage(Trace):
+    """The current value of an array that was written to.
+
+    `version` counts the writes. `exclusive`: the memory of the value is known to nobody else.
+    """
+
+    label = "in-place updates"
+    handle: ClassVar[type[Any]]
+    """The class of tracers that have no value but the storage's; array_tracer.py sets it."""
+
+    def __init__(self, value: Array, exclusive: bool = False) -> None:
+        self.number = WRITTEN
+        self.function = "an array that was written to"
+        self.value = value
+        self.exclusive = exclusive
+        self.version = 0
+
+    def version_now(self) -> int:
+        """The number of writes so far."""
+        return self.version
+
+    def get(self) -> Array:
+        """The value, for use that does not keep its memory."""
+        return self.value
+
+    def read(self) -> Array:
+        """The value, for use that may keep its memory."""
+        self.exclusive = False
+        return self.value
+
+    def assign(self, v: Array, arrays: Sequence[Array], index: Any) -> None:
+        """Write `v` at an index."""
+        self.value = write(self.value, v, arrays, index, self.exclusive)
+        self.exclusive = True
+        self.version += 1
+
+    def replace(self, value: Array) -> None:
+        """Write all elements."""
+        self.value = value
+        self.exclusive = False
+        self.version += 1
+
+    def process(
+        self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
+    ) -> Array:
+        if primitive.put_back is not None:
+            x = args[0]
+            if x._trace.number == WRITTEN and len(args) == 1:
+                found: Array = x._trace.view(primitive, params)
+                return found
+        return primitive.bind(*[current(a) for a in args], **params)
+
+    def view(self, primitive: Primitive, params: Mapping[str, Any]) -> Array:
+        """A view of the array; the element itself where nothing is left of the axes."""
+        value = primitive.bind(self.get(), **params)
+        if not np.shape(value):
+            return value
+        y: Array = Storage.handle()
+        shares = shares_memory(layout(self.get()), primitive, params)
+        y._trace = View(self, primitive, params, value) if shares else Storage(value)
+        return y
+
+    def __repr__(self) -> str:
+        return self.label
+
+
+class View(Storage):
+    """A view of the value of another storage, the base."""
+
+    def __init__(
+        self, base: Storage, primitive: Primitive, params: Mapping[str, Any], value: Array
+    ) -> None:
+        super().__init__(value)
+        self.base = base
+        self.primitive = primitive
+        self.params = params
+        self.seen = base.version_now()
+        self.is_copy = False
+
+    def version_now(self) -> int:
+        """The number of writes to the array that this is a view of."""
+        return self.base.version_now()
+
+    def get(self) -> Array:
+        if self.seen != self.version_now():
+            self.value = self.primitive.bind(self.base.get(), **self.params)
+            self.seen = self.version_now()
+            self.is_copy = False
+        return self.value
+
+    def read(self) -> Array:
+        # A copy, so that the memory of the base stays its own and can be written to in place.
+        value = self.get()
+        if not self.is_copy:
+            value = self.value = copy_p.bind(value)
+            self.is_copy = True
+        return value
+
+    def assign(self, v: Array, arrays: Sequence[Array], index: Any) -> None:
+        self.replace(write(self.get(), v, arrays, index, False))
+
+    def replace(self, value: Array) -> None:
+        base = self.base
+        if self.primitive is getitem_p:
+            base.assign(value, (), self.params["index"])
+        else:
+            assert self.primitive.put_back is not None
+            base.replace(self.primitive.put_back(base.get(), value, **self.params))
+        self.value = value
+        self.seen = self.version_now()
+        self.is_copy = True
+
+
+def layout(x: Array) -> Array:
+    """An array laid out in memory as the value of `x` would be in NumPy."""
+    if not isinstance(x, Tracer):
+        return x
+    try:
+        return np.asarray(x.concrete())
+    except ConcretizationError:
+        base = getattr(x, "_base", None)
+        if type(base) is tuple:
+            of, primitive, params = base
+            found: Array = primitive.impl(layout(of), **params)
+            return found
+        aval = aval_of(x)
+        return np.empty(aval.shape, aval.dtype)
+
+
+def shares_memory(x: Array, primitive: Primitive, params: Mapping[str, Any]) -> bool:
+    """False where NumPy has to copy, as reshape does for some layouts."""
+    return primitive is getitem_p or np.may_share_memory(x, primitive.impl(x, **params))
+
+
+def storage_of(x: Array) -> Storage:
+    """The storage of a tracer; its value moves there if it has none yet, with its views."""
+    trace = x._trace
+    if isinstance(trace, Storage):
+        return trace
+    base = getattr(x, "_base", None)
+    if base is READ_ONLY:
+        raise InPlaceWriteError(
+            "this array is a read-only view in NumPy, so it cannot be written to.",
+            got=repr(x),
+            fix="make a copy first: x = x.copy()",
+        )
+    storage = Storage(twin(x))
+    if base is not None:
+        of, primitive, params = base
+        if shares_memory(layout(of), primitive, params):
+            whole = storage_of(of)
+            if isinstance(x._trace, Storage):  # as one of the views of the whole
+                return x._trace
+            storage = View(whole, primitive, params, storage.value)
+    x.move(storage)
+    for reference in getattr(x, "_views", ()):
+        y = reference()
+        if y is not None and y._base is not READ_ONLY:
+            storage_of(y)
+    return storage
+
+
+def twin(x: Array) -> Array:
+    """Another tracer of the same value; writing to one of them does not change the other."""
+    if x._trace.number == WRITTEN:
+        y: Array = Storage.handle()
+        y._trace = Storage(x._trace.read())
+        return y
+    y = object.__new__(type(x))
+    for kind in type(x).__mro__:
+        for name in getattr(kind, "__slots__", ()):
+            if name not in ("__weakref__", "_base", "_views"):
+                slot = vars(kind)[name]
+                try:
+                    slot.__set__(y, slot.__get__(x))
+                except AttributeError:  # not every class fills the slots that it inherits
+                    continue
+    return y
