@@ -356,7 +356,7 @@ def leaf_type_error(operation: str, path: str, leaf: Any) -> LeafTypeError:
     return LeafTypeError(
         f"{operation}: {path} is neither an array nor a number.",
         got=f"{leaf!r} of type {type(leaf).__module__}.{type(leaf).__qualname__}",
-        needed="NumPy arrays, numbers, text, functions, None; in dicts, lists, tuples, namedtuples, "
+        needed="arrays, numbers, text, functions, None, in dicts, lists, tuples, namedtuples, "
         "dataclasses or registered classes",
         fix=f"say what arrays it holds, with wg.tree.register({type(leaf).__name__}, ...); make it "
         "a static\nfield with wg.tree.register_dataclass; or close over it instead of passing it",

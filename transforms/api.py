@@ -1,32 +1,79 @@
-"""What all transformations do at their edge: flatten and check arguments, pick out argnums, unwrap
-results, show errors well.
+"""What all transformations do at their edge: flatten and check arguments, tell what is
+differentiated from what passes through, unwrap results, show errors well.
+
+Three kinds of leaves: arrays and numbers with a derivative (float and complex ones); arrays and
+numbers without one; and static leaves (text, functions, dates ...), which no transformation looks
+at. `arguments.py` picks out `argnums` and `argnames`.
 """
 
 from __future__ import annotations
 
+import datetime
+import functools
+import random
+import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from enum import Enum
+from pathlib import PurePath
+from types import BuiltinFunctionType, EllipsisType, FunctionType, MethodType, ModuleType
+from typing import Any, Final, NoReturn
 
 import numpy as np
 
 from ..core import tree
 from ..core.aval import SCALAR_AVALS, Array, ShapedArray, aval_of
 from ..core.dispatch import DEFER, coerce
-from ..core.errors import DtypeError, ShapeError, TreeError
+from ..core.errors import DtypeError, LeafTypeError, TreeError
 from ..core.storage import current
 from ..core.tracing import Tracer
+from ..core.treedef import NODES, align, check_same_structure, leaf_paths, other_attributes
 
 __all__ = [
+    "aligned_leaves",
     "argument_path",
-    "check_differentiable",
+    "differentiable_leaves",
     "distinct",
     "flatten_arguments",
     "flatten_result",
+    "is_static_leaf",
+    "map_aux",
     "plain_output",
-    "select_arguments",
     "split_aux",
     "type_of_leaf",
+    "without",
 ]
+
+_STATIC: Final = (
+    str,
+    bytes,
+    Enum,
+    type,
+    np.dtype,
+    np.ufunc,
+    type(np.sum),  # the class of NumPy's functions, where it has one of its own
+    FunctionType,
+    BuiltinFunctionType,
+    MethodType,
+    functools.partial,
+    type(functools.cache(len)),
+    ModuleType,
+    EllipsisType,
+    slice,
+    range,
+    re.Pattern,
+    PurePath,
+    datetime.date,
+    datetime.time,
+    datetime.timedelta,
+    datetime.tzinfo,
+    np.datetime64,
+    np.timedelta64,
+    random.Random,
+    np.random.Generator,
+    np.random.BitGenerator,
+    np.random.RandomState,
+)
+"""Classes whose instances hold nothing to differentiate. An instance of an unknown class might."""
 
 
 def is_array_leaf(x: Any) -> bool:
@@ -34,6 +81,11 @@ def is_array_leaf(x: Any) -> bool:
     if type(x) is np.ndarray:
         return x.dtype.kind in "fciub"
     return type(x) in SCALAR_AVALS or isinstance(x, Tracer)
+
+
+def is_static_leaf(x: Any) -> bool:
+    """True for a leaf that passes through the transformations as it is: text, functions, ..."""
+    return isinstance(x, _STATIC) or (isinstance(x, np.ndarray) and x.dtype.kind in "USMm")
 
 
 def as_array_leaf(operation: str, path: str, x: Any) -> Array:
@@ -48,14 +100,22 @@ def as_array_leaf(operation: str, path: str, x: Any) -> Array:
     return y
 
 
-def argument_path(path: str) -> str:
+Labels = Sequence[int | str] | None
+"""The positions or names under which the user knows the arguments; None for 0, 1, 2, ..."""
+
+
+def argument_path(path: str, labels: Labels = None) -> str:
     """`[1]['W']` as `argument 1['W']`."""
     head, _, rest = path[1:].partition("]")
-    return f"argument {head}{rest}"
+    return f"argument {head if labels is None else repr(labels[int(head)])}{rest}"
 
 
-def flatten_arguments(operation: str, args: Sequence[Any]) -> tuple[list[Array], tree.TreeDef]:
-    """Leaves and structure of a tuple of arguments; LeafTypeError for a leaf that is no array."""
+def flatten_arguments(
+    operation: str, args: Sequence[Any], labels: Labels = None
+) -> tuple[list[Any], tree.TreeDef]:
+    """Leaves and structure of a tuple of arguments, with arrays or static values as leaves;
+    LeafTypeError for any other leaf.
+    """
     if not isinstance(args, tuple | list):
         raise TreeError(
             f"{operation}: the arguments must come as a tuple.",
@@ -66,47 +126,142 @@ def flatten_arguments(operation: str, args: Sequence[Any]) -> tuple[list[Array],
     leaves, treedef = tree.flatten(tuple(args))
     for i, leaf in enumerate(leaves):
         if not is_array_leaf(leaf):
-            path = tree.leaves_with_path(tuple(args))[i][0]
-            leaves[i] = as_array_leaf(operation, argument_path(path), leaf)
+            if not is_static_leaf(leaf):
+                path = argument_path(leaf_paths(treedef, "")[i], labels)
+                leaves[i] = as_array_leaf(operation, path, leaf)
         elif isinstance(leaf, Tracer):
             leaves[i] = current(leaf)
     return leaves, treedef
 
 
+def is_described(x: Any) -> bool:
+    """True for what has a `shape` and a `dtype` and no values."""
+    described = hasattr(x, "shape") and hasattr(x, "dtype") and not hasattr(x, "__array__")
+    return described and not isinstance(x, np.ndarray | Tracer)
+
+
 def type_of_leaf(operation: str, path: str, x: Any) -> ShapedArray:
     """The type of a leaf, which may be anything with `shape` and `dtype`."""
-    described = hasattr(x, "shape") and hasattr(x, "dtype") and not hasattr(x, "__array__")
-    if described and not isinstance(x, np.ndarray | Tracer):
+    if is_described(x):
         return ShapedArray(tuple(x.shape), np.dtype(x.dtype), getattr(x, "weak_type", False))
     return aval_of(as_array_leaf(operation, argument_path(path), x))
 
 
-def check_differentiable(
-    operation: str, args: Sequence[Any], leaves: Sequence[Array]
-) -> list[ShapedArray]:
-    """The types of the leaves; DtypeError for an integer or bool one."""
-    avals = [aval_of(x) for x in leaves]
-    for i, aval in enumerate(avals):
-        if aval.dtype.kind not in "fc":
-            path = argument_path(tree.leaves_with_path(tuple(args))[i][0])
-            kind = "bools" if aval.dtype.kind == "b" else "integers"
+def differentiable_leaves(
+    operation: str,
+    leaves: Sequence[Any],
+    treedef: tree.TreeDef,
+    labels: Labels = None,
+    each: bool = False,
+) -> tuple[list[ShapedArray], list[int] | None]:
+    """The types of the leaves that have a derivative, and their positions (None: all of them).
+
+    An error if there are leaves and none of them has one; with `each`, in any of the arguments.
+    """
+    try:
+        avals = [aval_of(x) for x in leaves]
+    except AttributeError:
+        pass  # a static leaf has no type
+    else:
+        for aval in avals:
+            if aval.dtype.kind not in "fc":
+                break
+        else:
+            return avals, None
+    active = [
+        i for i, x in enumerate(leaves) if not is_static_leaf(x) and aval_of(x).dtype.kind in "fc"
+    ]
+    start = 0
+    for part in treedef.children if each else (treedef,):
+        inside = range(start, start + part.size)
+        start += part.size
+        if inside and not any([i in inside for i in active]):
+            _refuse_without_derivative(operation, leaves, inside, leaf_paths(treedef, ""), labels)
+    return [aval_of(leaves[i]) for i in active], active
+
+
+def _refuse_without_derivative(
+    operation: str, leaves: Sequence[Any], inside: range, paths: Sequence[str], labels: Labels
+) -> NoReturn:
+    """Raise the error for an argument that has leaves, but none with a derivative."""
+    i = next((i for i in inside if not is_static_leaf(leaves[i])), inside[0])
+    leaf, path = leaves[i], argument_path(paths[i], labels)
+    if is_static_leaf(leaf):
+        raise LeafTypeError(
+            f"{operation}: {path} is neither an array nor a number, so it has no derivative.",
+            got=f"{leaf!r} of type {type(leaf).__module__}.{type(leaf).__qualname__}",
+            needed="floats or complex numbers somewhere in the argument",
+            fix="leave it out of what is differentiated (argnums, argnames, or a closure)",
+        )
+    aval = aval_of(leaf)
+    raise DtypeError(
+        f"{operation}: {path} consists of {'bools' if aval.dtype.kind == 'b' else 'integers'}, "
+        "which have no derivative.",
+        got=repr(aval),
+        needed="a float or complex dtype",
+        fix="pass it as floats, x.astype(float) or 2.0 instead of 2; or leave it out of what is "
+        "differentiated (argnums, or a closure)",
+    )
+
+
+def without(treedef: tree.TreeDef, kept: Sequence[int] | None) -> tree.TreeDef:
+    """The structure with None in the place of all leaves but those at the positions `kept`."""
+    if kept is None:
+        return treedef
+    return tree.structure(tree.unflatten(treedef, spread(treedef, kept, [0] * len(kept))))
+
+
+def spread(treedef: tree.TreeDef, kept: Sequence[int], values: Sequence[Any]) -> list[Any]:
+    """One item for each leaf of the structure: the values at the positions `kept`, else None."""
+    found: list[Any] = [None] * treedef.size
+    for i, x in zip(kept, values, strict=True):
+        found[i] = x
+    return found
+
+
+def aligned_leaves(
+    operation: str,
+    given: Any,
+    treedef: tree.TreeDef,
+    active: Sequence[int] | None,
+    which: str,
+    like: str,
+) -> list[Any]:
+    """The leaves of tangents or cotangents `given` for those leaves of `treedef` that have a
+    derivative, at the positions `active`; elsewhere None belongs, or a zero.
+    """
+    leaves, found = tree.flatten(given)
+    if active is None:
+        check_same_structure(treedef, found, operation, which, like)
+        return leaves
+    wanted = without(treedef, active)
+    if found == wanted:
+        return leaves
+    aligned = align(treedef, found, leaves)
+    if aligned is None or any([aligned[i] is None for i in active]):
+        check_same_structure(wanted, found, operation, which, like)
+    assert aligned is not None
+    for i, path in enumerate(leaf_paths(treedef, "")):
+        t = aligned[i]
+        if t is not None and i not in active and (isinstance(t, Tracer) or np.any(t)):
             raise DtypeError(
-                f"{operation}: {path} consists of {kind}, which have no derivative.",
-                got=repr(aval),
-                needed="a float or complex dtype",
-                fix="pass it as floats, x.astype(float) or 2.0 instead of 2; or leave it out of "
-                "what is differentiated (argnums, or a closure)",
+                f"{operation}: {which} must be None at {path}, where {like} has no derivative.",
+                got=repr(t),
+                needed="None, or a zero",
             )
-    return avals
+    return [aligned[i] for i in active]
 
 
-def flatten_result(operation: str, result: Any) -> tuple[list[Array], tree.TreeDef]:
-    """Leaves and structure of a function's result; LeafTypeError for a leaf that is no array."""
+def flatten_result(operation: str, result: Any) -> tuple[list[Any], tree.TreeDef]:
+    """Leaves and structure of a function's result, with arrays or static values as leaves;
+    LeafTypeError for any other leaf.
+    """
     leaves, treedef = tree.flatten(result)
     for i, leaf in enumerate(leaves):
         if not is_array_leaf(leaf):
-            path = tree.leaves_with_path(result)[i][0]
-            leaves[i] = as_array_leaf(operation, f"the result{path}", leaf)
+            if not is_static_leaf(leaf):
+                path = leaf_paths(treedef, "")[i]
+                leaves[i] = as_array_leaf(operation, f"the result{path}", leaf)
         elif isinstance(leaf, Tracer):
             leaves[i] = current(leaf)
     return leaves, treedef
@@ -156,42 +311,22 @@ def split_aux(operation: str, result: Any, has_aux: bool) -> tuple[Any, Any]:
     return result
 
 
-def select_arguments(
-    operation: str,
-    fun: Callable[..., Any],
-    argnums: int | Sequence[int],
-    args: Sequence[Any],
-    kwargs: dict[str, Any],
-) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    """A function of the arguments in `argnums` alone, and those arguments."""
-    if isinstance(argnums, str) or not isinstance(argnums, int | np.integer | Sequence):
-        raise DtypeError(
-            f"{operation}: argnums must be an int or a tuple of ints.", got=repr(argnums)
-        )
-    numbers = (argnums,) if isinstance(argnums, int | np.integer) else tuple(argnums)
-    if not all([isinstance(i, int | np.integer) for i in numbers]):
-        raise DtypeError(
-            f"{operation}: argnums must be an int or a tuple of ints.", got=repr(argnums)
-        )
-    n = len(args)
-    positions = [i + n if i < 0 else i for i in numbers]
-    if any([not 0 <= i < n for i in positions]):
-        names = f" and the keyword arguments {sorted(kwargs)}" if kwargs else ""
-        raise ShapeError(
-            f"{operation}: argnums={argnums} is out of range.",
-            got=f"{n} positional argument{'s' * (n != 1)}{names}",
-            needed="the position of a positional argument",
-            fix="pass what is differentiated by position",
-        )
-    if len(set(positions)) != len(positions):
-        raise ShapeError(f"{operation}: argnums={argnums} names an argument twice.")
+def map_aux(f: Callable[[Any], Any], aux: Any) -> Any:
+    """Apply a function to the leaves of an auxiliary result, which may be anything."""
+    return tree.map(f, aux, is_leaf=_cannot_be_taken_apart)
 
-    def selected(*chosen: Any) -> Any:
-        full = list(args)
-        for i, x in zip(positions, chosen, strict=True):
-            full[i] = x
-        return fun(*full, **kwargs)
 
-    selected.__name__ = getattr(fun, "__name__", type(fun).__name__)
-    selected.__wrapped__ = fun  # type: ignore[attr-defined]  # so that messages name the user's function
-    return selected, tuple([args[i] for i in positions])
+def _cannot_be_taken_apart(x: Any) -> bool:
+    node = NODES.get(type(x))
+    return node is not None and node.automatic and bool(other_attributes(x))
+
+
+def check_differentiable(operation: str, args: Sequence[Any], leaves: Sequence[Array]) -> Any:
+    avals, active = differentiable_leaves(operation, leaves, tree.structure(tuple(args)))
+    return avals
+
+
+def select_arguments(operation, fun, argnums, args, kwargs):  # type: ignore
+    from .arguments import Choice
+    s, c, _ = Choice(operation, fun, argnums, None).select(args, kwargs)
+    return s, c

@@ -12,8 +12,10 @@ from ..core.aval import ShapedArray, aval_of
 from ..core.errors import DtypeError, NonScalarOutputError
 from ..core.source import boundary, describe_function
 from ..core.tree import flatten
-from .api import select_arguments
+from .api import is_static_leaf
+from .arguments import Choice
 from .jvp import jvp
+from .captures import Captures
 from .linearize import record
 
 __all__ = ["check_complex_inputs", "grad", "hvp", "value_and_grad"]
@@ -21,28 +23,35 @@ __all__ = ["check_complex_inputs", "grad", "hvp", "value_and_grad"]
 
 def value_and_grad(
     fun: Callable[..., Any],
-    argnums: int | Sequence[int] = 0,
+    argnums: int | Sequence[int] | None = None,
     has_aux: bool = False,
     holomorphic: bool = False,
+    *,
+    argnames: str | Sequence[str] | None = None,
 ) -> Callable[..., Any]:
     """Make a function that returns the value of `fun` and its gradient.
 
     Args:
-        fun: a function with one real scalar result. Its positional arguments are trees of arrays;
-            keyword arguments pass through and are not differentiated.
-        argnums: which positional arguments to differentiate: an int, or several.
+        fun: a function with one real scalar result, of trees of arrays. Leaves that are not of
+            floats or complex numbers (integers, text, functions ...) reach it as they are.
+        argnums: positions of the arguments to differentiate: an int, or several. The first, if
+            neither `argnums` nor `argnames` is given.
         has_aux: `fun` returns a pair `(value, aux)`; `aux` is passed through.
         holomorphic: `fun` is holomorphic, from complex numbers to a complex number.
+        argnames: names of arguments to differentiate, passed by keyword or by position: one name,
+            or several.
 
     Returns:
         A function of the same arguments. It returns `(value, gradient)`, or `((value, aux),
-        gradient)`. The gradient has the argument's tree, shapes and dtypes (a tuple of them where
-        `argnums` is one). For complex arguments of a real function it is df/dx - i df/dy, as in
-        JAX: step along its conjugate to descend.
+        gradient)`. The gradient has the argument's tree, shapes and dtypes, and None for leaves
+        without a derivative; it is a tuple where `argnums` or `argnames` is one, and a pair where
+        both are given. For complex arguments of a real function it is df/dx - i df/dy, as in JAX:
+        step along its conjugate to descend.
 
     Raises:
         NonScalarOutputError: if the result is not one scalar.
-        DtypeError: for integer arguments, and complex results without `holomorphic`.
+        DtypeError: for an argument without float or complex numbers, and complex results without
+            `holomorphic`.
 
     Example:
         >>> import numpy as np, wengert as wg
@@ -50,29 +59,35 @@ def value_and_grad(
         >>> float(value), gradient
         (5.0, array([2., 4.]))
     """
-    return boundary(_gradient_function("value_and_grad", fun, argnums, has_aux, holomorphic))
+    return boundary(
+        _gradient_function("value_and_grad", fun, argnums, argnames, has_aux, holomorphic)
+    )
 
 
 def grad(
     fun: Callable[..., Any],
-    argnums: int | Sequence[int] = 0,
+    argnums: int | Sequence[int] | None = None,
     has_aux: bool = False,
     holomorphic: bool = False,
+    *,
+    argnames: str | Sequence[str] | None = None,
 ) -> Callable[..., Any]:
     """Make a function that returns the gradient of `fun` (reverse mode).
 
     Args:
         fun: as for `value_and_grad`.
-        argnums: which positional arguments to differentiate: an int, or several.
+        argnums: positions of the arguments to differentiate, as for `value_and_grad`.
         has_aux: `fun` returns a pair `(value, aux)`.
         holomorphic: `fun` is holomorphic, from complex numbers to a complex number.
+        argnames: names of the arguments to differentiate, as for `value_and_grad`.
 
     Returns:
         A function of the same arguments that returns the gradient, or `(gradient, aux)`.
 
     Raises:
         NonScalarOutputError: if the result is not one scalar.
-        DtypeError: for integer arguments, and complex results without `holomorphic`.
+        DtypeError: for an argument without float or complex numbers, and complex results without
+            `holomorphic`.
 
     Example:
         >>> import numpy as np, wengert as wg
@@ -80,8 +95,10 @@ def grad(
         np.float64(1.0)
         >>> wg.grad(wg.grad(lambda x: x**3))(2.0)
         np.float64(12.0)
+        >>> wg.grad(lambda x, *, scale: scale * x**2, argnames="scale")(3.0, scale=0.5)
+        np.float64(9.0)
     """
-    both = _gradient_function("grad", fun, argnums, has_aux, holomorphic)
+    both = _gradient_function("grad", fun, argnums, argnames, has_aux, holomorphic)
 
     @boundary
     @wraps(fun, updated=())
@@ -95,22 +112,29 @@ def grad(
 def _gradient_function(
     label: str,
     fun: Callable[..., Any],
-    argnums: int | Sequence[int],
+    argnums: int | Sequence[int] | None,
+    argnames: str | Sequence[str] | None,
     has_aux: bool,
     holomorphic: bool,
 ) -> Callable[..., Any]:
     name = describe_function(fun)
     operation = f"{label} of {name}"
-    single = isinstance(argnums, int | np.integer)
+    choice = Choice(operation, fun, argnums, argnames)
 
     @wraps(fun, updated=())
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
-        selected, chosen = select_arguments(operation, fun, argnums, args, kwargs)
+        selected, chosen, places = choice.select(args, kwargs)
         check_complex_inputs(operation, chosen, holomorphic)
-        value, linear, aux = record(label, name, selected, chosen, has_aux)
-        out = _scalar_type(operation, linear.out_avals, value, holomorphic)
-        found = linear.pull_back([out.dtype.type(1)], once=True)
-        g = found[0] if single else found
+        captures = Captures(handed_out=False)
+        try:
+            value, linear, aux = record(
+                label, name, selected, chosen, has_aux, captures, places, each=True
+            )
+            out = _scalar_type(operation, linear.out_avals, value, holomorphic)
+            found = linear.pull_back([out.dtype.type(1)], once=True)
+        finally:
+            captures.release()
+        g = choice.pack(found)
         return ((value, aux), g) if has_aux else (value, g)
 
     return value_and_gradient
@@ -124,7 +148,7 @@ def _scalar_type(
         raise NonScalarOutputError(
             f"{operation}: the function must return one scalar, but returned a "
             f"{type(value).__name__}.",
-            got=f"{type(value).__name__} of " + (", ".join([repr(a) for a in avals]) or "nothing"),
+            got=f"{type(value).__name__} of " + (", ".join([repr(a) for a in avals]) or "no arrays"),
             needed="one number",
             fix="return the number alone; has_aux=True returns more beside it"
             if avals
@@ -164,11 +188,11 @@ def _scalar_type(
 
 
 def check_complex_inputs(operation: str, args: Sequence[Any], holomorphic: bool) -> None:
-    """With `holomorphic`, raise DtypeError unless all leaves are complex."""
+    """With `holomorphic`, raise DtypeError unless all leaves with a derivative are complex."""
     if not holomorphic:
         return
     for leaf in flatten(tuple(args))[0]:
-        if np.result_type(leaf).kind != "c":
+        if not is_static_leaf(leaf) and np.result_type(leaf).kind == "f":
             raise DtypeError(
                 f"{operation}: with holomorphic=True the arguments must be complex.",
                 got=repr(aval_of(leaf)),
@@ -181,7 +205,10 @@ def hvp(
     fun: Callable[..., Any],
     primals: Sequence[Any],
     tangents: Sequence[Any],
-    argnums: int | Sequence[int] = 0,
+    argnums: int | Sequence[int] | None = None,
+    has_aux: bool = False,
+    *,
+    argnames: str | Sequence[str] | None = None,
 ) -> Any:
     """Multiply the Hessian of `fun` by a vector, without forming it: forward mode over reverse
     mode.
@@ -190,11 +217,13 @@ def hvp(
         fun: a function with one real scalar result.
         primals: tuple of the arguments.
         tangents: tuple of the directions, as for `jvp`.
-        argnums: the arguments with respect to which the gradient is taken.
+        argnums: the arguments with respect to which the gradient is taken, as for `grad`.
+        has_aux: `fun` returns a pair `(value, aux)`.
+        argnames: names of such arguments, as for `grad`.
 
     Returns:
         The derivative of `grad(fun, argnums)` in the direction `tangents`: the tree of the
-        argument.
+        argument. With `has_aux`, `(product, aux)`.
 
     Raises:
         NonScalarOutputError: if the result is not one scalar.
@@ -207,4 +236,5 @@ def hvp(
 
     Source: Pearlmutter, "Fast exact multiplication by the Hessian" (1994).
     """
-    return jvp(grad(fun, argnums), primals, tangents)[1]
+    found = jvp(grad(fun, argnums, has_aux, argnames=argnames), primals, tangents, has_aux)
+    return found[1:] if has_aux else found[1]

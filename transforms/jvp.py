@@ -27,13 +27,16 @@ from ..core.rules import fit
 from ..core.source import NEAR, Source, boundary, describe_function, is_library_code, user_frame
 from ..core.storage import current, write
 from ..core.tracing import Primitive, Trace, Tracer
-from ..core.treedef import check_same_structure
+from ..core.treedef import leaf_paths
 from .api import (
+    aligned_leaves,
     as_array_leaf,
-    check_differentiable,
+    differentiable_leaves,
     distinct,
     flatten_arguments,
     flatten_result,
+    is_static_leaf,
+    map_aux,
     plain_output,
     split_aux,
 )
@@ -230,16 +233,19 @@ def jvp(
 
     Args:
         fun: takes trees of arrays, returns a tree of arrays.
-        primals: tuple of the arguments at which to differentiate; leaves of float or complex dtype.
-        tangents: tuple of the directions; same trees, shapes and dtypes as `primals`.
+        primals: tuple of the arguments at which to differentiate. Leaves that are not of floats or
+            complex numbers (integers, text, functions ...) reach `fun` as they are.
+        tangents: tuple of the directions; same trees, shapes and dtypes as `primals`, with None
+            for the leaves that are not differentiated.
         has_aux: `fun` returns a pair, whose second item is passed through without derivative.
 
     Returns:
-        `(y, y_dot)`, or `(y, y_dot, aux)`; `y_dot` has the tree, shapes and dtypes of `y`.
+        `(y, y_dot)`, or `(y, y_dot, aux)`; `y_dot` has the tree, shapes and dtypes of `y`, and None
+        for leaves that are no arrays.
 
     Raises:
-        TreeError, ShapeError, DtypeError: if the tangents do not fit the primals, or a primal is
-            not float or complex.
+        TreeError, ShapeError, DtypeError: if the tangents do not fit the primals, or no primal is
+            float or complex.
 
     Example:
         >>> import numpy as np, wengert as wg
@@ -250,12 +256,17 @@ def jvp(
     name = describe_function(fun)
     operation = f"jvp of {name}"
     leaves, in_tree = flatten_arguments(operation, primals)
-    check_differentiable(operation, primals, leaves)
-    dots = tangent_leaves(operation, primals, leaves, in_tree, tangents)
+    avals, active = differentiable_leaves(operation, leaves, in_tree)
+    dots = tangent_leaves(operation, tangents, avals, in_tree, active)
     trace = JVPTrace(name)
     try:
-        tracers = [JVPTracer(trace, x, t, None, 0) for x, t in zip(leaves, dots, strict=True)]
-        result = fun(*tree.unflatten(in_tree, tracers))
+        if active is None:
+            values = [JVPTracer(trace, x, t, None, 0) for x, t in zip(leaves, dots, strict=True)]
+        else:
+            values = leaves
+            for i, t in zip(active, dots, strict=True):
+                values[i] = JVPTracer(trace, leaves[i], t, None, 0)
+        result = fun(*tree.unflatten(in_tree, values))
     finally:
         trace.close()
     result, aux = split_aux(operation, result, has_aux)
@@ -265,11 +276,16 @@ def jvp(
         for o in outs
     ]
     y = tree.unflatten(out_tree, [plain_output(p) for p, _ in pairs])
-    y_dots = [plain_output(zeros_of(p) if t is None else t) for p, t in pairs]
+    y_dots = [tangent_of_result(p) if t is None else plain_output(t) for p, t in pairs]
     y_dot = tree.unflatten(out_tree, distinct(y_dots, [*dots, *tree.leaves(y)]))
     if has_aux:
-        return y, y_dot, tree.map(lambda v: primal_part(v, trace), aux)
+        return y, y_dot, map_aux(lambda v: primal_part(v, trace), aux)
     return y, y_dot
+
+
+def tangent_of_result(y: Any) -> Array | None:
+    """The tangent of a result that does not depend on the argument; static leaves have none."""
+    return None if is_static_leaf(y) else plain_output(zeros_of(y))
 
 
 def primal_part(x: Any, trace: Trace) -> Any:
@@ -279,21 +295,31 @@ def primal_part(x: Any, trace: Trace) -> Any:
 
 
 def tangent_leaves(
-    operation: str, primals: Any, leaves: Sequence[Array], in_tree: tree.TreeDef, tangents: Any
+    operation: str,
+    tangents: Any,
+    avals: Sequence[ShapedArray],
+    in_tree: tree.TreeDef,
+    active: Sequence[int] | None,
 ) -> list[Array]:
-    """Check tangents against primals, leaf by leaf, and return them with the primals' dtypes."""
+    """Check tangents against the leaves that have a derivative, which stand at the positions
+    `active` (None: all), and return theirs, with the primals' dtypes.
+    """
     if not isinstance(tangents, tuple | list):
         raise TreeError(
             f"{operation}: the tangents must come as a tuple.",
             got=type(tangents).__name__,
             fix="write (x_dot,) for one argument",
         )
-    dots, dots_tree = tree.flatten(tuple(tangents))
-    check_same_structure(in_tree, dots_tree, operation, "the tangents", "the primals")
-    checked = []
-    for (path, _), x, t in zip(tree.leaves_with_path(tuple(primals)), leaves, dots, strict=True):
-        checked.append(match_leaf(operation, f"the tangent {path}", t, aval_of(x), "its primal"))
-    return checked
+    dots = aligned_leaves(
+        operation, tuple(tangents), in_tree, active, "the tangents", "the primals"
+    )
+    paths = leaf_paths(in_tree, "")
+    if active is not None:
+        paths = [paths[i] for i in active]
+    return [
+        match_leaf(operation, f"the tangent {path}", t, aval, "its primal")
+        for path, t, aval in zip(paths, dots, avals, strict=True)
+    ]
 
 
 def match_leaf(operation: str, what: str, leaf: Any, aval: ShapedArray, like: str) -> Array:

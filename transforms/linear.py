@@ -22,6 +22,7 @@ from ..core.errors import ConcretizationError, NonLinearError
 from ..core.primitives.elementwise import multiply_p
 from ..core.rules import fit
 from ..core.tracing import Primitive, Trace, Tracer
+from .captures import Captures
 
 __all__ = ["LinearTrace", "LinearTracer", "Tape", "pushforward"]
 
@@ -82,6 +83,8 @@ class LinearTracer(ArrayTracer):
         aval = self.known_aval
         if aval is not None and keeps_type(aval, c):
             trace: LinearTrace = self._trace  # type: ignore[assignment]
+            if trace.captures is not None and type(c) is _ndarray:
+                c = trace.captures.keep(c)
             out = LinearTracer(trace, len(trace.tape), aval)
             trace.tape.append((SCALE, self.index, c))
             return out
@@ -91,6 +94,8 @@ class LinearTracer(ArrayTracer):
         aval = self.known_aval
         if aval is not None and keeps_type(aval, c):
             trace: LinearTrace = self._trace  # type: ignore[assignment]
+            if trace.captures is not None and type(c) is _ndarray:
+                c = trace.captures.keep(c)
             out = LinearTracer(trace, len(trace.tape), aval)
             trace.tape.append((DIVIDE, self.index, c))
             return out
@@ -153,13 +158,17 @@ def keeps_type(aval: ShapedArray, c: Array) -> bool:
 
 
 class LinearTrace(Trace):
-    """Records a linear program."""
+    """Records a linear program.
+
+    `captures` keeps the arrays of the user's own function; those of rules need no keeping.
+    """
 
     label = "linear_transpose"
 
-    def __init__(self, function: str) -> None:
+    def __init__(self, function: str, captures: Captures | None = None) -> None:
         super().__init__(function)
         self.tape: Tape = []
+        self.captures = captures
 
     def variables(self, n: int) -> range:
         """The numbers of n inputs of the program, which come before the first operation."""
@@ -169,6 +178,9 @@ class LinearTrace(Trace):
     def process(
         self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
     ) -> Array:
+        if self.captures is not None:
+            keep = self.captures.keep
+            args = [keep(a) if type(a) is _ndarray else a for a in args]
         active = [i for i, a in enumerate(args) if type(a) is LinearTracer and a._trace is self]
         self.check_linear(primitive, args, active, params)
         if primitive is multiply_p and active[0] == 1:

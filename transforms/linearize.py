@@ -19,19 +19,26 @@ from ..core.aval import Array, ShapedArray, aval_of, weak_number
 from ..core.errors import DtypeError, NonLinearError
 from ..core.ir import Program
 from ..core.source import boundary, describe_function
-from ..core.treedef import check_same_structure
+from ..core.treedef import leaf_paths
 from .api import (
+    Labels,
+    aligned_leaves,
     argument_path,
-    check_differentiable,
+    differentiable_leaves,
     distinct,
     flatten_arguments,
     flatten_result,
+    is_described,
+    is_static_leaf,
+    map_aux,
     plain_output,
     split_aux,
     type_of_leaf,
+    without,
 )
 from .backward import backward_pass
-from .jvp import match_leaf, primal_part
+from .captures import Captures
+from .jvp import match_leaf, primal_part, tangent_leaves
 from .linear import LinearTrace, LinearTracer, Tape, pushforward
 from .recording import LinearizeTrace, LinearizeTracer
 from .tape_program import to_program
@@ -43,16 +50,28 @@ class LinearFunction:
     """A linear map `T a -o T b`, recorded as a linear program.
 
     Call it with tangents; `transpose` takes cotangents; `program` is the linear program, to print
-    or to pass on.
+    or to pass on. Tangents are known by the leaves that have one: `in_tree` has None in the place
+    of any other, and `out_tree` in the place of static leaves.
     """
 
-    __slots__ = ("in_avals", "in_tree", "name", "out_avals", "out_tree", "outputs", "tape")
+    __slots__ = (
+        "active",
+        "in_avals",
+        "in_tree",
+        "name",
+        "out_avals",
+        "out_tree",
+        "outputs",
+        "primal_tree",
+        "tape",
+    )
 
     def __init__(
         self,
         name: str,
         tape: Tape,
-        in_tree: tree.TreeDef,
+        primal_tree: tree.TreeDef,
+        active: Sequence[int] | None,
         in_avals: Sequence[ShapedArray],
         outputs: Sequence[int | None],
         out_tree: tree.TreeDef,
@@ -60,7 +79,9 @@ class LinearFunction:
     ) -> None:
         self.name = name
         self.tape = tape
-        self.in_tree = in_tree
+        self.primal_tree = primal_tree
+        self.active = active
+        self.in_tree = without(primal_tree, active)
         self.in_avals = in_avals
         self.outputs = outputs
         self.out_tree = out_tree
@@ -111,13 +132,7 @@ class LinearFunction:
 
 def _push(linear: LinearFunction, tangents: tuple[Any, ...]) -> Any:
     operation = f"the linear map of {linear.name}"
-    leaves, treedef = tree.flatten(tangents)
-    check_same_structure(linear.in_tree, treedef, operation, "the tangents", "the primals")
-    paths = [path for path, _ in tree.leaves_with_path(tangents)]
-    dots = [
-        match_leaf(operation, f"the tangent {path}", t, aval, "its primal")
-        for path, t, aval in zip(paths, leaves, linear.in_avals, strict=True)
-    ]
+    dots = tangent_leaves(operation, tangents, linear.in_avals, linear.primal_tree, linear.active)
     given = [
         weak_number(t) if aval.weak_type else t
         for t, aval in zip(dots, linear.in_avals, strict=True)
@@ -133,56 +148,90 @@ def _push(linear: LinearFunction, tangents: tuple[Any, ...]) -> Any:
 def cotangent_leaves(linear: LinearFunction, ct: Any) -> list[Array]:
     """The leaves of a cotangent, checked against the result's structure and types."""
     operation = f"the pullback of {linear.name}"
-    leaves, treedef = tree.flatten(ct)
-    check_same_structure(
-        linear.out_tree, treedef, operation, "the cotangent", "the function's result"
+    avals = linear.out_avals
+    kept = [i for i, aval in enumerate(avals) if aval.dtype.kind in "fc"]
+    active = None if len(kept) == len(avals) else kept
+    leaves = aligned_leaves(
+        operation, ct, linear.out_tree, active, "the cotangent", "the function's result"
     )
-    paths = [path for path, _ in tree.leaves_with_path(ct)]
-    return [
-        match_leaf(operation, f"the cotangent{path and ' '}{path}", t, aval, "the result")
-        if aval.dtype.kind in "fc"
-        else t
-        for path, t, aval in zip(paths, leaves, linear.out_avals, strict=True)
-    ]
+    paths = leaf_paths(linear.out_tree, "")
+    cts: list[Array] = [np.zeros(aval.shape, aval.dtype) for aval in avals]
+    for i, t in zip(kept, leaves, strict=True):
+        what = f"the cotangent{paths[i] and ' '}{paths[i]}"
+        cts[i] = match_leaf(operation, what, t, avals[i], "the result")
+    return cts
 
 
 def record(
-    label: str, name: str, fun: Callable[..., Any], primals: Sequence[Any], has_aux: bool = False
+    label: str,
+    name: str,
+    fun: Callable[..., Any],
+    primals: Sequence[Any],
+    has_aux: bool = False,
+    captures: Captures | None = None,
+    labels: Labels = None,
+    each: bool = False,
 ) -> tuple[Any, LinearFunction, Any]:
-    """Run a function at `primals`, recording its linear part: (result, linear function, aux)."""
+    """Run a function at `primals`, recording its linear part: (result, linear function, aux).
+
+    Whoever runs the linear function at once, and no more, passes `captures`, and releases them.
+    `labels` are the user's positions or names of the primals; `each` of them must have a leaf with
+    a derivative.
+    """
+    given = captures
+    captures = given or Captures(handed_out=True)
     operation = f"{label} of {name}"
-    leaves, in_tree = flatten_arguments(operation, primals)
-    in_avals = check_differentiable(operation, primals, leaves)
+    leaves, in_tree = flatten_arguments(operation, primals, labels)
+    in_avals, active = differentiable_leaves(operation, leaves, in_tree, labels, each)
     linear = LinearTrace(name)
-    trace = LinearizeTrace(name, label, linear)
+    trace = LinearizeTrace(name, label, linear, captures)
     try:
-        tracers = [
-            LinearizeTracer(trace, x, i, None, 0)
-            for i, x in zip(linear.variables(len(leaves)), leaves, strict=True)
-        ]
-        result = fun(*tree.unflatten(in_tree, tracers))
+        for n, i in enumerate(range(len(leaves)) if active is None else active):
+            x = leaves[i]
+            if type(x) is np.ndarray:
+                x = captures.keep(x)
+            leaves[i] = LinearizeTracer(trace, x, n, None, 0)
+        linear.variables(len(in_avals))
+        result = fun(*tree.unflatten(in_tree, leaves))
+    except ValueError as error:
+        captures.explain(operation, error)
     finally:
         trace.close()
         linear.close()
+        if given is None:
+            captures.release()
     result, aux = split_aux(operation, result, has_aux)
     outs, out_tree = flatten_result(operation, result)
-    values, outputs = [], []
+    values: list[Any] = []
+    outputs: list[int | None] = []
+    out_avals: list[ShapedArray] = []
     for o in outs:
         traced = type(o) is LinearizeTracer and o._trace is trace
-        values.append(plain_output(o.primal if traced else o))
-        outputs.append(o.index if traced else None)
+        v = plain_output(o.primal if traced else o)
+        values.append(v)
+        if traced or not is_static_leaf(v):
+            outputs.append(o.index if traced else None)
+            out_avals.append(aval_of(v))
     function = LinearFunction(
         name,
         linear.tape,
         in_tree,
+        active,
         in_avals,
         outputs,
-        out_tree,
-        [aval_of(v) for v in values],
+        _without_static(out_tree, values, len(outputs)),
+        out_avals,
     )
     if has_aux:
-        aux = tree.map(lambda v: primal_part(v, trace), aux)
+        aux = map_aux(lambda v: primal_part(v, trace), aux)
     return tree.unflatten(out_tree, values), function, aux
+
+
+def _without_static(treedef: tree.TreeDef, leaves: Sequence[Any], n_arrays: int) -> tree.TreeDef:
+    """The structure with None in the place of static leaves, of which all but `n_arrays` are."""
+    if n_arrays == len(leaves):
+        return treedef
+    return without(treedef, [i for i, x in enumerate(leaves) if not is_static_leaf(x)])
 
 
 @boundary
@@ -191,7 +240,8 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
 
     Args:
         fun: takes trees of arrays, returns a tree of arrays.
-        primals: the arguments; leaves of float or complex dtype.
+        primals: the arguments. Leaves that are not of floats or complex numbers (integers, text,
+            functions ...) reach `fun` as they are; their tangent is None.
         has_aux: `fun` returns a pair, whose second item is passed through without derivative.
 
     Returns:
@@ -200,7 +250,7 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
         `f_lin.transpose(ct)` is its transpose.
 
     Raises:
-        DtypeError: if a primal is not float or complex.
+        DtypeError: if no primal is float or complex.
 
     Example:
         >>> import numpy as np, wengert as wg
@@ -219,16 +269,17 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 
     Args:
         fun: takes trees of arrays, returns a tree of arrays.
-        primals: the arguments; leaves of float or complex dtype.
+        primals: the arguments. Leaves that are not of floats or complex numbers (integers, text,
+            functions ...) reach `fun` as they are; their cotangent is None.
         has_aux: `fun` returns a pair, whose second item is passed through without derivative.
 
     Returns:
         `(y, pullback)`, or `(y, pullback, aux)`. `pullback(ct)` takes a cotangent with the tree,
         shapes and dtypes of `y` and returns a tuple of cotangents, one for each primal; it may be
-        called many times.
+        called many times. Leaves of `y` that are no arrays have the cotangent None.
 
     Raises:
-        DtypeError: if a primal is not float or complex.
+        DtypeError: if no primal is float or complex.
 
     Example:
         >>> import numpy as np, wengert as wg
@@ -262,7 +313,8 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
     Args:
         fun: a linear function of trees of arrays.
         primals: arrays, or anything with `shape` and `dtype`, that give the types of the arguments;
-            values are not used.
+            values are not used. Leaves that are not of floats or complex numbers reach `fun` as
+            they are; their cotangent is None.
 
     Returns:
         A function that takes a cotangent of `fun`'s result and returns a tuple, one cotangent for
@@ -280,39 +332,57 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
     name = describe_function(fun)
     operation = f"linear_transpose of {name}"
     leaves, in_tree = tree.flatten(tuple(primals))
-    paths = [path for path, _ in tree.leaves_with_path(tuple(primals))]
-    avals = [_type_of(operation, path, x) for path, x in zip(paths, leaves, strict=True)]
-    trace = LinearTrace(name)
+    active, avals = _linear_operands(operation, leaves, in_tree)
+    captures = Captures(handed_out=True)
+    trace = LinearTrace(name, captures)
+    values = list(leaves)
+    for n, i in zip(trace.variables(len(active)), active, strict=True):
+        values[i] = LinearTracer(trace, n, avals[n])
     try:
-        result = fun(
-            *tree.unflatten(
-                in_tree,
-                [
-                    LinearTracer(trace, i, aval)
-                    for i, aval in zip(trace.variables(len(avals)), avals, strict=True)
-                ],
-            )
-        )
+        result = fun(*tree.unflatten(in_tree, values))
+    except ValueError as error:
+        captures.explain(operation, error)
     finally:
         trace.close()
+        captures.release()
     outs, out_tree = flatten_result(operation, result)
-    outputs = [o.index if type(o) is LinearTracer and o._trace is trace else None for o in outs]
-    for (path, o), index in zip(tree.leaves_with_path(result), outputs, strict=True):
+    outputs: list[int | None] = []
+    out_avals: list[ShapedArray] = []
+    for i, o in enumerate(outs):
+        if is_static_leaf(o):
+            continue
+        index = o.index if type(o) is LinearTracer and o._trace is trace else None
         if index is None and np.any(o):
             raise NonLinearError(
-                f"{operation}: the function is affine, not linear: result{path} is a constant.",
+                f"{operation}: the function is affine, not linear: "
+                f"result{leaf_paths(out_tree, '')[i]} is a constant.",
                 got=repr(aval_of(o)),
                 fix="leave the constant out, or subtract the value at zero",
             )
-    out_avals = [aval_of(o) for o in outs]
-    return _pullback(LinearFunction(name, trace.tape, in_tree, avals, outputs, out_tree, out_avals))
+        outputs.append(index)
+        out_avals.append(aval_of(o))
+    out_tree = _without_static(out_tree, outs, len(outputs))
+    return _pullback(
+        LinearFunction(name, trace.tape, in_tree, active, avals, outputs, out_tree, out_avals)
+    )
 
 
-def _type_of(operation: str, path: str, x: Any) -> ShapedArray:
-    aval = type_of_leaf(operation, path, x)
-    if aval.dtype.kind not in "fc":
-        raise DtypeError(
-            f"{operation}: {argument_path(path)} must be of floats or complex numbers.",
-            got=repr(aval),
-        )
-    return aval
+def _linear_operands(
+    operation: str, leaves: Sequence[Any], treedef: tree.TreeDef
+) -> tuple[list[int], list[ShapedArray]]:
+    """Positions and types of the leaves in which a function is linear; the others are constants."""
+    paths = leaf_paths(treedef, "")
+    active, avals = [], []
+    for i, x in enumerate(leaves):
+        if is_static_leaf(x):
+            continue
+        aval = type_of_leaf(operation, paths[i], x)
+        if aval.dtype.kind in "fc":
+            active.append(i)
+            avals.append(aval)
+        elif is_described(x) or len(leaves) == 1:
+            raise DtypeError(
+                f"{operation}: {argument_path(paths[i])} must be of floats or complex numbers.",
+                got=repr(aval),
+            )
+    return active, avals

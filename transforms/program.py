@@ -59,7 +59,8 @@ class ProgramTrace(Trace):
     def __init__(self, function: str) -> None:
         super().__init__(function)
         self.equations: list[Equation] = []
-        self.constants: dict[int, tuple[Var, Array]] = {}
+        self.constants: dict[int, tuple[Var, Array, Array]] = {}
+        self.kept: list[tuple[Var, Array]] = []
 
     def variable(self, aval: ShapedArray, source: Source | None = None) -> ProgramTracer:
         """A new variable."""
@@ -74,9 +75,14 @@ class ProgramTrace(Trace):
                 return Literal(x)
             if not x.shape:
                 return Literal(x[()])
-        if id(x) not in self.constants:
-            self.constants[id(x)] = (Var(aval_of(x)), x)
-        return self.constants[id(x)][0]
+        known = self.constants.get(id(x))
+        if known is None or not _unchanged(*known[1:]):
+            # A copy, as the caller may write to the array before the program runs, or while it is
+            # traced.
+            kept = x if isinstance(x, Tracer) else x.copy()
+            known = self.constants[id(x)] = (Var(aval_of(x)), x, kept)
+            self.kept.append((known[0], kept))
+        return known[0]
 
     def process(
         self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
@@ -93,6 +99,10 @@ class ProgramTrace(Trace):
             Equation(primitive, inputs, [o.variable for o in outs], params, source)
         )
         return tuple(outs) if primitive.multiple_results else outs[0]
+
+
+def _unchanged(x: Array, kept: Array) -> bool:
+    return x is kept or np.array_equal(x, kept, equal_nan=x.dtype.kind in "fc")
 
 
 def make_program(
@@ -166,7 +176,7 @@ def _trace_program(
         [t.variable for t in inputs],
         trace.equations,
         outputs,
-        list(trace.constants.values()),
+        trace.kept,
         name=name,
         in_tree=in_tree,
         out_tree=out_tree,

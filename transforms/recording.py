@@ -25,6 +25,7 @@ from ..core.primitives.indexing import setitem_p
 from ..core.source import NEAR, user_frame
 from ..core.storage import write
 from ..core.tracing import Primitive, Slope, Trace
+from .captures import Captures
 from .jvp import JVPTrace, JVPTracer, zeros_of
 from .linear import (
     ADD,
@@ -74,8 +75,11 @@ class LinearizeTrace(JVPTrace):
 
     tracer = LinearizeTracer
 
-    def __init__(self, function: str, label: str, linear: LinearTrace) -> None:
+    def __init__(
+        self, function: str, label: str, linear: LinearTrace, captures: Captures
+    ) -> None:
         super().__init__(function)
+        self.keep = captures.keep
         self.label = label  # type: ignore[misc]  # of the transformation that the user called
         self.linear = linear
         self.tape = linear.tape
@@ -107,6 +111,7 @@ class LinearizeTrace(JVPTrace):
 
     def process2(self, primitive: Primitive, a: Array, b: Array) -> Array:
         slope = primitive.slope0
+        given_a, given_b = a, b
         if slope is None and primitive.slope1 is None:
             if primitive is matmul_p:
                 return self.process_matmul(a, b)
@@ -137,6 +142,8 @@ class LinearizeTrace(JVPTrace):
             i = self.cast(i, x, y)
         if type(slope) is not float:
             c = slope(y, a, b)
+            if type(c) is _ndarray and (c is given_a or c is given_b):
+                c = self.keep(c)
             tape = self.tape
             tape.append((SCALE, i, c))
             i = len(tape) - 1
@@ -193,6 +200,10 @@ class LinearizeTrace(JVPTrace):
         if type(b) is LinearizeTracer and b._trace is self:
             j, b = b.index, b.primal
         y = matmul_p.impl(a, b)
+        if i < 0 and type(a) is _ndarray:
+            a = self.keep(a)
+        elif j < 0 and type(b) is _ndarray:
+            b = self.keep(b)
         if i >= 0:
             tape.append((LEFT, i, (b, aval_of(a))))
         if j >= 0:
@@ -210,6 +221,9 @@ class LinearizeTrace(JVPTrace):
     def process(
         self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
     ) -> Array:
+        if len(args) > 1:
+            keep = self.keep
+            args = [keep(a) if type(a) is _ndarray else a for a in args]
         linear = primitive.linear
         if linear is None or primitive.slopes or primitive.multiple_results:
             return super().process(primitive, args, params)
@@ -237,6 +251,7 @@ class LinearizeTrace(JVPTrace):
     def write(
         self, x: Array, v: Array, arrays: Sequence[Array], index: Any, exclusive: bool
     ) -> Array:
+        arrays = [self.keep(a) if type(a) is _ndarray else a for a in arrays]
         x_dot = v_dot = None
         if type(x) is LinearizeTracer and x._trace is self:
             x, x_dot = x.primal, x.tangent

@@ -1,4 +1,4 @@
-"""What NumPy tells of an array from its type alone: shape, ndim, size, dtypes."""
+"""What NumPy tells of an array: shape, ndim, size, dtypes, text, whether two are equal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ import numpy as np
 
 from ..aval import Array, Shape, aval_of
 from ..dispatch import asarray, implements
+from ..errors import ConcretizationError
 from ..tracing import Tracer
+from .elementwise import as_array
+
+
+def plain_value(x: Array, what: str) -> Any:
+    """The plain array behind an argument that decides shapes; an error where it has none."""
+    return np.asarray(x._value(what) if isinstance(x, Tracer) else x)  # type: ignore[attr-defined]  # of all tracers
 
 
 @implements(np.shape)
@@ -68,3 +75,106 @@ def array_equal(a1: Array, a2: Array, equal_nan: bool = False) -> Array:
     same = a == b
     same = np.all(same | (np.isnan(a) & np.isnan(b)) if equal_nan else same)
     return same if isinstance(same, Tracer) else bool(same)
+
+
+@implements(np.array_equiv)
+def array_equiv(a1: Array, a2: Array) -> Array:
+    """`np.array_equiv` on traced values."""
+    a, b = asarray(a1, "np.array_equiv"), asarray(a2, "np.array_equiv")
+    try:
+        np.broadcast_shapes(np.shape(a), np.shape(b))
+    except ValueError:
+        return False
+    same = np.all(a == b)
+    return same if isinstance(same, Tracer) else bool(same)
+
+
+@implements(np.iscomplex)
+def iscomplex(x: Array) -> Array:
+    """`np.iscomplex` on traced values."""
+    return np.imag(as_array(x, "np.iscomplex")) != 0
+
+
+@implements(np.isreal)
+def isreal(x: Array) -> Array:
+    """`np.isreal` on traced values."""
+    return np.imag(as_array(x, "np.isreal")) == 0
+
+
+# Dtypes.
+
+
+def _of_dtype(x: Any) -> Any:
+    return np.empty(0, x.dtype) if isinstance(x, Tracer) else x
+
+
+@implements(np.common_type)
+def common_type(*arrays: Array) -> Any:
+    """`np.common_type` where an array is traced."""
+    return np.common_type(*[_of_dtype(x) for x in arrays])
+
+
+@implements(np.can_cast)
+def can_cast(from_: Any, to: Any, casting: Any = "safe") -> bool:
+    """`np.can_cast` from the dtype of a traced value."""
+    return np.can_cast(from_.dtype if isinstance(from_, Tracer) else from_, to, casting)
+
+
+@implements(np.min_scalar_type)
+def min_scalar_type(a: Array, /) -> Any:
+    """`np.min_scalar_type`: the dtype; of a scalar what its concrete value needs."""
+    x = as_array(a, "np.min_scalar_type")
+    return x.dtype if x.ndim else np.min_scalar_type(plain_value(x, "np.min_scalar_type"))
+
+
+# Text and memory.
+
+
+def _shown(x: Array) -> Array:
+    """The concrete value, or where there is none, the tracer."""
+    try:
+        return np.asarray(x.concrete())
+    except ConcretizationError:
+        return x
+
+
+@implements(np.array2string)
+def array2string(a: Array, *args: Any, **kwargs: Any) -> str:
+    """`np.array2string` of the concrete value; where there is none, the text of the tracer."""
+    x = _shown(a)
+    return repr(x) if isinstance(x, Tracer) else np.array2string(x, *args, **kwargs)
+
+
+@implements(np.array_repr)
+def array_repr(arr: Array, *args: Any, **kwargs: Any) -> str:
+    """`np.array_repr` of the concrete value; where there is none, the text of the tracer."""
+    x = _shown(arr)
+    return repr(x) if isinstance(x, Tracer) else np.array_repr(x, *args, **kwargs)
+
+
+@implements(np.array_str)
+def array_str(a: Array, *args: Any, **kwargs: Any) -> str:
+    """`np.array_str` of the concrete value; where there is none, the text of the tracer."""
+    x = _shown(a)
+    return repr(x) if isinstance(x, Tracer) else np.array_str(x, *args, **kwargs)
+
+
+@implements(np.shares_memory)
+def shares_memory(a: Array, b: Array, /, max_work: int = -1) -> bool:
+    """`np.shares_memory` of the concrete values; where there are none, whether both are one."""
+    return _overlap(np.shares_memory, a, b, max_work)
+
+
+@implements(np.may_share_memory)
+def may_share_memory(a: Array, b: Array, /, max_work: int = 0) -> bool:
+    """`np.may_share_memory` of the concrete values; where there are none, whether both are one."""
+    return _overlap(np.may_share_memory, a, b, max_work)
+
+
+def _overlap(numpys: Any, a: Array, b: Array, max_work: int) -> bool:
+    if a is b:
+        return True
+    x, y = [_shown(v) if isinstance(v, Tracer) else v for v in (a, b)]
+    if isinstance(x, Tracer) or isinstance(y, Tracer):
+        return False
+    return bool(numpys(x, y, max_work))

@@ -129,9 +129,7 @@ def unravel_index(indices: Array, shape: Any, order: Any = "C") -> tuple[Array, 
 
 
 @implements(np.ravel_multi_index)
-def ravel_multi_index(
-    multi_index: Any, dims: Any, mode: Any = "raise", order: Any = "C"
-) -> Array:
+def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: Any = "C") -> Array:
     """`np.ravel_multi_index` of traced integers."""
     dims = (dims,) if isinstance(dims, int | np.integer) else tuple(dims)
     indices = [as_array(i, "np.ravel_multi_index") for i in multi_index]

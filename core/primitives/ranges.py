@@ -104,9 +104,7 @@ def logspace(
     a, b, c = [asarray(x, "np.logspace") for x in (start, stop, base)]
     if ndim_of(c):
         ndim = max([ndim_of(x) for x in (a, b, c)])
-        a, b, c = [
-            np.reshape(x, (1,) * (ndim - ndim_of(x)) + aval_of(x).shape) for x in (a, b, c)
-        ]
+        a, b, c = [np.reshape(x, (1,) * (ndim - ndim_of(x)) + aval_of(x).shape) for x in (a, b, c)]
         c = np.expand_dims(c, axis)
     y = np.power(c, np.linspace(a, b, num, endpoint, axis=axis))
     return y if dtype is None else astype(y, dtype)

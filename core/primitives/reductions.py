@@ -230,12 +230,12 @@ def _norm(x: Array, *, axes: Axes, keepdims: bool = False) -> Array:
     return np.sqrt(_add_up(squares, axes=axes, keepdims=keepdims))
 
 
-def _norm_jvp(t: Array, y: Array, x: Array, *, axes: Axes, keepdims: bool = False) -> Array:
+def norm_jvp(t: Array, y: Array, x: Array, *, axes: Axes, keepdims: bool = False) -> Array:
     # At 0 this is 0, the subgradient of least norm.
     return np.sum(_real_product(x, t), axis=axes, keepdims=keepdims) / np.where(y == 0, 1, y)
 
 
-norm_p = reducer("norm", _norm, _norm_jvp, dtype=real_dtype)
+norm_p = reducer("norm", _norm, norm_jvp, dtype=real_dtype)
 """The Euclidean norm over axes."""
 
 # Products.
@@ -292,18 +292,18 @@ def prod(
 # Extremes.
 
 
-def _extreme_jvp(t: Array, y: Array, x: Array, *, axes: Axes, keepdims: bool = False) -> Array:
+def extreme_jvp(t: Array, y: Array, x: Array, *, axes: Axes, keepdims: bool = False) -> Array:
     top = expand_reduced(y, x, axes, keepdims)
     hits = astype((x == top) | (np.isnan(x) & np.isnan(top)), aval_of(x).dtype)
     share = hits / np.sum(hits, axis=axes, keepdims=True)
     return np.sum(t * share, axis=axes, keepdims=keepdims)
 
 
-reduce_max_p = reducer("reduce_max", _as_reduction(np.maximum), _extreme_jvp)
-reduce_min_p = reducer("reduce_min", _as_reduction(np.minimum), _extreme_jvp)
+reduce_max_p = reducer("reduce_max", _as_reduction(np.maximum), extreme_jvp)
+reduce_min_p = reducer("reduce_min", _as_reduction(np.minimum), extreme_jvp)
 
 
-def _extreme_function(primitive: Primitive, name: str, pairwise: np.ufunc) -> Rule:
+def extreme_function(primitive: Primitive, name: str, pairwise: np.ufunc) -> Rule:
     def function(
         a: Array,
         axis: Any = None,
@@ -330,8 +330,8 @@ def _extreme_function(primitive: Primitive, name: str, pairwise: np.ufunc) -> Ru
     return function
 
 
-max = implements(np.max, np.amax)(_extreme_function(reduce_max_p, "np.max", np.maximum))
-min = implements(np.min, np.amin)(_extreme_function(reduce_min_p, "np.min", np.minimum))
+max = implements(np.max, np.amax)(extreme_function(reduce_max_p, "np.max", np.maximum))
+min = implements(np.min, np.amin)(extreme_function(reduce_min_p, "np.min", np.minimum))
 
 
 @implements(np.ptp)

@@ -1,5 +1,5 @@
 """Shapes: reshape, transpose, broadcast_to and the functions made of them (and of indexing): flip,
-roll, tile, repeat, pad, split.
+roll, tile, repeat, split.
 
 All are linear; each primitive's transpose is another of them.
 """
@@ -20,7 +20,7 @@ from ..rules import linear, unbroadcast
 from ..tracing import Primitive
 from ..views import read_only, view
 from .elementwise import as_array
-from .indexing import getitem, scatter
+from .indexing import getitem
 
 _ALL = slice(None)
 
@@ -321,48 +321,7 @@ def tile(A: Array, reps: Any) -> Array:
     )
 
 
-# Padding and splitting.
-
-
-@implements(np.pad)
-def pad(array: Array, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Array:
-    """`np.pad` on traced values: modes constant, edge, reflect, symmetric, wrap and empty."""
-    x = as_array(array, "np.pad")
-    shape = aval_of(x).shape
-    if isinstance(pad_width, dict):
-        pad_width = [_pair(pad_width.get(i, pad_width.get(i - x.ndim, 0))) for i in range(x.ndim)]
-    width = [(int(a), int(b)) for a, b in np.broadcast_to(pad_width, (x.ndim, 2))]
-    if mode in ("constant", "empty"):
-        value = kwargs.pop("constant_values", 0)
-        _no_more("np.pad", kwargs)
-        inside = tuple([slice(a, a + d) for (a, _), d in zip(width, shape, strict=True)])
-        y = scatter(x, inside, tuple([a + d + b for (a, b), d in zip(width, shape, strict=True)]))
-        if type(value) is int and value == 0:
-            return y
-        outside = np.pad(np.zeros(shape, bool), width, constant_values=True)
-        border = np.pad(np.zeros(shape, aval_of(x).dtype), width, constant_values=value)
-        return np.where(outside, border, y)
-    if (
-        mode in ("edge", "reflect", "symmetric", "wrap")
-        and kwargs.get("reflect_type", "even") == "even"
-    ):
-        for i, (before_after, d) in enumerate(zip(width, shape, strict=True)):
-            if before_after != (0, 0):
-                x = getitem(x, (*[_ALL] * i, np.pad(np.arange(d), before_after, mode=mode)))
-        return x
-    raise unsupported_argument(
-        "np.pad", "mode", mode, "use one of constant, edge, reflect, symmetric, wrap"
-    )
-
-
-def _pair(width: Any) -> tuple[int, int]:
-    return (width, width) if isinstance(width, int) else tuple(width)
-
-
-def _no_more(operation: str, kwargs: dict[str, Any]) -> None:
-    if kwargs:
-        name, value = next(iter(kwargs.items()))
-        raise unsupported_argument(operation, name, value, "leave it out")
+# Splitting.
 
 
 @implements(np.array_split)

@@ -49,18 +49,13 @@ FROM_ONE = Support(1.0, closed=True, within=2.0)
 UNIT = Support(0.0, 1.0, within=0.5)
 
 
-def _partial(ufunc: np.ufunc, i: int, *args: Array) -> Array:
+def partial_of(ufunc: np.ufunc, i: int, *args: Array) -> Array:
     """The partial derivative of a function of scipy.special by its argument i."""
     return find_ufunc(ufunc).slopes[i](ufunc(*args), *args)
 
 
 def _trigamma(x: Array) -> Array:
     return sc.zeta(2.0, x)
-
-
-def _where(mask: Array, x: Array, other: Any) -> Array:
-    """A moment where it exists."""
-    return np.where(mask, x, other)
 
 
 def _above(x: Array, bound: float) -> Array:
@@ -148,7 +143,7 @@ gamma = Continuous(
         Shape(
             "a",
             score=_gamma_shape_score,
-            cdf=lambda x, a: _partial(sc.gammainc, 0, a, x),
+            cdf=lambda x, a: partial_of(sc.gammainc, 0, a, x),
             entropy=lambda a: 1.0 + (1.0 - a) * _trigamma(a),
         ),
     ),
@@ -163,7 +158,7 @@ chi2 = Continuous(
         Shape(
             "df",
             score=lambda x, df: 0.5 * _gamma_shape_score(x / 2, df / 2),
-            cdf=lambda x, df: 0.5 * _partial(sc.gammainc, 0, df / 2, x / 2),
+            cdf=lambda x, df: 0.5 * partial_of(sc.gammainc, 0, df / 2, x / 2),
             entropy=lambda df: 0.5 + (0.5 - 0.25 * df) * _trigamma(df / 2),
         ),
     ),
@@ -178,21 +173,30 @@ invgamma = Continuous(
         Shape(
             "a",
             score=lambda x, a: -np.log(x) - sc.psi(a),
-            cdf=lambda x, a: _partial(sc.gammaincc, 0, a, 1.0 / x),
+            cdf=lambda x, a: partial_of(sc.gammaincc, 0, a, 1.0 / x),
             entropy=lambda a: 1.0 - (a + 1.0) * _trigamma(a),
         ),
     ),
     score=lambda x, a: (1.0 / x - (a + 1.0)) / x,
-    mean_rule=lambda a: _where(a > 1, 1.0 / _above(a, 1), np.inf),
-    var_rule=lambda a: _where(a > 2, 1.0 / (_above(a, 1) ** 2 * _above(a, 2)), np.inf),
+    mean_rule=lambda a: np.where(a > 1, 1.0 / _above(a, 1), np.inf),
+    var_rule=lambda a: np.where(a > 2, 1.0 / (_above(a, 1) ** 2 * _above(a, 2)), np.inf),
 )
+
+
+def _gennorm_log(x: Array) -> Array:
+    """log|x|, and 0 at 0, where it is multiplied by a power of x."""
+    return np.log(choose(x != 0, np.abs(x), 1.0))
+
+
+def _gennorm_score(x: Array, b: Array) -> Array:
+    # |x|^b has a tip at 0 for b < 2: the slope of least norm there is 0.
+    return -b * x * choose((x != 0) | (b >= 2), np.abs(x), 1.0) ** (b - 2.0)
 
 
 def _gennorm_cdf(x: Array, b: Array) -> Array:
     p = 1.0 / b
-    u = np.abs(x) ** b
-    by_order = -0.5 * np.sign(x) * p * p * _partial(sc.gammainc, 0, p, u)
-    return by_order + sc.xlogy(x, np.abs(x)) * p * gennorm._density(x, b)
+    by_order = -0.5 * np.sign(x) * p * p * partial_of(sc.gammainc, 0, p, np.abs(x) ** b)
+    return by_order + x * _gennorm_log(x) * p * gennorm._density(x, b)
 
 
 gennorm = Continuous(
@@ -201,13 +205,12 @@ gennorm = Continuous(
     (
         Shape(
             "beta",
-            score=lambda x, b: (1.0 + sc.psi(1.0 / b) / b) / b
-            - sc.xlogy(np.abs(x) ** b, np.abs(x)),
+            score=lambda x, b: (1.0 + sc.psi(1.0 / b) / b) / b - np.abs(x) ** b * _gennorm_log(x),
             cdf=_gennorm_cdf,
             entropy=lambda b: -(1.0 / b) * (1.0 + (1.0 + sc.psi(1.0 / b)) / b),
         ),
     ),
-    score=lambda x, b: -b * np.sign(x) * np.abs(x) ** (b - 1.0),
+    score=_gennorm_score,
     mean_rule=lambda b: 0.0 * b,
     var_rule=lambda b: np.exp(sc.gammaln(3.0 / b) - sc.gammaln(1.0 / b)),
 )
@@ -226,13 +229,13 @@ beta = Continuous(
         Shape(
             "a",
             score=lambda x, a, b: np.log(x) - sc.psi(a) + sc.psi(a + b),
-            cdf=lambda x, a, b: _partial(sc.betainc, 0, a, b, x),
+            cdf=lambda x, a, b: partial_of(sc.betainc, 0, a, b, x),
             entropy=_beta_entropy,
         ),
         Shape(
             "b",
             score=lambda x, a, b: np.log1p(-x) - sc.psi(b) + sc.psi(a + b),
-            cdf=lambda x, a, b: _partial(sc.betainc, 1, a, b, x),
+            cdf=lambda x, a, b: partial_of(sc.betainc, 1, a, b, x),
             entropy=lambda a, b: _beta_entropy(b, a),
         ),
     ),
@@ -242,29 +245,28 @@ beta = Continuous(
 )
 
 
+def _f_pull(x: Array, n: Array, m: Array) -> Array:
+    """What both scores by the degrees of freedom share."""
+    return sc.psi((n + m) / 2) - np.log1p(n * x / m)
+
+
 def _f_score(x: Array, n: Array, m: Array) -> Array:
-    """By the degrees of freedom of the numerator, halved; the variable times n/m is y / (1 - y) of
-    a beta variable y.
-    """
     r = n * x / m
-    bend = np.log(r) - np.log1p(r) + sc.psi((n + m) / 2) - sc.psi(n / 2)
-    return 0.5 * (bend + (1.0 - (n + m) * r / (n * (1.0 + r))) * 1.0)
+    return 0.5 * (_f_pull(x, n, m) + np.log(r) - sc.psi(n / 2) + (1.0 - x) / (1.0 + r))
 
 
 def _f_denominator_score(x: Array, n: Array, m: Array) -> Array:
-    r = n * x / m
-    bend = -np.log1p(r) + sc.psi((n + m) / 2) - sc.psi(m / 2)
-    return 0.5 * (bend - n / m + (n + m) * r / (m * (1.0 + r)))
+    return 0.5 * (_f_pull(x, n, m) - sc.psi(m / 2) - (1.0 - x) * n / (m + n * x))
 
 
 def _f_cdf(x: Array, n: Array, m: Array) -> Array:
     y = n * x / (m + n * x)
-    return 0.5 * _partial(sc.betainc, 0, n / 2, m / 2, y) + f._density(x, n, m) * x / n
+    return 0.5 * partial_of(sc.betainc, 0, n / 2, m / 2, y) + f._density(x, n, m) * x / n
 
 
 def _f_denominator_cdf(x: Array, n: Array, m: Array) -> Array:
     y = n * x / (m + n * x)
-    return 0.5 * _partial(sc.betainc, 1, n / 2, m / 2, y) - f._density(x, n, m) * x / m
+    return 0.5 * partial_of(sc.betainc, 1, n / 2, m / 2, y) - f._density(x, n, m) * x / m
 
 
 def _f_entropy_sum(n: Array, m: Array) -> Array:
@@ -293,8 +295,8 @@ f = Continuous(
         ),
     ),
     score=lambda x, n, m: (n / 2 - 1.0) / x - (n + m) * n / (2.0 * (m + n * x)),
-    mean_rule=lambda n, m: _where(m > 2, m / _above(m, 2), np.inf),
-    var_rule=lambda n, m: _where(
+    mean_rule=lambda n, m: np.where(m > 2, m / _above(m, 2), np.inf),
+    var_rule=lambda n, m: np.where(
         m > 4, 2.0 * m * m * (n + m - 2.0) / (n * _above(m, 2) ** 2 * _above(m, 4)), np.inf
     ),
 )
@@ -328,14 +330,14 @@ t = Continuous(
         Shape(
             "df",
             score=_t_degrees(_t_score),
-            cdf=_t_degrees(lambda x, df: _partial(sc.stdtr, 0, df, x)),
+            cdf=_t_degrees(lambda x, df: partial_of(sc.stdtr, 0, df, x)),
             entropy=_t_degrees(_t_entropy),
         ),
     ),
     score=lambda x, df: -x * (1.0 + 1.0 / df) / (1.0 + x * x / df),
     valid=lambda df: df > 0,
-    mean_rule=lambda df: _where(df > 1, 0.0, np.inf),
-    var_rule=lambda df: _where(
+    mean_rule=lambda df: np.where(df > 1, 0.0, np.inf),
+    var_rule=lambda df: np.where(
         df > 2, 1.0 + 2.0 / _above(df, 2), np.where(df > 1, np.inf, np.nan)
     ),
 )
@@ -354,8 +356,8 @@ pareto = Continuous(
         ),
     ),
     score=lambda x, b: -(b + 1.0) / x,
-    mean_rule=lambda b: _where(b > 1, b / _above(b, 1), np.inf),
-    var_rule=lambda b: _where(b > 2, b / (_above(b, 1) ** 2 * _above(b, 2)), np.inf),
+    mean_rule=lambda b: np.where(b > 1, b / _above(b, 1), np.inf),
+    var_rule=lambda b: np.where(b > 2, b / (_above(b, 1) ** 2 * _above(b, 2)), np.inf),
 )
 lognorm = Continuous(
     "lognorm",
@@ -402,23 +404,23 @@ def _end_times(end: Array, a: Array, b: Array) -> Array:
     return choose(finite, choose(finite, end, 0.0) * _at_end(end, a, b), 0.0)
 
 
-def _truncnorm_flow(a_end: bool) -> Any:
+def _truncnorm_flow(first: bool) -> Any:
     def flow(x: Array, a: Array, b: Array) -> Array:
-        part = truncnorm.primitives["logsf" if a_end else "logcdf"].bind(x, a, b)
+        part = truncnorm.primitives["logsf" if first else "logcdf"].bind(x, a, b)
         log_ratio = part - truncnorm._logdensity(x, a, b)
-        return -np.exp(log_ratio) * _at_end(a if a_end else b, a, b) * (1.0 if a_end else 1.0)
+        return -np.exp(log_ratio) * _at_end(a if first else b, a, b)
 
     return flow
 
 
-def _truncnorm_entropy(a_end: bool) -> Any:
+def _truncnorm_entropy(first: bool) -> Any:
     def slope(a: Array, b: Array) -> Array:
-        end = a if a_end else b
+        end = a if first else b
         finite = np.isfinite(end)
         square = choose(finite, end, 0.0) ** 2
         between = _end_times(a, a, b) - _end_times(b, a, b)
         half = 0.5 * _at_end(end, a, b) * (1.0 + square - between)
-        return -half if a_end else half
+        return -half if first else half
 
     return slope
 

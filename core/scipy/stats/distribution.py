@@ -73,6 +73,8 @@ class Support:
     def inside(self, z: Array, shapes: Sequence[Array]) -> Array:
         """A mask of the points inside; infinities and NaN are outside."""
         lower, upper = [e(*shapes) if callable(e) else e for e in (self.lower, self.upper)]
+        if not (callable(self.lower) or self.lower > -np.inf or self.upper < np.inf):
+            return np.isfinite(z)
         if self.closed:
             return (z >= lower) & (z <= upper) & np.isfinite(z)
         return (z > lower) & (z < upper)
@@ -181,9 +183,9 @@ class Distribution:
 
     def _mask(self, method: str, z: Array, shapes: Sequence[Array]) -> Array:
         """Where the formulas hold."""
-        if method in ("ppf", "isf"):
-            return self.valid(*shapes) & (z > 0) & (z < 1)
-        return self.valid(*shapes) & self.support.inside(z, shapes)
+        quantile = method in ("ppf", "isf")
+        mask = (z > 0) & (z < 1) if quantile else self.support.inside(z, shapes)
+        return self.valid(*shapes) & mask if shapes else mask
 
     def _sound(self, valid: Array, shapes: Sequence[Array]) -> list[Array]:
         """The shapes, with those that are not valid replaced."""
@@ -236,9 +238,9 @@ class Distribution:
         sign = 1.0 if method == "ppf" else -1.0
 
         def slope(y: Array, q: Array, *shapes: Array) -> Array:
-            mask = self._mask(method, q, shapes)
             sound = self._sound(self.valid(*shapes), shapes)
-            x = choose(mask, y, self.support.safe(False, y, sound))
+            mask = self._mask(method, q, shapes) & self.support.inside(y, sound)
+            x = self.support.safe(mask, y, sound)
             if i:
                 return choose(mask, self.pathwise(i - 1, x, *sound), 0.0)
             return choose(mask, sign * finite_exp(-self._logdensity(x, *sound)), 0.0)
@@ -294,15 +296,22 @@ class Distribution:
         shapes, loc, scale = self._arguments(method, args, kwds)
         z = as_array(x, f"scipy.stats.{self.name}.{method}")
         quantile = method in ("ppf", "isf")
-        if not quantile:
-            z = z if loc is None else z - loc
-            z = z if scale is None else z / scale
+        if not (quantile or loc is scale is None):
+            z = self._standard(z, loc, scale)
         y = self.primitives[method].bind(z, *shapes)
         if quantile:
             return self._moved(y, loc, scale)
         if scale is None or not method.endswith("pdf"):
             return y
         return y - np.log(scale) if method == "logpdf" else y / scale
+
+    def _standard(self, x: Array, loc: Array, scale: Array) -> Array:
+        """(x - loc) / scale; infinities stay, and have a derivative of 0 by loc and scale."""
+        finite = np.isfinite(x)
+        z = choose(finite, x, 0.0)
+        z = z if loc is None else z - loc
+        z = z if scale is None else z / scale
+        return choose(finite, z, x if scale is None else choose(scale > 0, x, np.nan))
 
     def _moved(self, y: Array, loc: Array, scale: Array) -> Array:
         y = y if scale is None else y * scale

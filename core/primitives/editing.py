@@ -1,0 +1,161 @@
+"""Inserting, deleting, repeating and choosing elements along an axis: insert, delete, resize,
+trim_zeros, compress, extract; apply_along_axis and apply_over_axes.
+
+What decides shapes (where to insert, which elements are zero) must have concrete values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+
+from ..aval import Array, aval_of
+from ..dispatch import implements
+from .creation import plain_value
+from .elementwise import as_array, astype
+from .indexing import getitem
+
+_ALL = slice(None)
+
+
+def _flat_by_default(x: Array, axis: Any) -> tuple[Array, int]:
+    """The array and a non-negative axis; NumPy's functions of this file flatten without one."""
+    if axis is None:
+        return np.ravel(x), 0
+    return x, normalize_axis_index(axis, x.ndim)
+
+
+def _places(obj: Any, what: str) -> Any:
+    """Where to insert or delete, as NumPy takes it."""
+    if isinstance(obj, slice):
+        return obj
+    found = plain_value(obj, what)
+    return found if found.size or isinstance(obj, np.ndarray) else found.astype(np.intp)
+
+
+@implements(np.delete)
+def delete(arr: Array, obj: Any, axis: int | None = None) -> Array:
+    """`np.delete` on traced values."""
+    x, axis = _flat_by_default(as_array(arr, "np.delete"), axis)
+    kept = np.delete(np.arange(x.shape[axis]), _places(obj, "which elements np.delete takes out"))
+    return getitem(x, (*[_ALL] * axis, kept))
+
+
+@implements(np.insert)
+def insert(arr: Array, obj: Any, values: Array, axis: int | None = None) -> Array:
+    """`np.insert` on traced values."""
+    x, axis = _flat_by_default(as_array(arr, "np.insert"), axis)
+    new = astype(as_array(values, "np.insert"), x.dtype)
+    shape, n = aval_of(x).shape, x.shape[axis]
+    where = _places(obj, "where np.insert inserts")
+    if isinstance(where, slice):
+        where = np.arange(n)[where]
+    elif where.dtype.kind == "b" and where.ndim == 1:
+        where = np.flatnonzero(where)
+    if where.size == 1:
+        new = np.reshape(new, (1,) * (len(shape) - np.ndim(new)) + np.shape(new))
+        if where.ndim == 0:
+            new = np.moveaxis(new, 0, axis)
+        where = np.repeat(where.ravel(), new.shape[axis])
+    # NumPy itself says where the new elements go, among the numbers of the old ones.
+    order = np.insert(np.arange(n), where, n + np.arange(where.size))
+    new = np.broadcast_to(new, (*shape[:axis], where.size, *shape[axis + 1 :]))
+    return getitem(np.concatenate([x, new], axis=axis), (*[_ALL] * axis, order))
+
+
+@implements(np.resize)
+def resize(a: Array, new_shape: Any) -> Array:
+    """`np.resize` on traced values: the elements, repeated as often as it takes."""
+    x = np.ravel(as_array(a, "np.resize"))
+    shape = (new_shape,) if isinstance(new_shape, int | np.integer) else tuple(new_shape)
+    size = 1
+    for d in shape:
+        if d < 0:
+            raise ValueError(f"np.resize: lengths must not be negative; got {new_shape}")
+        size *= int(d)
+    if not x.size or not size:
+        return np.zeros_like(x, shape=shape)
+    return np.reshape(np.tile(x, -(-size // x.size))[:size], shape)
+
+
+@implements(np.trim_zeros)
+def trim_zeros(filt: Array, trim: str = "fb", axis: Any = None) -> Array:
+    """`np.trim_zeros` of a traced array with concrete values: they decide the shape."""
+    x = as_array(filt, "np.trim_zeros")
+    ends = trim.lower()
+    if ends not in ("f", "b", "fb", "bf"):
+        raise ValueError(f"np.trim_zeros: `trim` must be 'f', 'b' or 'fb'; got {trim!r}")
+    ndim = x.ndim
+    axes = range(ndim) if axis is None else normalize_axis_tuple(axis, ndim)
+    where = np.nonzero(plain_value(x, "np.trim_zeros"))
+    parts = [_ALL] * ndim
+    for i in axes:
+        first, last = (where[i].min(), where[i].max() + 1) if where[i].size else (0, 0)
+        start = int(first) if "f" in ends or not where[i].size else 0
+        parts[i] = slice(start, int(last) if "b" in ends or not where[i].size else None)
+    return getitem(x, tuple(parts))
+
+
+@implements(np.compress)
+def compress(condition: Array, a: Array, axis: int | None = None, out: None = None) -> Array:
+    """`np.compress` on traced values."""
+    mask = plain_value(condition, "the condition of np.compress")
+    if mask.ndim != 1:
+        raise ValueError("np.compress: the condition must have one axis")
+    x, axis = _flat_by_default(as_array(a, "np.compress"), axis)
+    return getitem(x, (*[_ALL] * axis, np.flatnonzero(mask)))
+
+
+@implements(np.extract)
+def extract(condition: Array, arr: Array) -> Array:
+    """`np.extract` on traced values."""
+    mask = plain_value(condition, "the condition of np.extract")
+    return getitem(np.ravel(as_array(arr, "np.extract")), np.flatnonzero(mask))
+
+
+# A function for each vector, or over axis after axis.
+
+
+@implements(np.apply_along_axis)
+def apply_along_axis(
+    func1d: Callable[..., Any], axis: int, arr: Array, *args: Any, **kwargs: Any
+) -> Array:
+    """`np.apply_along_axis` on traced values: a Python loop over the vectors, as NumPy's is."""
+    x = as_array(arr, "np.apply_along_axis")
+    axis = normalize_axis_index(axis, x.ndim)
+    lines = np.moveaxis(x, axis, -1)
+    lead = aval_of(lines).shape[:-1]
+    found = [
+        as_array(func1d(lines[(*i, ...)], *args, **kwargs), "np.apply_along_axis")
+        for i in np.ndindex(*lead)
+    ]
+    if not found:
+        raise ValueError("np.apply_along_axis: there is no vector to apply the function to")
+    kind = found[0].dtype  # NumPy casts the other results to the first one's dtype
+    stacked = np.stack([astype(y, kind) for y in found])
+    rank = aval_of(found[0]).ndim
+    y = np.reshape(stacked, (*lead, *aval_of(found[0]).shape))
+    n = len(lead)
+    return np.moveaxis(y, list(range(n, n + rank)), list(range(axis, axis + rank)))
+
+
+@implements(np.apply_over_axes)
+def apply_over_axes(func: Callable[..., Any], a: Array, axes: Any) -> Array:
+    """`np.apply_over_axes` on traced values."""
+    y = as_array(a, "np.apply_over_axes")
+    ndim = y.ndim
+    for axis in np.atleast_1d(plain_value(axes, "an axis of np.apply_over_axes")).tolist():
+        axis = axis + ndim if axis < 0 else axis
+        found = as_array(func(y, axis), "np.apply_over_axes")
+        if aval_of(found).ndim != ndim:
+            found = np.expand_dims(found, axis)
+            if aval_of(found).ndim != ndim:
+                raise ValueError(
+                    "np.apply_over_axes: the function must return an array with as many axes as "
+                    f"its argument, or one less; it returned {aval_of(found)!r}"
+                )
+        y = found
+    return y

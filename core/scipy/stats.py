@@ -1,3 +1,0 @@
-"""`scipy.stats` on traced values."""
-
-from __future__ import annotations
