@@ -117,19 +117,20 @@ class ArrayMethods(ConcreteTracer):
         copy: bool = True,
     ) -> Array:
         """The array cast to `dtype`."""
-        return ew.astype(self, dtype)
+        y = ew.astype(self, dtype)
+        return np.copy(y) if copy and y is self and self.shape else y
 
     def clip(self: Array, min: Array = None, max: Array = None) -> Array:
         """`np.clip` of this array."""
         return np.clip(self, min, max)
 
     def conj(self: Array) -> Array:
-        """The complex conjugate."""
-        return np.conjugate(self)
+        """The complex conjugate; of a real array the array itself."""
+        return np.conjugate(self) if self.dtype.kind == "c" else self
 
     def conjugate(self: Array) -> Array:
-        """The complex conjugate."""
-        return np.conjugate(self)
+        """The complex conjugate; of a real array the array itself."""
+        return np.conjugate(self) if self.dtype.kind == "c" else self
 
     def copy(self: Array, order: Any = "C") -> Array:
         """A value that does not change with this one."""
@@ -152,8 +153,8 @@ class ArrayMethods(ConcreteTracer):
         return np.dot(self, b)
 
     def flatten(self: Array, order: Any = "C") -> Array:
-        """The elements in one axis."""
-        return np.ravel(self, order)
+        """A copy of the elements in one axis."""
+        return np.copy(np.ravel(self, order))
 
     def max(
         self: Array, axis: Any = None, out: None = None, keepdims: bool = False, **kwargs: Any

@@ -26,11 +26,12 @@ from .dispatch import (
     refuse_out,
     unsupported,
 )
-from .errors import ConcretizationError
-from .inplace import At, setitem, update
+from .errors import ConcretizationError, InPlaceWriteError
+from .inplace import At, put, replace, setitem, update
 from .primitives import elementwise as ew
 from .primitives.contractions import matmul
 from .primitives.indexing import getitem
+from .selection import select, selecting_mask
 from .storage import Storage
 from .tracing import Primitive, Tracer
 from .ufuncs import apply_ufunc, numpy_result, special_ufunc_call
@@ -183,6 +184,10 @@ class ArrayTracer(ArrayMethods):
         return np.divmod(other, self)
 
     def __getitem__(self, index: Any) -> Array:
+        if isinstance(index, Tracer):
+            mask = selecting_mask(index)
+            if mask is not None:
+                return select(self, mask)
         return getitem(self, index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
@@ -206,6 +211,34 @@ class ArrayTracer(ArrayMethods):
     __ixor__ = _in_place(__xor__, "x ^= v")
     __ilshift__ = _in_place(__lshift__, "x <<= v")
     __irshift__ = _in_place(__rshift__, "x >>= v")
+
+    def fill(self, value: Array) -> None:
+        """Write a value to all elements."""
+        setitem(self, ..., value)
+
+    def put(self, indices: Any, values: Array, mode: Any = "raise") -> None:
+        """`np.put` on this array."""
+        put(self, indices, values, mode)
+
+    def sort(
+        self, axis: int = -1, kind: Any = None, order: None = None, *, stable: bool | None = None
+    ) -> None:
+        """Sort the array in place."""
+        replace(self, np.sort(self, axis, kind, order, stable=stable), "x.sort()")
+
+    def partition(
+        self, kth: Any, axis: int = -1, kind: Any = "introselect", order: None = None
+    ) -> None:
+        """Partition the array in place."""
+        replace(self, np.partition(self, kth, axis, kind, order), "x.partition()")
+
+    def resize(self, *new_shape: Any, refcheck: bool = True) -> NoReturn:
+        """Refused: a traced array keeps its shape."""
+        raise InPlaceWriteError(
+            "x.resize() would change the shape of a traced array in place.",
+            got=repr(self),
+            fix="make a new array: x = np.resize(x, shape)",
+        )
 
     # What Python asks.
 

@@ -14,6 +14,7 @@ import builtins
 import dis
 import linecache
 import math
+import re
 from itertools import islice
 from types import FrameType, ModuleType
 from typing import Any, NoReturn
@@ -30,23 +31,28 @@ _STORES = ("STORE_SUBSCR", "STORE_SLICE")
 _WRITING_METHODS = ("fill", "put", "itemset")
 
 
-def _called_object(frame: FrameType) -> tuple[str, Any]:
-    """The text and, where it is easily found, the value of what the frame's current instruction
-    calls.
-    """
+def _running_text(frame: FrameType) -> str:
+    """The source text of what the frame's current instruction does; empty where it is not found."""
     code = frame.f_code
     position = next(islice(code.co_positions(), frame.f_lasti // 2, None), None)
     if position is None or None in position:
-        return "", None
+        return ""
     first, last, start, stop = position
     assert first is not None and last is not None
     lines = [linecache.getline(code.co_filename, n) for n in range(first, last + 1)]
     if not all(lines):
-        return "", None
+        return ""
     lines[-1] = lines[-1].encode()[:stop].decode()
     lines[0] = lines[0].encode()[start:].decode()
+    return "".join(lines).strip()
+
+
+def _called_object(frame: FrameType) -> tuple[str, Any]:
+    """The text and, where it is easily found, the value of what the frame's current instruction
+    calls.
+    """
     try:
-        call = ast.parse("".join(lines).strip(), mode="eval").body
+        call = ast.parse(_running_text(frame), mode="eval").body
     except SyntaxError:
         return "", None
     if not isinstance(call, ast.Call):
@@ -121,14 +127,39 @@ def refuse_hidden_float(frame: FrameType, kind: str) -> None:
 def refuse_write(frame: FrameType) -> NoReturn:
     """Raise the error for writing a tracer into a plain array."""
     source = _source(frame)
-    line = "" if source is None else source.text
-    example = f"instead of  {line}\n" if line else ""
     raise InPlaceWriteError(
         "a traced value cannot be written into a plain NumPy array: the array has no place for "
         "its derivative.",
-        fix=f"{example}collect the values in a list and join them: a = np.stack(values)\n"
-        "or choose with a mask: a = np.where(mask, x, a)",
+        fix=_how_to_write(_written_array(frame), "" if source is None else source.text),
         source=source,
+    )
+
+
+def _written_array(frame: FrameType) -> str:
+    """How the user writes the array that the current instruction writes to: `out` of
+    `out[i] = x`.
+    """
+    text = _running_text(frame)
+    if is_in_place_operator(frame):
+        text = re.split(r"[-+*/%&|^@<>]+=", text)[0]  # out += x
+    elif _opname(frame) not in _STORES:
+        text = text.partition("(")[0].rpartition(".")[0]  # out.fill(x)
+    return text.partition("[")[0].strip()
+
+
+def is_in_place_operator(frame: FrameType) -> bool:
+    """True while the frame runs `a += x` or the like."""
+    return _opname(frame) == "BINARY_OP" and "=" in _running_text(frame)
+
+
+def _how_to_write(name: str, line: str) -> str:
+    if not name.replace(".", "").isidentifier():
+        name = "a"
+    then = f"    {line}\n" if line else ""
+    return (
+        "make it an array that accepts traced values, by one line more:\n"
+        f"    {name} = wengert.numpy.array({name})\n{then}"
+        "or create it with np.zeros(..., like=x) for a traced x, or wengert.numpy.zeros"
     )
 
 

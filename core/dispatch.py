@@ -170,11 +170,11 @@ def name_of(function: Any) -> str:
 
 
 def refuse_out(operation: str) -> None:
-    """Raise the error for `out=` and in-place operators with a traced operand."""
+    """Raise the error for `out=` with a traced operand."""
     raise InPlaceWriteError(
-        f"{operation}: a traced result cannot be written into a given array (out=, or an operator "
-        "such as `a += x`).",
-        fix=f"use the returned value: y = {operation}(...), or a = a + x instead of a += x",
+        f"{operation}: a traced result cannot be written into a given array (out=).",
+        fix=f"use the returned value: y = {operation}(...); or write it to an array that accepts "
+        f"traced values: y[...] = {operation}(...)",
     )
 
 

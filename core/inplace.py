@@ -26,10 +26,11 @@ from .primitives.indexing import (
     scatter,
     setitem_p,
 )
+from .selection import Selection, selecting_mask, whole_of
 from .storage import View, current, storage_of, twin
 from .tracing import WRITTEN, Tracer
 
-__all__ = ["At", "setitem", "update"]
+__all__ = ["At", "put", "replace", "setitem", "update"]
 
 
 def _writable(x: Array, operation: str) -> Any:
@@ -69,17 +70,29 @@ def setitem(x: Array, index: Any, value: Any) -> None:
     """
     operation = "x[...] = v"
     storage = _writable(x, operation)
+    mask = selecting_mask(index)
     if (
         isinstance(value, Tracer)
         and type(value._trace) is View
         and _is_the_same_part(value._trace, storage, x, index)
     ):
         return  # `x[i] += v` has written to the view x[i] already
+    if isinstance(value, Selection):
+        if mask is None:
+            raise ConcretizationError(
+                f"{operation}: elements that were selected by a mask without concrete values can "
+                "be written only to a place that is selected by the same mask.",
+                got=repr(value),
+                fix="write np.where(mask, a, b)",
+            )
+        whole = whole_of(operation, value, mask)
+        _check_cast(operation, aval_of(whole), aval_of(x))
+        storage.replace(_where(mask, whole, current(x)))
+        return
     value = asarray(value, operation)
     v = value._trace.get() if isinstance(value, Tracer) and value._trace.number == WRITTEN else value  # type: ignore[attr-defined]  # a Storage
     aval = aval_of(x)
     _check_cast(operation, aval_of(v), aval)
-    mask = _traced_mask(index)
     if mask is not None:
         storage.replace(_choose(operation, current(x), mask, v))
         return
@@ -115,14 +128,6 @@ def _is_the_same_part(view: View, storage: Any, x: Array, index: Any) -> bool:
     return same and view.seen == view.version_now()
 
 
-def _traced_mask(index: Any) -> Array | None:
-    """The mask, if the index is one whose values are not known now."""
-    if not isinstance(index, Tracer) or index.dtype.kind != "b":
-        return None
-    mask = current(index)
-    return mask if isinstance(mask, Tracer) else None
-
-
 def _choose(operation: str, x: Array, mask: Array, v: Array) -> Array:
     """`x[mask] = v` where how many elements are written is not known."""
     aval, extra = aval_of(v), x.ndim - mask.ndim
@@ -137,8 +142,12 @@ def _choose(operation: str, x: Array, mask: Array, v: Array) -> Array:
             got=f"a value {aval!r} and a mask {mask!r}",
             fix="write x[...] = np.where(mask, v, x), with v of the shape of x",
         )
-    chosen = np.where(np.reshape(mask, mask.shape + (1,) * extra), astype(v, x.dtype), x)
-    return chosen
+    return _where(mask, v, x)
+
+
+def _where(mask: Array, v: Array, x: Array) -> Array:
+    mask = np.reshape(mask, mask.shape + (1,) * (x.ndim - mask.ndim))
+    return np.where(mask, astype(v, x.dtype), x)
 
 
 def update(x: Array, y: Array, operation: str) -> Array:
@@ -162,6 +171,11 @@ def update(x: Array, y: Array, operation: str) -> Array:
         )
     storage_of(x).replace(astype(current(y), aval.dtype))
     return x
+
+
+def replace(x: Array, y: Array, operation: str) -> None:
+    """Write all elements of `y`, which has the type of `x`, to `x`."""
+    _writable(x, operation).replace(current(y))
 
 
 # JAX's functional form: x.at[i].set(v).
@@ -400,13 +414,3 @@ def put_along_axis(arr: Array, indices: Any, values: Any, axis: int | None) -> N
     _writable(arr, "np.put_along_axis")
     flat = np.ravel(arr) if axis is None else arr
     setitem(flat, along_axis(flat.shape, indices, -1 if axis is None else axis), values)
-
-
-def sort_in_place(x: Array, axis: int = -1, kind: Any = None, stable: bool | None = None) -> None:
-    """`x.sort()` for a traced array."""
-    _writable(x, "x.sort()").replace(np.sort(current(x), axis, kind, stable=stable))
-
-
-def partition_in_place(x: Array, kth: Any, axis: int = -1, kind: str = "introselect") -> None:
-    """`x.partition(kth)` for a traced array."""
-    _writable(x, "x.partition()").replace(np.partition(current(x), kth, axis, kind))

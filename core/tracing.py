@@ -187,13 +187,15 @@ class Together:
     """One rule that transposes all operands of a primitive at once, so that n of them cost O(n).
 
     `rule(ct, wanted, *args, **params)` returns a sequence with a cotangent for each operand k with
-    `wanted[k]`; the other items do not matter.
+    `wanted[k]`; the other items do not matter. The cotangents of results that nothing used are
+    zeros; None with `unused_as_none`.
     """
 
-    __slots__ = ("rule",)
+    __slots__ = ("rule", "unused_as_none")
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, *, unused_as_none: bool = False) -> None:
         self.rule = rule
+        self.unused_as_none = unused_as_none
 
     def __getitem__(self, i: int) -> Any:
         raise TypeError("the operands of this primitive are transposed together")
@@ -221,6 +223,10 @@ class Tracer:
     def where_made(self) -> Source | None:
         """The user's line that made the value, where it is known."""
         return None
+
+    def is_alike(self, other: Array) -> bool:
+        """True if it is certain that another value is the same as this."""
+        return other is self
 
     def move(self, trace: Trace) -> None:
         """Let another trace answer for this value from now on, because it is being written to."""

@@ -328,6 +328,8 @@ def _summary(treedef: TreeDef) -> str:
         return "a leaf"
     if treedef.kind is type(None):
         return "None"
+    if treedef.kind is Fixed:
+        return f"the value {treedef.meta!r}"
     if treedef.kind is dict:
         return f"a dict with keys {list(treedef.meta)!r}"  # type: ignore[call-overload]  # meta of a dict: its keys
     return f"a {node_of(treedef.kind).label} of {len(treedef.children)}"
@@ -346,12 +348,16 @@ def leaf_paths(treedef: TreeDef, prefix: str) -> list[str]:
 def align(expected: TreeDef, found: TreeDef, leaves: Iterable[Any]) -> list[Any] | None:
     """The leaves of a tree of the structure `found`, one for each leaf of `expected`: None where
     the tree has None instead of a leaf. None, if the structures differ in another way.
+
+    In the place of a fixed value, a leaf of that value belongs.
     """
     out: list[Any] = []
     return out if _align_into(expected, found, iter(leaves), out) else None
 
 
 def _align_into(expected: TreeDef, found: TreeDef, leaves: Iterator[Any], out: list[Any]) -> bool:
+    if expected.kind is Fixed and found.kind is None:
+        return Fixed(next(leaves)) == expected.meta
     if expected.kind is None:
         if found.kind is not None and found.kind is not type(None):
             return False

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from .aval import Array, aval_of
+from .conversions import is_in_place_operator, refuse_write
 from .dispatch import (
     DEFER,
     UFUNC_METHODS,
@@ -25,6 +26,7 @@ from .dispatch import (
 )
 from .errors import DtypeError, UnsupportedError
 from .primitives import elementwise as ew
+from .source import user_frame
 from .tracing import Primitive, Tracer, newest_trace
 
 __all__ = ["apply_ufunc", "numpy_result", "special_ufunc_call"]
@@ -60,6 +62,9 @@ def special_ufunc_call(
     name = name_of(ufunc) + ("" if method == "__call__" else f".{method}")
     out = kwargs.pop("out", None)
     if out is not None and any([o is not None for o in out]):
+        frame = user_frame()
+        if frame is not None and is_in_place_operator(frame):
+            refuse_write(frame)
         refuse_out(name)
     if method == "__call__":
         return _call(ufunc, name, inputs, kwargs)
@@ -128,7 +133,8 @@ def _cast_to_loop(
     elif signature is not None:
         signature = tuple([None if d is None else np.dtype(d) for d in signature])
     kinds = [aval_of(x).dtype_or_python_type for x in operands] + [None] * ufunc.nout
-    loop = ufunc.resolve_dtypes(tuple(kinds), signature=signature, casting=casting)
+    given = {} if signature is None else {"signature": signature}
+    loop = ufunc.resolve_dtypes(tuple(kinds), casting=casting, **given)
     return [ew.astype(x, d) for x, d in zip(operands, loop, strict=False)]
 
 

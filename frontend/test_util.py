@@ -12,7 +12,7 @@ from .core.aval import Array, aval_of
 from .core.errors import WengertError
 from .core.source import describe_function
 from .transforms import jvp, vjp
-from .transforms.api import as_array_leaf, check_differentiable
+from .transforms.api import differentiable_leaves, flatten_arguments, is_static_leaf
 
 __all__ = ["check_grads"]
 
@@ -34,7 +34,8 @@ def check_grads(
 
     Args:
         f: a function of trees of arrays.
-        args: tuple of the arguments at which to check; leaves of float or complex dtype.
+        args: tuple of the arguments at which to check. Leaves that are not of floats or complex
+            numbers reach `f` as they are.
         order: up to which order of derivative to check.
         modes: "fwd" checks `jvp`, "rev" checks `vjp`; with several orders, all their combinations.
         atol: absolute tolerance; by default 1e-6 times 10 for each order, for float64.
@@ -53,12 +54,12 @@ def check_grads(
         raise ValueError(f'check_grads: modes must be among "fwd" and "rev"; got {unknown[0]!r}')
     arguments = tuple(args)
     operation = f"check_grads of {describe_function(f)}"
-    leaves = [
-        as_array_leaf(operation, f"argument {p}", x) for p, x in tree.leaves_with_path(arguments)
-    ]
-    check_differentiable(operation, arguments, leaves)
-    arguments = tree.unflatten(tree.structure(arguments), [np.asarray(x)[()] for x in leaves])
-    precision = max(np.finfo(aval_of(x).dtype).eps for x in leaves)
+    leaves, treedef = flatten_arguments(operation, arguments)
+    avals, active = differentiable_leaves(operation, leaves, treedef)
+    for i in range(len(leaves)) if active is None else active:
+        leaves[i] = np.asarray(leaves[i])[()]
+    arguments = tree.unflatten(treedef, leaves)
+    precision = max(np.finfo(aval.dtype).eps for aval in avals)
     step = precision ** (1 / 3) if eps is None else eps
     default = precision ** (2 / 3) * 3e4
     _check(
@@ -85,7 +86,7 @@ def _check(
     eps: float,
     rng: np.random.Generator,
 ) -> None:
-    tangents = tree.map(lambda x: _direction(rng, x), args)
+    tangents = tree.map(lambda x: _direction(rng, x) if _is_smooth(x) else None, args)
     numeric = _difference(f, args, tangents, eps)
     y, forward = jvp(f, args, tangents)
     if "fwd" in modes:
@@ -124,7 +125,9 @@ def _check(
 
 
 def _direction(rng: np.random.Generator, x: Array) -> Array:
-    """A random tangent of the type of `x`; zero where x has no derivative."""
+    """A random tangent of the type of `x`; zero, or None, where x has no derivative."""
+    if is_static_leaf(x):
+        return None
     aval = aval_of(x)
     if aval.dtype.kind not in "fc":
         return np.zeros(aval.shape, aval.dtype)[()]
@@ -134,18 +137,25 @@ def _direction(rng: np.random.Generator, x: Array) -> Array:
     return np.asarray(t, aval.dtype)[()]
 
 
+def _is_smooth(x: Any) -> bool:
+    return not is_static_leaf(x) and aval_of(x).dtype.kind in "fc"
+
+
 def _difference(f: Callable[..., Any], args: Any, tangents: Any, eps: float) -> Any:
     """The central difference quotient of f at args in the direction of the tangents."""
 
     def at(h: float) -> Any:
-        return f(*tree.map(lambda x, t: (x + t.dtype.type(h) * t).astype(t.dtype), args, tangents))
+        def moved(x: Any, t: Array) -> Any:
+            return x if t is None else (x + t.dtype.type(h) * t).astype(t.dtype)
+
+        return f(*tree.map(moved, args, tangents))
 
     return tree.map(lambda a, b: _quotient(a, b, eps), at(eps), at(-eps))
 
 
 def _quotient(a: Array, b: Array, eps: float) -> Array:
-    if aval_of(a).dtype.kind not in "fc":
-        return np.zeros(np.shape(a))
+    if not _is_smooth(a):
+        return None if is_static_leaf(a) else np.zeros(np.shape(a))
     return (np.asarray(a) - np.asarray(b)) / (2 * eps)
 
 

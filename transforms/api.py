@@ -85,7 +85,9 @@ def is_array_leaf(x: Any) -> bool:
 
 def is_static_leaf(x: Any) -> bool:
     """True for a leaf that passes through the transformations as it is: text, functions, ..."""
-    return isinstance(x, _STATIC) or (isinstance(x, np.ndarray) and x.dtype.kind in "USMm")
+    if isinstance(x, np.ndarray):
+        return x.dtype.kind in "USMm"
+    return isinstance(x, _STATIC)
 
 
 def as_array_leaf(operation: str, path: str, x: Any) -> Array:
@@ -140,11 +142,11 @@ def is_described(x: Any) -> bool:
     return described and not isinstance(x, np.ndarray | Tracer)
 
 
-def type_of_leaf(operation: str, path: str, x: Any) -> ShapedArray:
+def type_of_leaf(operation: str, path: str, x: Any, labels: Labels = None) -> ShapedArray:
     """The type of a leaf, which may be anything with `shape` and `dtype`."""
     if is_described(x):
         return ShapedArray(tuple(x.shape), np.dtype(x.dtype), getattr(x, "weak_type", False))
-    return aval_of(as_array_leaf(operation, argument_path(path), x))
+    return aval_of(as_array_leaf(operation, argument_path(path, labels), x))
 
 
 def differentiable_leaves(
@@ -226,9 +228,11 @@ def aligned_leaves(
     active: Sequence[int] | None,
     which: str,
     like: str,
+    zeros: bool = True,
 ) -> list[Any]:
     """The leaves of tangents or cotangents `given` for those leaves of `treedef` that have a
-    derivative, at the positions `active`; elsewhere None belongs, or a zero.
+    derivative, at the positions `active` (None: all). In the place of any other belongs None, or
+    zeros, or without `zeros` anything.
     """
     leaves, found = tree.flatten(given)
     if active is None:
@@ -241,15 +245,20 @@ def aligned_leaves(
     if aligned is None or any([aligned[i] is None for i in active]):
         check_same_structure(wanted, found, operation, which, like)
     assert aligned is not None
-    for i, path in enumerate(leaf_paths(treedef, "")):
-        t = aligned[i]
-        if t is not None and i not in active and (isinstance(t, Tracer) or np.any(t)):
+    for i, t in enumerate(aligned):
+        if zeros and t is not None and i not in active and not _may_be_zero(t):
+            path = leaf_paths(treedef, "")[i]
             raise DtypeError(
-                f"{operation}: {which} must be None at {path}, where {like} has no derivative.",
+                f"{operation}: {which} must be None at {path or 'the top'}, where {like} have no "
+                "derivative.",
                 got=repr(t),
                 needed="None, or a zero",
             )
     return [aligned[i] for i in active]
+
+
+def _may_be_zero(t: Any) -> bool:
+    return isinstance(t, Tracer) or (is_array_leaf(t) and not np.any(t))
 
 
 def flatten_result(operation: str, result: Any) -> tuple[list[Any], tree.TreeDef]:
@@ -319,14 +328,3 @@ def map_aux(f: Callable[[Any], Any], aux: Any) -> Any:
 def _cannot_be_taken_apart(x: Any) -> bool:
     node = NODES.get(type(x))
     return node is not None and node.automatic and bool(other_attributes(x))
-
-
-def check_differentiable(operation: str, args: Sequence[Any], leaves: Sequence[Array]) -> Any:
-    avals, active = differentiable_leaves(operation, leaves, tree.structure(tuple(args)))
-    return avals
-
-
-def select_arguments(operation, fun, argnums, args, kwargs):  # type: ignore
-    from .arguments import Choice
-    s, c, _ = Choice(operation, fun, argnums, None).select(args, kwargs)
-    return s, c

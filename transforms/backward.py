@@ -249,12 +249,16 @@ def _transpose_equation(
     ct: Array,
 ) -> None:
     """Hand the cotangent of an equation's result on to its operands."""
+    rules = primitive.transposes
     if primitive.multiple_results:
         out = primitive.shape(*[aval_of(v) for v in args], **params)  # type: ignore[misc]
-        ct = tuple([ct[k] if k in ct else np.zeros(v.shape, v.dtype) for k, v in enumerate(out)])
-    if type(primitive.transposes) is Together:
+        if type(rules) is Together and rules.unused_as_none:
+            ct = tuple([ct.get(k) for k in range(len(out))])
+        else:
+            ct = tuple([ct[k] if k in ct else np.zeros(v.shape, v.dtype) for k, v in enumerate(out)])
+    if type(rules) is Together:
         wanted = [is_variable(x, tape) for x in args]
-        parts = primitive.transposes.rule(ct, wanted, *args, **params)
+        parts = rules.rule(ct, wanted, *args, **params)
         for x, needed, part in zip(args, wanted, parts, strict=False):
             if needed:
                 table.add(x.index, part)
@@ -265,7 +269,7 @@ def _transpose_equation(
         if primitive.accumulate is not None and x.shape:
             table.add_at(x, ct, primitive, args, params["index"])
             continue
-        rule = None if primitive.transposes is None else primitive.transposes[k]
+        rule = None if rules is None else rules[k]
         if rule is None:
             primitive.missing("transposes", "the backward pass", k)
         table.add(x.index, rule(ct, *args, **params))

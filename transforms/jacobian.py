@@ -1,10 +1,10 @@
 """Jacobians and Hessians: the matrix of the derivative, column by column (forward) or row by row
-(reverse), all at once by vmap.
+(reverse), all at once by vmap, or `chunk_size` of them at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from typing import Any
 
@@ -12,38 +12,58 @@ import numpy as np
 
 from ..core import tree
 from ..core.aval import Array, ShapedArray
-from ..core.errors import DtypeError
+from ..core.errors import DtypeError, ShapeError
 from ..core.source import boundary, describe_function
-from .api import distinct, select_arguments
+from .api import distinct
+from .arguments import Choice
+from .captures import Captures
 from .grad import check_complex_inputs
-from .linearize import LinearFunction, record
+from .linearize import LinearFunction, own_copy, record
 from .vmap import vmap
 
-__all__ = ["hessian", "jacfwd", "jacobian", "jacrev"]
+__all__ = [
+    "hessian",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "value_and_hessian",
+    "value_and_jacobian",
+]
 
 
 def jacfwd(
     fun: Callable[..., Any],
-    argnums: int | Sequence[int] = 0,
+    argnums: int | Sequence[int] | None = None,
     has_aux: bool = False,
     holomorphic: bool = False,
+    *,
+    argnames: str | Sequence[str] | None = None,
+    chunk_size: int | None = None,
 ) -> Callable[..., Any]:
     """Make a function that returns the Jacobian of `fun`, by forward mode: good for few inputs and
     many outputs.
 
     Args:
-        fun: a function of trees of arrays.
-        argnums: which positional arguments to differentiate: an int, or several.
+        fun: a function of trees of arrays. Leaves that are not of floats or complex numbers
+            (integers, text, functions ...) reach it as they are.
+        argnums: positions of the arguments to differentiate: an int, or several. The first, if
+            neither `argnums` nor `argnames` is given.
         has_aux: `fun` returns a pair `(y, aux)`.
         holomorphic: `fun` is holomorphic.
+        argnames: names of arguments to differentiate, passed by keyword or by position: one name,
+            or several.
+        chunk_size: compute at most so many columns at once, which takes less memory; all of them,
+            if left out.
 
     Returns:
         A function of the same arguments. For each leaf of the result it returns a tree like the
-        argument, whose leaves have the shape of the result followed by that of the argument's leaf;
-        with `has_aux`, `(jacobian, aux)`.
+        argument, whose leaves have the shape of the result followed by that of the argument's leaf
+        (None for a leaf without a derivative); with `has_aux`, `(jacobian, aux)`. The trees are in
+        a tuple where `argnums` or `argnames` is one, and in a pair where both are given.
 
     Raises:
-        DtypeError: for integer arguments, and complex ones without `holomorphic`.
+        DtypeError: for an argument without float or complex numbers, and for complex ones without
+            `holomorphic`.
 
     Example:
         >>> import numpy as np, wengert as wg
@@ -51,29 +71,37 @@ def jacfwd(
         array([[2., 0.],
                [0., 4.]])
     """
-    return _jacobian_function("jacfwd", fun, argnums, has_aux, holomorphic)
+    return _jacobian_function(
+        "jacfwd", "forward", fun, argnums, argnames, has_aux, holomorphic, chunk_size
+    )
 
 
 def jacrev(
     fun: Callable[..., Any],
-    argnums: int | Sequence[int] = 0,
+    argnums: int | Sequence[int] | None = None,
     has_aux: bool = False,
     holomorphic: bool = False,
+    *,
+    argnames: str | Sequence[str] | None = None,
+    chunk_size: int | None = None,
 ) -> Callable[..., Any]:
     """Make a function that returns the Jacobian of `fun`, by reverse mode: good for many inputs and
     few outputs.
 
     Args:
         fun: a function of trees of arrays.
-        argnums: which positional arguments to differentiate: an int, or several.
+        argnums: positions of the arguments to differentiate, as for `jacfwd`.
         has_aux: `fun` returns a pair `(y, aux)`.
         holomorphic: `fun` is holomorphic.
+        argnames: names of the arguments to differentiate, as for `jacfwd`.
+        chunk_size: compute at most so many rows at once, which takes less memory.
 
     Returns:
         As `jacfwd`.
 
     Raises:
-        DtypeError: for integer arguments, and complex results without `holomorphic`.
+        DtypeError: for an argument without float or complex numbers, and for complex results
+            without `holomorphic`.
 
     Example:
         >>> import numpy as np, wengert as wg
@@ -81,58 +109,116 @@ def jacrev(
         array([[1., 1., 1.],
                [2., 2., 2.]])
     """
-    return _jacobian_function("jacrev", fun, argnums, has_aux, holomorphic)
+    return _jacobian_function(
+        "jacrev", "reverse", fun, argnums, argnames, has_aux, holomorphic, chunk_size
+    )
 
 
 def jacobian(
     fun: Callable[..., Any],
-    argnums: int | Sequence[int] = 0,
+    argnums: int | Sequence[int] | None = None,
     has_aux: bool = False,
     holomorphic: bool = False,
+    *,
+    argnames: str | Sequence[str] | None = None,
+    chunk_size: int | None = None,
 ) -> Callable[..., Any]:
     """Make a function that returns the Jacobian of `fun`, by forward or reverse mode, whichever
     takes fewer passes.
 
     Args:
         fun: a function of trees of arrays.
-        argnums: which positional arguments to differentiate: an int, or several.
+        argnums: positions of the arguments to differentiate, as for `jacfwd`.
         has_aux: `fun` returns a pair `(y, aux)`.
         holomorphic: `fun` is holomorphic.
+        argnames: names of the arguments to differentiate, as for `jacfwd`.
+        chunk_size: compute at most so many columns or rows at once, which takes less memory.
 
     Returns:
         As `jacfwd`.
 
     Raises:
-        DtypeError: for integer arguments.
+        DtypeError: for an argument without float or complex numbers.
 
     Example:
         >>> import numpy as np, wengert as wg
         >>> wg.jacobian(lambda p: {"sum": p["a"] + p["b"]})({"a": 1.0, "b": 2.0})
         {'sum': {'a': np.float64(1.0), 'b': np.float64(1.0)}}
+        >>> x = np.linspace(0.0, 1.0, 1000)
+        >>> wg.jacobian(np.cumsum, chunk_size=100)(x).shape
+        (1000, 1000)
     """
-    return _jacobian_function("jacobian", fun, argnums, has_aux, holomorphic)
+    return _jacobian_function(
+        "jacobian", "fewer", fun, argnums, argnames, has_aux, holomorphic, chunk_size
+    )
+
+
+@boundary
+def value_and_jacobian(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] | None = None,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    *,
+    argnames: str | Sequence[str] | None = None,
+    chunk_size: int | None = None,
+) -> Callable[..., Any]:
+    """Make a function that returns the value of `fun` and its Jacobian, from one evaluation.
+
+    Args:
+        fun: a function of trees of arrays.
+        argnums: positions of the arguments to differentiate, as for `jacfwd`.
+        has_aux: `fun` returns a pair `(y, aux)`.
+        holomorphic: `fun` is holomorphic.
+        argnames: names of the arguments to differentiate, as for `jacfwd`.
+        chunk_size: compute at most so many columns or rows at once, which takes less memory.
+
+    Returns:
+        A function of the same arguments that returns `(y, jacobian)`, or `((y, aux), jacobian)`;
+        the Jacobian is that of `jacobian`.
+
+    Raises:
+        DtypeError: for an argument without float or complex numbers.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> y, jacobian = wg.value_and_jacobian(lambda x: x**2)(np.array([1.0, 2.0]))
+        >>> y, jacobian
+        (array([1., 4.]), array([[2., 0.],
+               [0., 4.]]))
+    """
+    both = _value_and_jacobian_function(
+        "value_and_jacobian", "fewer", fun, argnums, argnames, has_aux, holomorphic, chunk_size
+    )
+    return boundary(both)
 
 
 def hessian(
     fun: Callable[..., Any],
-    argnums: int | Sequence[int] = 0,
+    argnums: int | Sequence[int] | None = None,
     has_aux: bool = False,
     holomorphic: bool = False,
+    *,
+    argnames: str | Sequence[str] | None = None,
+    chunk_size: int | None = None,
 ) -> Callable[..., Any]:
     """Make a function that returns the second derivatives of `fun`: forward mode over reverse mode.
 
     Args:
         fun: a function of trees of arrays, mostly with a scalar result.
-        argnums: which positional arguments to differentiate: an int, or several.
+        argnums: positions of the arguments to differentiate, as for `jacfwd`.
         has_aux: `fun` returns a pair `(y, aux)`.
         holomorphic: `fun` is holomorphic.
+        argnames: names of the arguments to differentiate, as for `jacfwd`.
+        chunk_size: compute at most so many columns at once, which takes less memory.
 
     Returns:
         A function of the same arguments that returns, for a scalar function of an array of shape s,
-        an array of shape s + s; for trees, a tree of trees of such arrays.
+        an array of shape s + s; for trees, a tree of trees of such arrays. With `has_aux`,
+        `(hessian, aux)`.
 
     Raises:
-        DtypeError: for integer arguments.
+        DtypeError: for an argument without float or complex numbers.
 
     Example:
         >>> import numpy as np, wengert as wg
@@ -140,40 +226,151 @@ def hessian(
         array([[4., 2.],
                [2., 0.]])
     """
-    return jacfwd(jacrev(fun, argnums, has_aux, holomorphic), argnums, has_aux, holomorphic)
+    inner = _jacobian_function(
+        "hessian", "reverse", fun, argnums, argnames, has_aux, holomorphic, chunk_size
+    )
+    return _jacobian_function(
+        "hessian", "forward", inner, argnums, argnames, has_aux, holomorphic, chunk_size
+    )
 
 
-def _jacobian_function(
-    label: str,
+@boundary
+def value_and_hessian(
     fun: Callable[..., Any],
-    argnums: int | Sequence[int],
-    has_aux: bool,
-    holomorphic: bool,
+    argnums: int | Sequence[int] | None = None,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    *,
+    argnames: str | Sequence[str] | None = None,
+    chunk_size: int | None = None,
 ) -> Callable[..., Any]:
-    name = describe_function(fun)
-    operation = f"{label} of {name}"
-    single = isinstance(argnums, int | np.integer)
+    """Make a function that returns the value of `fun` and its second derivatives, from one
+    evaluation.
+
+    The gradient and the second derivatives together are `value_and_jacobian(grad(fun))`.
+
+    Args:
+        fun: a function of trees of arrays, mostly with a scalar result.
+        argnums: positions of the arguments to differentiate, as for `jacfwd`.
+        has_aux: `fun` returns a pair `(y, aux)`.
+        holomorphic: `fun` is holomorphic.
+        argnames: names of the arguments to differentiate, as for `jacfwd`.
+        chunk_size: compute at most so many columns at once, which takes less memory.
+
+    Returns:
+        A function of the same arguments that returns `(y, hessian)`, or `((y, aux), hessian)`; the
+        second derivatives are those of `hessian`.
+
+    Raises:
+        DtypeError: for an argument without float or complex numbers.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> y, hessian = wg.value_and_hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
+        >>> float(y), hessian
+        (2.0, array([[4., 2.],
+               [2., 0.]]))
+    """
+    label = "value_and_hessian"
+    first = _value_and_jacobian_function(
+        label, "reverse", fun, argnums, argnames, has_aux, holomorphic, chunk_size
+    )
+
+    @wraps(fun, updated=())
+    def inner(*args: Any, **kwargs: Any) -> Any:
+        value, jac = first(*args, **kwargs)
+        return jac, value
+
+    second = _jacobian_function(
+        label, "forward", inner, argnums, argnames, True, holomorphic, chunk_size
+    )
 
     @boundary
     @wraps(fun, updated=())
     def function(*args: Any, **kwargs: Any) -> Any:
-        selected, chosen = select_arguments(operation, fun, argnums, args, kwargs)
-        check_complex_inputs(operation, chosen, holomorphic)
-        _, linear, aux = record(label, name, selected, chosen, has_aux)
-        forward = label == "jacfwd" or (
-            label == "jacobian" and _size(linear.in_avals) <= _size(linear.out_avals)
-        )
-        if not holomorphic:
-            _check_real(operation, linear, forward)
-        rows = _columns(linear) if forward else _rows(linear)
-        # rows[i][j]: derivative of result leaf i by argument leaf j
-        inner = [tree.unflatten(linear.in_tree, row) for row in rows]
-        found = tree.unflatten(linear.out_tree, [t[0] if single else t for t in inner])
-        leaves, found_tree = tree.flatten(found)
-        found = tree.unflatten(found_tree, distinct(leaves))
-        return (found, aux) if has_aux else found
+        found, value = second(*args, **kwargs)
+        return value, found
 
     return function
+
+
+def _jacobian_function(
+    label: str,
+    mode: str,
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] | None,
+    argnames: str | Sequence[str] | None,
+    has_aux: bool,
+    holomorphic: bool,
+    chunk_size: int | None,
+) -> Callable[..., Any]:
+    both = _value_and_jacobian_function(
+        label, mode, fun, argnums, argnames, has_aux, holomorphic, chunk_size
+    )
+
+    @boundary
+    @wraps(fun, updated=())
+    def function(*args: Any, **kwargs: Any) -> Any:
+        value, found = both(*args, **kwargs)
+        return (found, value[1]) if has_aux else found
+
+    return function
+
+
+def _value_and_jacobian_function(
+    label: str,
+    mode: str,
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] | None,
+    argnames: str | Sequence[str] | None,
+    has_aux: bool,
+    holomorphic: bool,
+    chunk_size: int | None,
+) -> Callable[..., Any]:
+    name = describe_function(fun)
+    operation = f"{label} of {name}"
+    choice = Choice(operation, fun, argnums, argnames)
+    _check_chunk_size(operation, chunk_size)
+
+    @wraps(fun, updated=())
+    def function(*args: Any, **kwargs: Any) -> Any:
+        selected, chosen, places = choice.select(args, kwargs)
+        check_complex_inputs(operation, chosen, holomorphic)
+        captures = Captures(handed_out=False)
+        try:
+            value, linear, aux = record(
+                label, name, selected, chosen, has_aux, captures, places, each=True
+            )
+            forward = mode == "forward" or (
+                mode == "fewer" and _size(linear.in_avals) <= _size(linear.out_avals)
+            )
+            if not holomorphic:
+                _check_real(operation, linear, forward)
+            rows = _columns(linear, chunk_size) if forward else _rows(linear, chunk_size)
+        finally:
+            captures.release()
+        # rows[i][j]: derivative of result leaf i by argument leaf j
+        inner = [tree.unflatten(linear.in_tree, row) for row in rows]
+        found = tree.unflatten(linear.out_tree, [choice.pack(t) for t in inner])
+        leaves, found_tree = tree.flatten(found)
+        found = tree.unflatten(found_tree, distinct(leaves))
+        value = tree.map(own_copy, value)
+        return ((value, aux) if has_aux else value), found
+
+    return function
+
+
+def _check_chunk_size(operation: str, chunk_size: int | None) -> None:
+    if chunk_size is None:
+        return
+    if not isinstance(chunk_size, int | np.integer) or isinstance(chunk_size, bool):
+        raise DtypeError(f"{operation}: chunk_size must be an int.", got=repr(chunk_size))
+    if chunk_size < 1:
+        raise ShapeError(
+            f"{operation}: chunk_size must be positive.",
+            got=repr(chunk_size),
+            fix="chunk_size=1 computes one column or row at a time; None computes all at once",
+        )
 
 
 def _size(avals: Sequence[ShapedArray]) -> int:
@@ -192,43 +389,64 @@ def _check_real(operation: str, linear: LinearFunction, forward: bool) -> None:
             )
 
 
-def _basis(avals: Sequence[ShapedArray], dtypes: Sequence[ShapedArray]) -> list[Array]:
-    """The unit vectors of a product of arrays, stacked: one array of shape (n, *shape) for each
-    type.
+def _chunks(n: int, size: int | None) -> Iterator[tuple[int, int]]:
+    """The numbers of n unit vectors, in parts of at most `size`."""
+    size = max(n, 1) if size is None else int(size)
+    for start in range(0, max(n, 1), size):
+        yield start, min(start + size, n)
+
+
+def _basis(avals: Sequence[ShapedArray], first: int, last: int) -> list[Array]:
+    """Some of the unit vectors of a product of arrays, stacked: an array of shape
+    (last - first, *shape) for each type.
     """
-    n = _size(avals)
     found, start = [], 0
     for aval in avals:
-        block = np.zeros((n, aval.size), aval.dtype)
-        block[start : start + aval.size] = np.eye(aval.size, dtype=aval.dtype)
-        found.append(block.reshape((n, *aval.shape)))
+        block = np.eye(last - first, aval.size, first - start, aval.dtype)
+        found.append(block.reshape((last - first, *aval.shape)))
         start += aval.size
     return found
 
 
-def _columns(linear: LinearFunction) -> list[list[Array]]:
-    """Push all unit tangents forward at once."""
-    basis = tree.unflatten(linear.in_tree, _basis(linear.in_avals, linear.out_avals))
-    pushed = tree.leaves(vmap(linear, out_axes=-1)(*basis))
+def _columns(linear: LinearFunction, chunk_size: int | None) -> list[list[Array]]:
+    """Push all unit tangents forward."""
+    push, n = vmap(linear, out_axes=-1), _size(linear.in_avals)
+    parts = []
+    for first, last in _chunks(n, chunk_size):
+        basis = tree.unflatten(linear.in_tree, _basis(linear.in_avals, first, last))
+        parts.append(tree.leaves(push(*basis)))
     return [
         _split(column, linear.in_avals, [*aval.shape], leading=False)
-        for column, aval in zip(pushed, linear.out_avals, strict=True)
+        for column, aval in zip(_joined(parts, -1), linear.out_avals, strict=True)
     ]
 
 
-def _rows(linear: LinearFunction) -> list[list[Array]]:
-    """Pull all unit cotangents back at once."""
-    basis = tree.unflatten(linear.out_tree, _basis(linear.out_avals, linear.in_avals))
-    pulled = tree.leaves(vmap(linear.transpose)(basis))
+def _rows(linear: LinearFunction, chunk_size: int | None) -> list[list[Array]]:
+    """Pull all unit cotangents back."""
+    pull, n = vmap(linear.transpose), _size(linear.out_avals)
+    parts = []
+    for first, last in _chunks(n, chunk_size):
+        basis = tree.unflatten(linear.out_tree, _basis(linear.out_avals, first, last))
+        parts.append(tree.leaves(pull(basis)))
     columns = [
         _split(g, linear.out_avals, [*aval.shape], leading=True)
-        for g, aval in zip(pulled, linear.in_avals, strict=True)
+        for g, aval in zip(_joined(parts, 0), linear.in_avals, strict=True)
     ]
     return (
         [list(row) for row in zip(*columns, strict=True)]
         if columns
         else [[] for _ in linear.out_avals]
     )
+
+
+def _joined(parts: list[list[Array]], axis: int) -> list[Array]:
+    """The leaves of several parts, joined leaf by leaf; the parts are given up on the way."""
+    if len(parts) == 1:
+        return parts[0]
+    found = []
+    while parts[0]:
+        found.append(np.concatenate([part.pop() for part in parts], axis=axis))
+    return found[::-1]
 
 
 def _split(

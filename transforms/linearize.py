@@ -151,15 +151,18 @@ def cotangent_leaves(linear: LinearFunction, ct: Any) -> list[Array]:
     avals = linear.out_avals
     kept = [i for i, aval in enumerate(avals) if aval.dtype.kind in "fc"]
     active = None if len(kept) == len(avals) else kept
+    like = "the function's result"
     leaves = aligned_leaves(
-        operation, ct, linear.out_tree, active, "the cotangent", "the function's result"
+        operation, ct, linear.out_tree, active, "the cotangent", like, zeros=False
     )
     paths = leaf_paths(linear.out_tree, "")
-    cts: list[Array] = [np.zeros(aval.shape, aval.dtype) for aval in avals]
-    for i, t in zip(kept, leaves, strict=True):
-        what = f"the cotangent{paths[i] and ' '}{paths[i]}"
-        cts[i] = match_leaf(operation, what, t, avals[i], "the result")
-    return cts
+    given = dict(zip(kept, leaves, strict=True))
+    return [
+        match_leaf(operation, f"the cotangent{path and ' '}{path}", given[i], aval, "the result")
+        if i in given
+        else np.zeros(aval.shape, aval.dtype)
+        for i, (path, aval) in enumerate(zip(paths, avals, strict=True))
+    ]
 
 
 def record(
@@ -259,7 +262,7 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
         (9.0, 6.0, 60.0)
     """
     y, linear, aux = record("linearize", describe_function(fun), fun, primals, has_aux)
-    y = tree.map(_own_copy, y)
+    y = tree.map(own_copy, y)
     return (y, linear, aux) if has_aux else (y, linear)
 
 
@@ -288,12 +291,12 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         (array([2., 3.]), array([1., 1.]))
     """
     y, linear, aux = record("vjp", describe_function(fun), fun, primals, has_aux)
-    y = tree.map(_own_copy, y)
+    y = tree.map(own_copy, y)
     pullback = _pullback(linear)
     return (y, pullback, aux) if has_aux else (y, pullback)
 
 
-def _own_copy(y: Array) -> Array:
+def own_copy(y: Array) -> Array:
     """A result that the user may change: the linear program may hold the original as a residual."""
     return y.copy() if type(y) is np.ndarray else y
 

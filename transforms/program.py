@@ -15,11 +15,12 @@ import numpy as np
 from ..core import tree
 from ..core.array_tracer import ArrayTracer
 from ..core.aval import Array, ShapedArray, aval_of
-from ..core.errors import ConcretizationError, DtypeError, ShapeError
+from ..core.errors import ConcretizationError, DtypeError, LeafTypeError, ShapeError
 from ..core.ir import Atom, Equation, Literal, Program, Var
 from ..core.source import Source, boundary, describe_function, user_source
 from ..core.tracing import Primitive, Trace, Tracer
-from .api import flatten_result, type_of_leaf
+from ..core.treedef import Fixed, leaf_paths
+from .api import flatten_result, is_static_leaf, type_of_leaf
 
 __all__ = ["ProgramTrace", "ProgramTracer", "make_program"]
 
@@ -40,6 +41,12 @@ class ProgramTracer(ArrayTracer):
 
     def concrete(self) -> Array:
         raise ConcretizationError("a variable of a program has no value.")
+
+    def is_alike(self, other: Array) -> bool:
+        if type(other) is not ProgramTracer or other._trace is not self._trace:
+            return False
+        trace: ProgramTrace = self._trace  # type: ignore[assignment]  # its own
+        return trace.same_value(self.variable, other.variable)
 
     def why_not_concrete(self) -> str:
         return "in make_program it stands for every value of its type."
@@ -84,6 +91,20 @@ class ProgramTrace(Trace):
             self.kept.append((known[0], kept))
         return known[0]
 
+    def same_value(self, a: Atom, b: Atom) -> bool:
+        """True if two variables are made alike from the same."""
+        if a is b:
+            return True
+        if isinstance(a, Literal) and isinstance(b, Literal):
+            return type(a.value) is type(b.value) and bool(a.value == b.value)
+        made = {id(v): e for e in self.equations for v in e.outputs}
+        p, q = made.get(id(a)), made.get(id(b))
+        if p is None or q is None or p.primitive is not q.primitive or p.params != q.params:
+            return False
+        if len(p.outputs) > 1 or len(p.inputs) != len(q.inputs):
+            return False
+        return all([self.same_value(v, w) for v, w in zip(p.inputs, q.inputs, strict=True)])
+
     def process(
         self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
     ) -> Array:
@@ -111,7 +132,8 @@ def make_program(
     """Make a function that traces `fun` and returns it as a program.
 
     Args:
-        fun: a function of trees of arrays.
+        fun: a function of trees of arrays. Leaves that are no arrays or numbers (text, functions
+            ...) reach it as they are, and are fixed in the program.
         static_argnums: positional arguments that are passed to `fun` as they are; they are no
             inputs of the program.
 
@@ -159,25 +181,50 @@ def _trace_program(
             got=f"{n} positional arguments",
         )
     fixed = {i % n for i in static}
-    dynamic = tuple([a for i, a in enumerate(args) if i not in fixed])
-    leaves, in_tree = tree.flatten(dynamic)
-    paths = [path for path, _ in tree.leaves_with_path(dynamic)]
-    avals = [type_of_leaf(operation, path, x) for path, x in zip(paths, leaves, strict=True)]
+    labels = [i for i in range(n) if i not in fixed]
+    leaves, in_tree = tree.flatten(tuple([args[i] for i in labels]))
+    paths = leaf_paths(in_tree, "")
+    values: list[Any] = list(leaves)
+    inputs: list[Var] = []
+    _refuse_generators(operation, (args, kwargs))
     trace = ProgramTrace(name)
     try:
-        inputs = [trace.variable(aval) for aval in avals]
-        values = iter(tree.unflatten(in_tree, inputs))
-        result = fun(*[a if i in fixed else next(values) for i, a in enumerate(args)], **kwargs)
+        for k, (path, x) in enumerate(zip(paths, leaves, strict=True)):
+            if not is_static_leaf(x):
+                values[k] = trace.variable(type_of_leaf(operation, path, x, labels))
+                inputs.append(values[k].variable)
+        dynamic = iter(tree.unflatten(in_tree, values))
+        result = fun(*[a if i in fixed else next(dynamic) for i, a in enumerate(args)], **kwargs)
         outs, out_tree = flatten_result(operation, result)
-        outputs = [trace.atom(o) for o in outs]
+        outputs = [trace.atom(o) for o in outs if not is_static_leaf(o)]
     finally:
         trace.close()
     return Program(
-        [t.variable for t in inputs],
+        inputs,
         trace.equations,
         outputs,
         trace.kept,
         name=name,
-        in_tree=in_tree,
-        out_tree=out_tree,
+        in_tree=_with_fixed_values(in_tree, leaves),
+        out_tree=_with_fixed_values(out_tree, outs),
     )
+
+
+def _with_fixed_values(treedef: tree.TreeDef, leaves: Sequence[Any]) -> tree.TreeDef:
+    """The structure with its static leaves made parts of it."""
+    fixed = [Fixed(x) if is_static_leaf(x) else x for x in leaves]
+    if not any([type(x) is Fixed for x in fixed]):
+        return treedef
+    return tree.structure(tree.unflatten(treedef, fixed))
+
+
+def _refuse_generators(operation: str, arguments: Any) -> None:
+    """Raise for a random number generator: what it draws now would be drawn for good."""
+    for x in tree.leaves(arguments):
+        if isinstance(x, np.random.Generator | np.random.RandomState | np.random.BitGenerator):
+            raise LeafTypeError(
+                f"{operation}: an argument is a random number generator, and the program would "
+                "repeat the numbers that it draws now.",
+                got=repr(x),
+                fix="draw the numbers outside, and pass them as an argument",
+            )

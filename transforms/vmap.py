@@ -17,13 +17,22 @@ import numpy as np
 from ..core import tree
 from ..core.array_tracer import ArrayTracer
 from ..core.aval import Array, ShapedArray, aval_of
-from ..core.errors import BatchError, ConcretizationError
+from ..core.errors import BatchError, ConcretizationError, LeafTypeError
 from ..core.rules import ndim_of
 from ..core.primitives.indexing import lanes_to_write
 from ..core.source import NEAR, Source, boundary, describe_function, user_source
 from ..core.storage import write
-from ..core.tracing import Primitive, Trace
-from .api import distinct, flatten_arguments, flatten_result, plain_output
+from ..core.tracing import Primitive, Trace, Tracer
+from ..core.treedef import leaf_paths
+from .api import (
+    argument_path,
+    distinct,
+    flatten_arguments,
+    flatten_result,
+    is_static_leaf,
+    plain_output,
+)
+from .arguments import parameters_of, positional_parameters
 
 __all__ = ["BatchTrace", "BatchTracer", "vmap"]
 
@@ -61,6 +70,14 @@ class BatchTracer(ArrayTracer):
 
     def concrete(self) -> Array:
         raise ConcretizationError("a member of a batch has no value of its own.")
+
+    def is_alike(self, other: Array) -> bool:
+        if type(other) is not BatchTracer or other._trace is not self._trace:
+            return False
+        a, b = self.value, other.value
+        if isinstance(a, Tracer) or isinstance(b, Tracer):
+            return isinstance(a, Tracer) and a.is_alike(b)
+        return np.array_equal(a, b)
 
     def why_not_concrete(self) -> str:
         size = aval_of(self.value).shape[0]
@@ -137,9 +154,11 @@ def vmap(
     Args:
         fun: a function of trees of arrays.
         in_axes: for each argument the axis along which it is batched, or None for an argument that
-            all members share. An int, or a tuple with one item for each positional argument; an
-            item may be a tree that is a prefix of the argument. Negative axes count from the end.
-            Keyword arguments are batched along axis 0.
+            all members share. An int; or a tuple with one item for each positional argument; or a
+            dictionary with names of arguments as keys, passed by position or by keyword. An item
+            may be a tree that is a prefix of the argument. Negative axes count from the end.
+            Keyword arguments, and what a dictionary does not name, are batched along axis 0.
+            Leaves that are no arrays (text, functions ...) reach `fun` as they are.
         out_axes: where the batch axis goes in the results: an int, None for a result that does not
             depend on the batch, or a tree that is a prefix of the result.
         axis_size: the size of the batch, needed only where no argument is batched.
@@ -158,6 +177,9 @@ def vmap(
         array([3., 3.])
         >>> wg.vmap(wg.grad(np.sin), out_axes=0)(np.zeros(2))
         array([1., 1.])
+        >>> scaled = lambda x, *, scale: scale * x
+        >>> wg.vmap(scaled, in_axes={"scale": None})(np.ones(2), scale=3.0)
+        array([3., 3.])
     """
     name = describe_function(fun)
 
@@ -179,27 +201,25 @@ def _run(
     kwargs: dict[str, Any],
 ) -> Any:
     operation = f"vmap of {name}"
-    leaves, in_tree = flatten_arguments(operation, args)
-    prefix = tuple(in_axes) if isinstance(in_axes, list) else in_axes
-    if isinstance(prefix, tuple) and len(prefix) != len(args):
-        raise BatchError(
-            f"{operation}: in_axes has another number of items than there are positional "
-            "arguments.",
-            got=f"{len(prefix)} items, {len(args)} arguments",
-            fix="one item for each positional argument; keyword arguments are batched along axis 0",
-        )
-    axes = tree.broadcast_prefix(prefix, in_tree, operation, "in_axes")
-    paths = [f"argument {path[1:].replace(']', '', 1)}" for path, _ in tree.leaves_with_path(args)]
     names = sorted(kwargs)
-    extra, kwargs_tree = flatten_arguments(operation, [kwargs[k] for k in names])
-    axes += [0] * len(extra)
-    paths += [
-        f"keyword argument {k}{p}" for k in names for p, _ in tree.leaves_with_path(kwargs[k])
-    ]
+    leaves, in_tree = flatten_arguments(operation, args)
+    extra, kwargs_tree = flatten_arguments(operation, [kwargs[k] for k in names], names)
     leaves += extra
+
+    def paths() -> list[str]:
+        found = [argument_path(path) for path in leaf_paths(in_tree, "")]
+        of_names = leaf_paths(kwargs_tree, "")
+        return found + [f"keyword {argument_path(path, names)}" for path in of_names]
+
+    if isinstance(in_axes, dict):
+        given = _axes_by_name(operation, fun, in_axes, in_tree, kwargs_tree, names)
+    else:
+        given = _axes_by_position(operation, in_axes, in_tree) + [0] * len(extra)
     axes = [
-        _normalize_axis(operation, path, leaf, axis)
-        for path, leaf, axis in zip(paths, leaves, axes, strict=True)
+        axis
+        if type(axis) is int and type(x) is np.ndarray and 0 <= axis < x.ndim
+        else _normalize_axis(operation, paths, i, x, axis)
+        for i, (x, axis) in enumerate(zip(leaves, given, strict=True))
     ]
     size = _batch_size(operation, paths, leaves, axes, axis_size)
     trace = BatchTrace(name, size)
@@ -218,28 +238,82 @@ def _run(
         tuple(out_axes) if isinstance(out_axes, list) and out_tree.kind is tuple else out_axes
     )
     targets = tree.broadcast_prefix(out_prefix, out_tree, operation, "out_axes", "the result")
+    result_paths = leaf_paths(out_tree, "")
     finished = [
         _place(operation, path, o, axis, trace, size)
-        for (path, o), axis in zip(
-            tree.leaves_with_path(tree.unflatten(out_tree, outs)), targets, strict=True
-        )
+        for path, o, axis in zip(result_paths, outs, targets, strict=True)
     ]
     return tree.unflatten(out_tree, distinct(finished))
 
 
-def _normalize_axis(operation: str, path: str, leaf: Array, axis: Any) -> int | None:
+def _axes_by_position(operation: str, in_axes: Any, in_tree: tree.TreeDef) -> list[Any]:
+    """The axis of each leaf of the positional arguments."""
+    prefix = tuple(in_axes) if isinstance(in_axes, list) else in_axes
+    n = len(in_tree.children)
+    if isinstance(prefix, tuple) and len(prefix) != n:
+        raise BatchError(
+            f"{operation}: in_axes has another number of items than there are positional "
+            "arguments.",
+            got=f"{len(prefix)} items, {n} arguments",
+            fix="one item for each positional argument; or a dictionary with names of arguments",
+        )
+    return tree.broadcast_prefix(prefix, in_tree, operation, "in_axes")
+
+
+def _axes_by_name(
+    operation: str,
+    fun: Callable[..., Any],
+    in_axes: dict[Any, Any],
+    in_tree: tree.TreeDef,
+    kwargs_tree: tree.TreeDef,
+    names: Sequence[str],
+) -> list[Any]:
+    """The axis of each leaf of the positional and the keyword arguments."""
+    positional = [p.name for p in positional_parameters(parameters_of(fun))]
+    passed = [*positional[: len(in_tree.children)], *names]
+    unknown = [k for k, axis in in_axes.items() if k not in passed and axis is not None]
+    if unknown:
+        raise BatchError(
+            f"{operation}: in_axes names no argument that was passed: {unknown[0]!r}.",
+            got=f"the arguments {passed}",
+            needed="a dictionary with their names as keys",
+            fix="for a tree that is a prefix of the only argument, write in_axes=({...},)",
+        )
+    found: list[Any] = []
+    unnamed = [None] * (len(in_tree.children) - len(passed) + len(names))
+    labels = [*passed[: len(passed) - len(names)], *unnamed, *names]
+    for name, part in zip(labels, in_tree.children + kwargs_tree.children, strict=True):
+        axis = 0 if name is None else in_axes.get(name, 0)
+        which, of = f"in_axes[{name!r}]", f"argument {name!r}"
+        found += tree.broadcast_prefix(axis, part, operation, which, of)
+    return found
+
+
+def _normalize_axis(
+    operation: str, paths: Callable[[], list[str]], i: int, leaf: Any, axis: Any
+) -> int | None:
+    """The axis of leaf number i, from 0; None if it is not batched."""
     if axis is None:
         return None
+    if is_static_leaf(leaf):
+        if not isinstance(leaf, np.ndarray):
+            return None
+        raise LeafTypeError(
+            f"{operation}: {paths()[i]} is an array that cannot be batched.",
+            got=f"dtype {leaf.dtype}",
+            needed="a float, complex, integer or bool dtype",
+            fix="give in_axes=None, so that it is passed as it is",
+        )
     if not isinstance(axis, int | np.integer):
         raise BatchError(
             f"{operation}: in_axes must hold ints and None.",
-            got=f"{axis!r} for {path}",
+            got=f"{axis!r} for {paths()[i]}",
             fix="see help(wengert.vmap)",
         )
     aval = aval_of(leaf)
     if not -aval.ndim <= axis < aval.ndim:
         raise BatchError(
-            f"{operation}: {path} has no axis {axis}.",
+            f"{operation}: {paths()[i]} has no axis {axis}.",
             got=repr(aval),
             needed=f"at least {axis + 1 if axis >= 0 else -axis} axes",
             fix="give in_axes=None for an argument that is not batched",
@@ -249,8 +323,8 @@ def _normalize_axis(operation: str, path: str, leaf: Array, axis: Any) -> int | 
 
 def _batch_size(
     operation: str,
-    paths: Sequence[str],
-    leaves: Sequence[Array],
+    paths: Callable[[], list[str]],
+    leaves: Sequence[Any],
     axes: Sequence[int | None],
     axis_size: int | None,
 ) -> int:
@@ -271,9 +345,10 @@ def _batch_size(
         )
     if any([s != wanted for s in found]):
         rows = [
-            f"{'-' if s is None else '✓' if s == wanted else '✗'} {path}: {aval_of(x)!r}"
+            f"{'-' if s is None else '✓' if s == wanted else '✗'} {path}: "
+            + (repr(x) if is_static_leaf(x) else repr(aval_of(x)))
             + ("" if axis is None else f", axis {axis} of size {s}")
-            for path, x, axis, s in zip(paths, leaves, axes, sizes, strict=True)
+            for path, x, axis, s in zip(paths(), leaves, axes, sizes, strict=True)
         ]
         source = "axis_size says" if axis_size is not None else "most arguments say"
         raise BatchError(
@@ -286,7 +361,9 @@ def _batch_size(
 
 
 def _place(operation: str, path: str, o: Array, axis: Any, trace: BatchTrace, size: int) -> Array:
-    """A result with its batch axis where out_axes wants it."""
+    """A result with its batch axis where out_axes wants it; what is no array stays as it is."""
+    if is_static_leaf(o) and not isinstance(o, np.ndarray):
+        return o
     batched = type(o) is BatchTracer and o._trace is trace
     if axis is None:
         if batched:

@@ -119,15 +119,37 @@ def matmul(x1: Array, x2: Array, /) -> Array:
 implements_ufunc(np.matmul, matmul)
 
 
+def _core_operands(name: str, a: Array, b: Array, axes: tuple[int, int]) -> tuple[Array, Array]:
+    """Operands of a function of stacks of vectors and matrices, whose last axes must fit."""
+    a, b = as_array(a, name), as_array(b, name)
+    left, right = aval_of(a), aval_of(b)
+    if left.ndim < axes[0] or right.ndim < axes[1] or left.shape[-1] != right.shape[-axes[1]]:
+        raise ShapeError(
+            f"{name}: needs {' and '.join([_CORE[n] for n in axes])}, which fit; got {left!r} and "
+            f"{right!r}"
+        )
+    return a, b
+
+
+_CORE = {1: "a (stack of) vectors", 2: "a (stack of) matrices"}
+
+
 def _vecdot(a: Array, b: Array) -> Array:
+    a, b = _core_operands("np.vecdot", a, b, (1, 1))
     return np.sum(np.conjugate(a) * b, axis=-1)
 
 
-for _name, _function in {
-    "vecdot": _vecdot,
-    "matvec": lambda a, b: np.matmul(a, b[..., None])[..., 0],
-    "vecmat": lambda a, b: np.matmul(np.conjugate(a)[..., None, :], b)[..., 0, :],
-}.items():
+def _matvec(a: Array, b: Array) -> Array:
+    a, b = _core_operands("np.matvec", a, b, (2, 1))
+    return np.matmul(a, b[..., None])[..., 0]
+
+
+def _vecmat(a: Array, b: Array) -> Array:
+    a, b = _core_operands("np.vecmat", a, b, (1, 2))
+    return np.matmul(np.conjugate(a)[..., None, :], b)[..., 0, :]
+
+
+for _name, _function in (("vecdot", _vecdot), ("matvec", _matvec), ("vecmat", _vecmat)):
     if hasattr(np, _name):
         implements_ufunc(getattr(np, _name), _function)
 
@@ -307,6 +329,8 @@ def einsum(*operands: Any, out: None = None, optimize: Any = False, **kwargs: An
             x = np.sum(x, axis=tuple(alone))
             letters = "".join([letter for i, letter in enumerate(letters) if i not in alone])
         xs[k], inputs[k] = x, letters
+    if len(xs) == 1:
+        return np.transpose(xs[0], [inputs[0].index(letter) for letter in output])
     return einsum_p.bind(*xs, subscripts=",".join(inputs) + "->" + output, optimize=optimize)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..aval import Array, Shape, aval_of
 from ..dispatch import asarray, implements
-from ..errors import ConcretizationError
+from ..errors import ConcretizationError, DtypeError
 from ..tracing import Tracer
 from .elementwise import as_array
 
@@ -16,6 +16,16 @@ from .elementwise import as_array
 def plain_value(x: Array, what: str) -> Any:
     """The plain array behind an argument that decides shapes; an error where it has none."""
     return np.asarray(x._value(what) if isinstance(x, Tracer) else x)  # type: ignore[attr-defined]  # of all tracers
+
+
+def known_value(x: Array) -> Any:
+    """The plain array behind a value, or None where there is none, as under vmap."""
+    if not isinstance(x, Tracer):
+        return np.asarray(x)
+    try:
+        return np.asarray(x.concrete())
+    except ConcretizationError:
+        return None
 
 
 @implements(np.shape)
@@ -104,6 +114,16 @@ def isreal(x: Array) -> Array:
 # Dtypes.
 
 
+def check_cast(operation: str, x: Array, dtype: Any, casting: Any) -> None:
+    """Refuse a cast that NumPy's rule `casting` does not allow."""
+    have = aval_of(x).dtype
+    if not np.can_cast(have, dtype, casting):
+        raise DtypeError(
+            f"{operation}: {have} cannot be cast to {np.dtype(dtype)} by the rule {casting!r}.",
+            fix="cast it first with x.astype(...), or give another casting=",
+        )
+
+
 def _of_dtype(x: Any) -> Any:
     return np.empty(0, x.dtype) if isinstance(x, Tracer) else x
 
@@ -132,10 +152,8 @@ def min_scalar_type(a: Array, /) -> Any:
 
 def _shown(x: Array) -> Array:
     """The concrete value, or where there is none, the tracer."""
-    try:
-        return np.asarray(x.concrete())
-    except ConcretizationError:
-        return x
+    value = known_value(x)
+    return x if value is None else value
 
 
 @implements(np.array2string)
@@ -174,7 +192,7 @@ def may_share_memory(a: Array, b: Array, /, max_work: int = 0) -> bool:
 def _overlap(numpys: Any, a: Array, b: Array, max_work: int) -> bool:
     if a is b:
         return True
-    x, y = [_shown(v) if isinstance(v, Tracer) else v for v in (a, b)]
+    x, y = _shown(a), _shown(b)
     if isinstance(x, Tracer) or isinstance(y, Tracer):
         return False
     return bool(numpys(x, y, max_work))

@@ -19,6 +19,7 @@ from ..aval import Array, ShapedArray, aval_of, is_inexact
 from ..dispatch import asarray, implements, implements_ufunc
 from ..rules import elementwise, zero_derivative
 from ..tracing import Primitive, Tracer
+from ..views import view
 
 
 def _inverse(x: Array) -> Array:
@@ -179,21 +180,22 @@ log10_p = _ufunc(np.log10, lambda y, x: _inverse(x * _LN10))
 log1p_p = _ufunc(np.log1p, lambda y, x: _inverse(1 + x))
 
 
-def log_share(a: Array, y: Array) -> Array:
-    """The logarithm of exp(a) as a part of exp(y)."""
-    # a - y, where infinities of the same sign leave all the weight to a: exp(0) = 1.
-    return np.where(a == y, 0, a - np.where(a == y, 0, y))
+def _ahead(a: Array, b: Array) -> Array:
+    """a - b, where equal infinities are no way apart."""
+    same = a == b
+    return np.where(same, 0, a - np.where(same, 0, b))
 
 
+# The share of exp(a) in exp(a) + exp(b), which is 1/2 for equal infinities.
 logaddexp_p = _ufunc(
     np.logaddexp,
-    lambda y, a, b: np.exp(log_share(a, y)),
-    lambda y, a, b: np.exp(log_share(b, y)),
+    lambda y, a, b: weight(y, np.exp(-np.logaddexp(0.0, _ahead(b, a)))),
+    lambda y, a, b: weight(y, np.exp(-np.logaddexp(0.0, _ahead(a, b)))),
 )
 logaddexp2_p = _ufunc(
     np.logaddexp2,
-    lambda y, a, b: np.exp2(log_share(a, y)),
-    lambda y, a, b: np.exp2(log_share(b, y)),
+    lambda y, a, b: weight(y, np.exp2(-np.logaddexp2(0.0, _ahead(b, a)))),
+    lambda y, a, b: weight(y, np.exp2(-np.logaddexp2(0.0, _ahead(a, b)))),
 )
 
 # Trigonometric and hyperbolic functions.
@@ -219,10 +221,18 @@ hypot_p = _ufunc(
     lambda y, a, b: a / _nonzero(y),
     lambda y, a, b: b / _nonzero(y),
 )
+
+
+def _over_length(x: Array, a: Array, b: Array) -> Array:
+    """x / (a^2 + b^2), which neither overflows nor underflows, and is 0 at the origin."""
+    length = _nonzero(np.hypot(a, b))
+    return x / length / length
+
+
 arctan2_p = _ufunc(
     np.arctan2,
-    lambda y, a, b: b / _nonzero(a * a + b * b),
-    lambda y, a, b: -a / _nonzero(a * a + b * b),
+    lambda y, a, b: _over_length(b, a, b),
+    lambda y, a, b: -_over_length(a, a, b),
 )
 
 # Absolute value, signs, the larger and the smaller. Ties share the derivative equally; abs'(0) = 0.
@@ -399,6 +409,8 @@ imag_p = elementwise(
     transposes=(lambda ct, x: ct * -1j,),
     linear="jointly",
 )
+real_p.put_back = lambda x, y: y + 1j * np.imag(x)
+imag_p.put_back = lambda x, y: np.real(x) + 1j * y
 conjugate_p = _ufunc(
     np.conjugate,
     jvps=(lambda t, y, x: np.conjugate(t),),
@@ -411,7 +423,7 @@ conjugate_p = _ufunc(
 def real(val: Array) -> Array:
     """`np.real` on traced values."""
     x = asarray(val, "np.real")
-    return real_p.bind(x) if aval_of(x).dtype.kind == "c" else x
+    return view(real_p, x) if aval_of(x).dtype.kind == "c" else x
 
 
 @implements(np.imag)
@@ -419,7 +431,7 @@ def imag(val: Array) -> Array:
     """`np.imag` on traced values."""
     x = asarray(val, "np.imag")
     aval = aval_of(x)
-    return imag_p.bind(x) if aval.dtype.kind == "c" else np.zeros(aval.shape, aval.dtype)[()]
+    return view(imag_p, x) if aval.dtype.kind == "c" else np.zeros(aval.shape, aval.dtype)[()]
 
 
 @implements(np.angle)
@@ -476,4 +488,5 @@ if hasattr(np, "astype"):
         x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None
     ) -> Array:
         """`np.astype` on traced values."""
-        return astype(x, dtype)
+        y = astype(x, dtype)
+        return np.copy(y) if copy and y is x and aval_of(x).shape else y

@@ -439,7 +439,7 @@ def _with_boolean_axes(x: Array, template: list[Any], arrays: list[Array]) -> Ar
             fix="write x[None] for x[True], and x[:0] for x[False]",
         )
     y = x[None] if template[at[0]].kept else x[None][:0]
-    return y[(_ALL, *plain)]
+    return getitem_p.bind(y, index=(_ALL, *plain))  # a copy, as of index arrays
 
 
 def _index_arrays(x: Array, item: Any) -> list[Array]:
@@ -482,9 +482,13 @@ def take(
     """`np.take` on traced values."""
     a = as_array(a, "np.take")
     indices = as_array(indices, "np.take")
+    if indices.dtype.kind not in "iu":
+        indices = indices.astype(np.intp)
     if axis is None:
         a, axis = np.ravel(a), 0
     axis = normalize_axis_index(axis, a.ndim)
+    if mode not in ("raise", "wrap", "clip"):
+        raise ValueError(f"np.take: `mode` must be 'raise', 'wrap' or 'clip'; got {mode!r}")
     if mode == "wrap":
         indices = indices % a.shape[axis]
     elif mode == "clip":
@@ -505,6 +509,11 @@ def along_axis(shape: Shape, indices: Array, axis: int) -> tuple[Any, ...]:
     """The key for indices along one axis, of arrays that are indexed by themselves elsewhere."""
     ndim = len(shape)
     axis = normalize_axis_index(axis, ndim)
+    if np.ndim(indices) != ndim:
+        raise ValueError(
+            f"indices along an axis must have as many axes as the array, {ndim}; they have "
+            f"{np.ndim(indices)}"
+        )
     return tuple(
         [
             indices
@@ -584,6 +593,8 @@ def diagflat(v: Array, k: int = 0) -> Array:
 
 def _lower(m: Array, k: int) -> Array:
     """The lower triangle as a mask; a vector counts as every row of a square matrix."""
+    if not m.ndim:
+        raise TypeError("np.tril and np.triu need an array with at least one axis")
     rows, columns = m.shape[-2:] if m.ndim > 1 else m.shape * 2
     return np.tri(rows, columns, k=k, dtype=bool)
 

@@ -15,6 +15,7 @@ from ..dispatch import implements, is_traced, sets_arrays_of_tracers
 from ..errors import ShapeError
 from ..rules import variadic
 from ..tracing import Every, Primitive, Together, Tracer
+from .creation import check_cast
 from .elementwise import as_array, astype
 
 
@@ -134,8 +135,18 @@ def concatenate(
                 f"np.concatenate: all shapes must agree except along axis {axis}; got "
                 f"{', '.join(map(repr, avals))}"
             )
-    y = concatenate_p.bind(*xs, axis=axis)
-    return y if dtype is None else astype(y, dtype)
+    return _cast_joined("np.concatenate", concatenate_p.bind(*xs, axis=axis), xs, dtype, casting)
+
+
+def _cast_joined(
+    operation: str, y: Array, parts: Sequence[Array], dtype: Any, casting: Any
+) -> Array:
+    if dtype is None and casting is None:
+        return y
+    dtype = y.dtype if dtype is None else dtype
+    for x in parts:
+        check_cast(operation, x, dtype, "same_kind" if casting is None else casting)
+    return astype(y, dtype)
 
 
 @implements(np.stack)
@@ -150,22 +161,21 @@ def stack(
             f"np.stack: all shapes must be the same; got {', '.join(map(repr, avals))}"
         )
     y = stack_p.bind(*xs, axis=normalize_axis_index(axis, avals[0].ndim + 1))
-    return y if dtype is None else astype(y, dtype)
+    return _cast_joined("np.stack", y, xs, dtype, casting)
 
 
 @implements(np.hstack)
 def hstack(tup: Any, *, dtype: Any = None, casting: Any = None) -> Array:
     """`np.hstack` on traced values."""
     xs = [np.atleast_1d(x) for x in _arrays("np.hstack", tup)]
-    return np.concatenate(xs, axis=0 if xs[0].ndim == 1 else 1, dtype=dtype)
+    return concatenate(xs, 0 if xs[0].ndim == 1 else 1, dtype=dtype, casting=casting)
 
 
 @implements(np.vstack)
 def vstack(tup: Any, *, dtype: Any = None, casting: Any = None) -> Array:
     """`np.vstack` on traced values."""
-    return np.concatenate(
-        [np.atleast_2d(x) for x in _arrays("np.vstack", tup)], axis=0, dtype=dtype
-    )
+    xs = [np.atleast_2d(x) for x in _arrays("np.vstack", tup)]
+    return concatenate(xs, 0, dtype=dtype, casting=casting)
 
 
 @implements(np.dstack)
@@ -178,7 +188,7 @@ def dstack(tup: Any) -> Array:
 def column_stack(tup: Any) -> Array:
     """`np.column_stack` on traced values."""
     xs = _arrays("np.column_stack", tup)
-    return np.concatenate([x if x.ndim == 2 else np.reshape(x, (-1, 1)) for x in xs], axis=1)
+    return np.concatenate([x if x.ndim >= 2 else np.reshape(x, (-1, 1)) for x in xs], axis=1)
 
 
 @implements(np.append)
@@ -190,11 +200,9 @@ def append(arr: Array, values: Array, axis: int | None = None) -> Array:
 @implements(np.block)
 def block(arrays: Any) -> Array:
     """`np.block` on traced values."""
-
-    def depth(x: Any) -> int:
-        return 1 + max([depth(v) for v in x]) if isinstance(x, list) else 0
-
-    levels = depth(arrays)
+    levels = _depth(arrays, "arrays")
+    if not levels:
+        return np.copy(as_array(arrays, "np.block"))
 
     def leaves(x: Any) -> list[Array]:
         return (
@@ -213,6 +221,22 @@ def block(arrays: Any) -> Array:
         return np.concatenate([join(v, level + 1) for v in x], axis=ndim - levels + level)
 
     return join(arrays, 0)
+
+
+def _depth(x: Any, path: str) -> int:
+    """How deeply the lists of np.block are nested."""
+    if isinstance(x, tuple):
+        raise TypeError(f"np.block: takes lists, but {path} is a tuple")
+    if not isinstance(x, list):
+        return 0
+    depths = {_depth(v, f"{path}[{i}]") for i, v in enumerate(x)}
+    if len(depths) != 1:
+        raise ValueError(
+            f"np.block: {path} is empty"
+            if not x
+            else f"np.block: the lists in {path} are not all nested equally deep"
+        )
+    return 1 + depths.pop()
 
 
 @sets_arrays_of_tracers

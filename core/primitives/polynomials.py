@@ -16,8 +16,8 @@ from numpy.exceptions import RankWarning
 
 from ..aval import Array, aval_of
 from ..dispatch import implements
-from ..errors import ConcretizationError, ShapeError
-from ..tracing import Tracer
+from ..errors import ShapeError
+from .creation import known_value
 from .elementwise import as_array, astype
 from .indexing import getitem
 
@@ -27,18 +27,8 @@ def _coefficients(p: Any, operation: str) -> Array:
     return np.atleast_1d(as_array(p.coeffs if isinstance(p, np.poly1d) else p, operation))
 
 
-def _known(x: Array) -> Any:
-    """The concrete values, or None where there are none."""
-    if not isinstance(x, Tracer):
-        return np.asarray(x)
-    try:
-        return np.asarray(x.concrete())
-    except ConcretizationError:
-        return None
-
-
 def _no_leading_zeros(p: Array) -> Array:
-    values = _known(p)
+    values = known_value(p)
     if values is None or not len(values) or values[0] != 0:
         return p
     nonzero = np.flatnonzero(values)
@@ -93,7 +83,7 @@ def polydiv(u: Array, v: Array) -> Any:
         quotient.append(scale * tail[0])
         firsts.append(tail[0])
         tail = np.concatenate([tail[1 : n + 1] - quotient[-1] * b[1:], tail[n + 1 :]])
-    values = _known(a), _known(b)
+    values = known_value(a), known_value(b)
     if values[0] is None or values[1] is None:
         length = max(len(tail), 1)
     else:  # NumPy leaves out what is almost zero
@@ -182,7 +172,7 @@ def roots(p: Array) -> Array:
     a = _coefficients(p, "np.roots")
     if a.ndim != 1:
         raise ShapeError(f"np.roots: p must have one axis, but is {aval_of(a)!r}")
-    values = _known(a)
+    values = known_value(a)
     zeros = 0
     if values is not None:
         nonzero = np.flatnonzero(values)
@@ -220,7 +210,7 @@ def poly(seq_of_zeros: Array) -> Array:
         a = np.concatenate([a, one - one]) - np.concatenate([one - one, a * x[i]])
     if x.dtype.kind == "c":
         # Roots that come in conjugate pairs make real coefficients.
-        values = _known(x)
+        values = known_value(x)
         if values is not None and np.all(np.sort(values) == np.sort(values.conj())):
             return np.copy(np.real(a))
     return a
@@ -260,7 +250,7 @@ def polyfit(
     c = np.transpose(np.transpose(c) / scale)
     if full:
         return c, residuals, rank, s, rcond
-    found = _known(rank)
+    found = known_value(rank)
     if found is not None and found != order:
         warnings.warn("np.polyfit: the fit may be poorly conditioned", RankWarning, stacklevel=2)
     if not cov:

@@ -13,6 +13,7 @@ from ..dispatch import asarray, implements
 from ..errors import ConcretizationError
 from ..rules import align_batch, ndim_of, unbroadcast, variadic
 from ..tracing import Primitive, Tracer
+from .creation import known_value
 from .elementwise import as_array, astype
 
 
@@ -153,7 +154,7 @@ def arange(
         start, stop = None, start
     first = 0 if start is None else asarray(start, "np.arange")
     by = 1 if step is None else asarray(step, "np.arange")
-    plain = np.arange(*[_known(x) for x in (first, stop, by)], dtype=dtype)
+    plain = np.arange(*[_end(x) for x in (first, stop, by)], dtype=dtype)
     if not is_inexact(plain.dtype) or not isinstance(first, Tracer) | isinstance(by, Tracer):
         return plain
     begin = astype(first, plain.dtype)
@@ -162,16 +163,14 @@ def arange(
     return begin + by * np.arange(len(plain), dtype=plain.dtype)
 
 
-def _known(x: Array) -> Array:
+def _end(x: Array) -> Array:
     """The value of an end; an error where it has none."""
-    if not isinstance(x, Tracer):
-        return x
-    try:
-        return x.concrete()
-    except ConcretizationError:
+    value = known_value(x)
+    if value is None:
         raise ConcretizationError(
             "np.arange: its ends decide the length of the result, so they must have concrete "
             "values.",
             got=repr(x),
             fix="use np.linspace(start, stop, n), or start + step * np.arange(n), with a plain n",
-        ) from None
+        )
+    return value[()]

@@ -320,7 +320,7 @@ def extreme_function(primitive: Primitive, name: str, pairwise: np.ufunc) -> Rul
             initial = astype(initial, x.dtype)
             if not _count(x, axes):
                 kept = [1 if i in axes else d for i, d in enumerate(x.shape)]
-                start = np.broadcast_to(initial, kept)
+                start = np.full(kept, initial)
                 return start if keepdims else np.squeeze(start, axes)
         y = _reduce(primitive, _masked_operand(x, where, initial), axes, keepdims)
         return y if initial is None else pairwise(y, initial)

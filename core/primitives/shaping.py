@@ -6,7 +6,9 @@ All are linear; each primitive's transpose is another of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import operator
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -14,13 +16,15 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..aval import Array, Shape, ShapedArray, aval_of
-from ..dispatch import implements, unsupported_argument
+from ..dispatch import implements
 from ..errors import ShapeError
 from ..rules import linear, unbroadcast
-from ..tracing import Primitive
+from ..tracing import Primitive, Tracer
 from ..views import read_only, view
+from .creation import known_value, plain_value
 from .elementwise import as_array
 from .indexing import getitem
+from .joining import array as array_of
 
 _ALL = slice(None)
 
@@ -59,19 +63,14 @@ broadcast_to_p = linear(
 
 
 def _resolve_shape(operation: str, aval: ShapedArray, shape: Any) -> Shape:
-    wanted = [int(shape)] if isinstance(shape, int | np.integer) else [int(d) for d in shape]
+    wanted = list(map(operator.index, shape if isinstance(shape, Iterable) else [shape]))
     if wanted.count(-1) == 1:
-        known = 1
-        for d in wanted:
-            known *= d if d != -1 else 1
-        wanted[wanted.index(-1)] = aval.size // known if known else 0
-    size = 1
-    for d in wanted:
-        size *= d
-    if size != aval.size or -1 in wanted:
+        known = -math.prod(wanted)
+        wanted[wanted.index(-1)] = aval.size // known if known else -1
+    if math.prod(wanted) != aval.size or any([d < 0 for d in wanted]):
         raise ShapeError(
             f"{operation}: cannot reshape {aval!r} of {aval.size} elements into "
-            f"{tuple(shape) if not isinstance(shape, int) else shape}"
+            f"{tuple(shape) if isinstance(shape, Iterable) else shape}"
         )
     return tuple(wanted)
 
@@ -86,21 +85,45 @@ def reshape(
     newshape: Any = None,
     copy: bool | None = None,
 ) -> Array:
-    """`np.reshape` on traced values."""
+    """`np.reshape` on traced values; order='A' counts what has no concrete value as C-ordered."""
     x = as_array(a, "np.reshape")
     aval = aval_of(x)
     wanted = _resolve_shape("np.reshape", aval, newshape if shape is None else shape)
+    if copy is False:
+        _check_no_copy(x, wanted, order)
+    if order not in ("C", "F", "A"):
+        raise ValueError(f"np.reshape: `order` must be 'C', 'F' or 'A'; got {order!r}")
+    if order == "A":
+        value = known_value(x)
+        order = "F" if value is not None and value.flags.fnc else "C"
     if order == "F":
-        return np.transpose(view(reshape_p, np.transpose(x), shape=wanted[::-1]))
-    if order not in ("C", "A"):
-        raise unsupported_argument("np.reshape", "order", order, "use order='C' or order='F'")
-    return x if wanted == aval.shape else view(reshape_p, x, shape=wanted)
+        y = np.transpose(view(reshape_p, np.transpose(x), shape=wanted[::-1]))
+    else:
+        y = x if wanted == aval.shape else view(reshape_p, x, shape=wanted)
+    return np.copy(y) if copy else y
+
+
+def _check_no_copy(x: Array, shape: Shape, order: Any) -> None:
+    value = known_value(x)
+    if value is None:
+        value = np.empty(x.shape, x.dtype)
+    if not np.may_share_memory(value, np.reshape(value, shape, order)):
+        raise ValueError("np.reshape: a copy is needed, but copy=False forbids it")
 
 
 @implements(np.ravel)
 def ravel(a: Array, order: str = "C") -> Array:
-    """`np.ravel` on traced values."""
-    return reshape(as_array(a, "np.ravel"), -1, order="C" if order == "K" else order)
+    """`np.ravel` on traced values; for order='K' and 'A', what has no concrete value counts as
+    C-ordered.
+    """
+    x = as_array(a, "np.ravel")
+    if order != "K":
+        return reshape(x, -1, order=order)
+    value = known_value(x)
+    if value is None or value.flags.c_contiguous:
+        return reshape(x, -1)
+    axes = sorted(range(value.ndim), key=lambda i: -abs(value.strides[i]))
+    return reshape(np.transpose(x, axes), -1)
 
 
 @implements(np.transpose, np.permute_dims)
@@ -282,17 +305,20 @@ def roll(a: Array, shift: Any, axis: Any = None) -> Array:
     x = as_array(a, "np.roll")
     if axis is None:
         return np.reshape(np.roll(np.ravel(x), shift, 0), aval_of(x).shape)
-    shifts, axes = np.broadcast_arrays(shift, axis)
-    for s, i in zip(shifts.ravel().tolist(), axes.ravel().tolist(), strict=True):
+    y = x
+    shifts, axes = np.broadcast_arrays(array_of(shift), axis)
+    for s, i in zip(np.ravel(shifts), np.ravel(axes).tolist(), strict=True):
         i = normalize_axis_index(i, x.ndim)
         n = x.shape[i]
-        if n and s % n:
+        if isinstance(s, Tracer):  # differs from lane to lane
+            y = getitem(y, (*[_ALL] * i, (np.arange(n) - s) % n))
+        elif n and s % n:
+            at = n - operator.index(s) % n
             first, second = [
-                getitem(x, (*[_ALL] * i, part))
-                for part in (slice(-(s % n), None), slice(None, -(s % n)))
+                getitem(y, (*[_ALL] * i, part)) for part in (slice(at, None), slice(None, at))
             ]
-            x = np.concatenate([first, second], axis=i)
-    return x
+            y = np.concatenate([first, second], axis=i)
+    return np.copy(x) if y is x else y
 
 
 @implements(np.repeat)
@@ -302,7 +328,8 @@ def repeat(a: Array, repeats: Any, axis: int | None = None) -> Array:
     if axis is None:
         x, axis = np.ravel(x), 0
     axis = normalize_axis_index(axis, x.ndim)
-    return getitem(x, (*[_ALL] * axis, np.repeat(np.arange(x.shape[axis]), repeats)))
+    counts = plain_value(repeats, "the number of repeats in np.repeat")
+    return getitem(x, (*[_ALL] * axis, np.repeat(np.arange(x.shape[axis]), counts)))
 
 
 @implements(np.tile)
@@ -315,10 +342,11 @@ def tile(A: Array, reps: Any) -> Array:
     times = (1,) * (ndim - len(times)) + times
     apart = [d for pair in zip([1] * ndim, shape, strict=True) for d in pair]
     full = [d for pair in zip(times, shape, strict=True) for d in pair]
-    return np.reshape(
+    y = np.reshape(
         np.broadcast_to(np.reshape(x, apart), full),
         [t * d for t, d in zip(times, shape, strict=True)],
     )
+    return np.copy(y)
 
 
 # Splitting.
@@ -355,19 +383,27 @@ def split(ary: Array, indices_or_sections: Any, axis: int = 0) -> list[Array]:
 @implements(np.hsplit)
 def hsplit(ary: Array, indices_or_sections: Any) -> list[Array]:
     """`np.hsplit` on traced values."""
-    return np.split(ary, indices_or_sections, 1 if as_array(ary, "np.hsplit").ndim > 1 else 0)
+    x = _with_axes(ary, "np.hsplit", 1)
+    return np.split(x, indices_or_sections, 1 if x.ndim > 1 else 0)
+
+
+def _with_axes(x: Array, operation: str, least: int) -> Array:
+    x = as_array(x, operation)
+    if x.ndim < least:
+        raise ShapeError(f"{operation}: needs at least {least} axes; got {aval_of(x)!r}")
+    return x
 
 
 @implements(np.vsplit)
 def vsplit(ary: Array, indices_or_sections: Any) -> list[Array]:
     """`np.vsplit` on traced values."""
-    return np.split(ary, indices_or_sections, 0)
+    return np.split(_with_axes(ary, "np.vsplit", 2), indices_or_sections, 0)
 
 
 @implements(np.dsplit)
 def dsplit(ary: Array, indices_or_sections: Any) -> list[Array]:
     """`np.dsplit` on traced values."""
-    return np.split(ary, indices_or_sections, 2)
+    return np.split(_with_axes(ary, "np.dsplit", 3), indices_or_sections, 2)
 
 
 if hasattr(np, "unstack"):

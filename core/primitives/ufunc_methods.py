@@ -155,9 +155,9 @@ def _steps(ufunc: np.ufunc, t: Array, y: Array, x: Array, axis: int) -> tuple[Ar
     """Each step of the recurrence of tangents, t -> gain * t + term, along the first axis."""
     y, x, t = [np.moveaxis(v, axis, 0) for v in (y, x, t)]
     before, here, after = y[:-1], x[1:], y[1:]
-    primitive: Primitive = UFUNCS[ufunc]
-    gain = _partial(primitive.slope0, after, before, here)
-    term = _partial(primitive.slope1, after, before, here) * t[1:]
+    step: Primitive = UFUNCS[np.power if ufunc is np.float_power else ufunc]
+    gain = _partial(step.slope0, after, before, here)
+    term = _partial(step.slope1, after, before, here) * t[1:]
     return (
         np.concatenate([np.ones_like(y[:1]), gain]),
         np.concatenate([t[:1], term]),
@@ -292,6 +292,7 @@ for _ufunc in (
     np.subtract,
     np.divide,
     np.power,
+    np.float_power,
     np.arctan2,
     np.fmod,
     np.remainder,
@@ -299,9 +300,11 @@ for _ufunc in (
     np.nextafter,
     np.heaviside,
 ):
-    UFUNC_METHODS["reduce", _ufunc.__name__] = _ordered_reduce(
-        _ufunc, partial(_last_tangent, _ufunc)
-    )
+    # NumPy's SIMD loops of power and arctan2 give wrong values in `reduce` (NumPy 2.4, AVX-512).
+    if _ufunc is not np.power and _ufunc is not np.arctan2:
+        UFUNC_METHODS["reduce", _ufunc.__name__] = _ordered_reduce(
+            _ufunc, partial(_last_tangent, _ufunc)
+        )
     UFUNC_METHODS["accumulate", _ufunc.__name__] = _accumulator(
         _ufunc, partial(_all_tangents, _ufunc)
     )
@@ -309,19 +312,6 @@ for _ufunc in (np.floor_divide, np.left_shift, np.right_shift, np.lcm):
     UFUNC_METHODS["reduce", _ufunc.__name__] = _ordered_reduce(_ufunc, None)
     UFUNC_METHODS["accumulate", _ufunc.__name__] = _accumulator(_ufunc, None)
 
-
-def _float_power(method: str) -> Rule:
-    """power's method, of float64 or complex128."""
-
-    def of_power(array: Array, axis: Any = 0, dtype: Any = None, **options: Any) -> Array:
-        x = _operand(np.float_power, method, array, dtype)
-        return UFUNC_METHODS[method, "power"](x, axis, None, **options)
-
-    return of_power
-
-
-UFUNC_METHODS["reduce", "float_power"] = _float_power("reduce")
-UFUNC_METHODS["accumulate", "float_power"] = _float_power("accumulate")
 
 # reduceat: each index starts a segment, which ends at the next index; where the next is not larger,
 # the segment is one element.

@@ -241,18 +241,25 @@ def _surrounded(operation: str, x: Array, by: Shape, boundary: str, fillvalue: A
 
 
 def _in_the_plane(
-    operation: str, x: Array, k: Array, mode: str, boundary: str, fillvalue: Any
+    operation: str, x: Array, k: Array, mode: str, boundary: str, fillvalue: Any, late: int = 0
 ) -> Array:
+    """A convolution of two axes; for mode "same", `late` moves the middle of an even kernel."""
     _check_mode(operation, mode)
     if x.ndim != 2:
         raise ShapeError(f"{operation}: the operands must have two axes.", got=repr(aval_of(x)))
-    if mode != "valid" and not (boundary == "fill" and type(fillvalue) is int and not fillvalue):
-        shape = aval_of(x).shape
+    if mode == "valid":
+        return convolve_axes(operation, x, k, mode, (0, 1), "direct")
+    shape, by = aval_of(x).shape, aval_of(k).shape
+    if boundary == "fill" and type(fillvalue) is int and not fillvalue:
+        y = convolve_axes(operation, x, k, "full", (0, 1), "direct")
+    else:
         x = astype(x, np.result_type(aval_of(x).dtype, aval_of(k).dtype))
-        x = _surrounded(operation, x, aval_of(k).shape, boundary, fillvalue)
+        x = _surrounded(operation, x, by, boundary, fillvalue)
         y = convolve_axes(operation, x, k, "valid", (0, 1), "direct")
-        return y if mode == "full" else _centered(y, shape)
-    return convolve_axes(operation, x, k, mode, (0, 1), "direct")
+    if mode == "full":
+        return y
+    starts = [(d - 1 + late) // 2 for d in by]
+    return y[tuple([slice(i, i + d) for i, d in zip(starts, shape, strict=True)])]
 
 
 @implements(scipy.signal.convolve2d)
@@ -270,8 +277,12 @@ def correlate2d(
 ) -> Array:
     """`scipy.signal.correlate2d` on traced values."""
     x, k = _operands("scipy.signal.correlate2d", in1, in2)
-    flipped = np.conjugate(_flip(k, k.ndim))
-    return _in_the_plane("scipy.signal.correlate2d", x, flipped, mode, boundary, fillvalue)
+    if mode == "valid" and any([n < m for n, m in zip(x.shape, k.shape, strict=True)]):
+        x = np.conjugate(x)  # SciPy swaps the operands, and conjugates the one that comes second
+        flipped = _flip(k, k.ndim)
+    else:
+        flipped = np.conjugate(_flip(k, k.ndim))
+    return _in_the_plane("scipy.signal.correlate2d", x, flipped, mode, boundary, fillvalue, late=1)
 
 
 # Recursive filters: y[n] + a[1] y[n-1] + ... = u[n], solved for y along the last axis. The axes

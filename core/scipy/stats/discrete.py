@@ -14,8 +14,9 @@ import scipy.special as sc
 
 from ...aval import Array
 from ...rules import elementwise
-from .continuous import partial_of
+from ...tracing import Primitive
 from .distribution import FLOAT, Discrete, Shape, Support
+from .gamma_beta import partial_of
 
 __all__ = ["bernoulli", "betabinom", "binom", "geom", "nbinom", "poisson"]
 
@@ -40,7 +41,7 @@ def _binom_density(k: Array, n: Array, p: Array) -> Array:
     return n * (binom._density(k - 1, fewer, p) - binom._density(k, fewer, p))
 
 
-binom = Discrete(
+binom: Discrete = Discrete(
     "binom",
     Support(0.0, lambda n, p: n, closed=True),
     (
@@ -124,7 +125,7 @@ def _nbinom_density(k: Array, n: Array, p: Array) -> Array:
     return n / p * (nbinom._density(k, n, p) - nbinom._density(k - 1.0, n + 1.0, p))
 
 
-nbinom = Discrete(
+nbinom: Discrete = Discrete(
     "nbinom",
     WHOLE,
     (
@@ -159,14 +160,14 @@ def _log_mean(mu: Array, *, order: int) -> Array:
     return (weights @ values)[()]
 
 
-log_mean_p = elementwise(
+log_mean_p: Primitive = elementwise(
     "poisson_log_mean",
     None,
     jvps=(lambda t, y, mu, *, order: t * log_mean_p.bind(mu, order=order + 1),),
     impl=_log_mean,
     dtype=lambda mu, **params: FLOAT,
 )
-poisson = Discrete(
+poisson: Discrete = Discrete(
     "poisson",
     WHOLE,
     (

@@ -23,26 +23,15 @@ import scipy.stats
 
 from ...aval import Array
 from ...dispatch import is_traced
-from ...errors import MissingRuleError, UnsupportedError
+from ...errors import MissingRuleError
 from ...primitives.elementwise import as_array
 from ...rules import elementwise
-from ...tracing import Primitive, Rule, Slope, Tracer
+from ...tracing import Primitive, Rule, Slope
+from .common import Frozen, choose, finite_exp, no_rule, plain_only, product
 
-__all__ = ["Continuous", "Discrete", "Frozen", "Shape", "Support"]
+__all__ = ["Continuous", "Discrete", "Shape", "Support"]
 
 FLOAT = np.dtype(np.float64)
-
-
-def choose(mask: Array, x: Array, other: Any) -> Array:
-    """`np.where(mask, x, other)`, at no cost where the mask is known to hold everywhere."""
-    if not isinstance(mask, Tracer) and np.all(mask):
-        return x
-    return np.where(mask, x, other)
-
-
-def product(y: Array, factor: Array) -> Array:
-    """A density times a factor: 0 where the density underflows, even if the factor overflows."""
-    return y * choose(y != 0, factor, 0.0)
 
 
 def unknown(what: str) -> Rule:
@@ -158,9 +147,15 @@ class Distribution:
         if name.startswith("__"):
             raise AttributeError(name)
         found = getattr(self.scipys, name)
-        return partial(plain_only, f"scipy.stats.{self.name}.{name}", found) if callable(
-            found
-        ) else found
+        return (
+            partial(plain_only, f"scipy.stats.{self.name}.{name}", found)
+            if callable(found)
+            else found
+        )
+
+    def traces(self, method: str) -> bool:
+        """True for the methods that take traced values."""
+        return not method.startswith("_") and hasattr(type(self), method)
 
     # Primitives of the standard form.
 
@@ -176,9 +171,8 @@ class Distribution:
         z = np.asarray(z)
         if z.size and np.all(self._mask(method, z, shapes)):
             y = getattr(self.scipys, f"_{method}")(np.atleast_1d(z).astype(FLOAT), *shapes)
-            return np.asarray(y, FLOAT).reshape(np.broadcast_shapes(*map(np.shape, (z, *shapes))))[
-                ()
-            ]
+            shape = np.broadcast_shapes(z.shape, *map(np.shape, shapes))
+            return np.asarray(y + 0.0, FLOAT).reshape(shape)[()]  # no -0.0, as SciPy's
         return getattr(self.scipys, method)(z, *shapes)
 
     def _mask(self, method: str, z: Array, shapes: Sequence[Array]) -> Array:
@@ -446,48 +440,3 @@ class Discrete(Distribution):
             return None
         slope = super()._slope(method, i)
         return slope and (lambda y, z, *shapes: slope(y, np.floor(z), *shapes))
-
-
-class Frozen:
-    """A distribution with its parameters fixed: each method takes the rest of the arguments."""
-
-    def __init__(self, dist: Distribution, args: tuple[Any, ...], kwds: dict[str, Any]) -> None:
-        self.dist = dist
-        self.args = args
-        self.kwds = kwds
-
-    def __repr__(self) -> str:
-        return f"<{self.dist.name} with fixed parameters>"
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        if not hasattr(type(self.dist), name):
-            if not (is_traced(self.args) or is_traced(self.kwds.values())):
-                return getattr(self.dist.scipys(*self.args, **self.kwds), name)
-            raise no_rule(f"scipy.stats.{self.dist.name}.{name}")
-        method = getattr(self.dist, name)
-        return lambda *args, **kwds: method(*args, *self.args, **kwds, **self.kwds)
-
-
-def finite_exp(x: Array) -> Array:
-    """exp, but 0 where it would be infinite: there the value that it belongs to is infinite too."""
-    ok = x < 709.0
-    return choose(ok, np.exp(choose(ok, x, 0.0)), 0.0)
-
-
-def no_rule(name: str) -> UnsupportedError:
-    """The error for a function without a rule for traced values."""
-    return UnsupportedError(
-        f"{name} has no rule for traced values.",
-        fix="draw with wengert.random, which has derivatives by the parameters"
-        if name.endswith(".rvs")
-        else "write it with supported functions, or take it out of the differentiated part",
-    )
-
-
-def plain_only(name: str, function: Callable[..., Any], *args: Any, **kwds: Any) -> Any:
-    """Call a function of SciPy that takes plain values only."""
-    if is_traced(args) or is_traced(kwds.values()):
-        raise no_rule(name)
-    return function(*args, **kwds)

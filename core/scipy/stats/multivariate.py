@@ -8,7 +8,6 @@ inside `vmap` and `make_program` values cannot be checked.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -21,7 +20,7 @@ from ...dispatch import is_traced, unsupported_argument
 from ...errors import ShapeError
 from ...primitives.elementwise import as_array, astype
 from ...tracing import Tracer
-from .distribution import Frozen, choose, no_rule, plain_only
+from .common import Frozen, choose, plain_only
 
 __all__ = ["dirichlet", "multinomial", "multivariate_normal"]
 
@@ -51,6 +50,10 @@ class Multivariate:
     def __call__(self, *args: Any, **kwds: Any) -> Frozen:
         """The distribution with its parameters fixed."""
         return Frozen(self, args, kwds)
+
+    def traces(self, method: str) -> bool:
+        """True for the methods that take traced values."""
+        return method in self.ours
 
     def _operation(self, method: str) -> str:
         return f"scipy.stats.{self.name}.{method}"
@@ -188,7 +191,8 @@ class Multinomial(Multivariate):
 
     def _logpmf(self, x: Any, n: Any, p: Any) -> Array:
         operation = self._operation("logpmf")
-        x, n = [np.floor(exact) for exact in (x_given := as_array(x, operation), as_array(n, operation))]
+        given, n = as_array(x, operation), np.floor(as_array(n, operation))
+        x = np.floor(given)
         p = self._double(p, "logpmf")
         if x.ndim == 0 or x.shape[-1] != p.shape[-1]:
             raise ShapeError(
@@ -200,8 +204,8 @@ class Multinomial(Multivariate):
         last = choose(~off, p[..., -1:], 1.0 - np.sum(p[..., :-1], axis=-1, keepdims=True))
         p = np.concatenate([p[..., :-1], last], axis=-1)
         valid = np.all((p >= 0) & (p <= 1), axis=-1) & (n >= 0)
-        inside = np.all((x == x_given) & (x >= 0), axis=-1) & (np.sum(x, axis=-1) == n)
-        terms = sc.xlogy(x, p) - sc.gammaln(x + 1.0)
+        inside = np.all((x == given) & (x >= 0), axis=-1) & (np.sum(x, axis=-1) == n)
+        terms = sc.xlogy(x, choose(p >= 0, p, 1.0)) - sc.gammaln(x + 1.0)
         y = sc.gammaln(n + 1.0) + np.sum(terms, axis=-1)
         return choose(valid, choose(inside, y, -np.inf), np.nan)
 

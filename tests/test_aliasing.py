@@ -1,0 +1,83 @@
+"""What shares memory in NumPy does so when it is traced: writing to a function's result changes its
+argument where NumPy's would, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from specs import CASES, Case
+
+import wengert as wg
+import wengert.numpy as wnp
+
+Rng = np.random.Generator
+
+
+def _arrays(case: Case) -> list[Any] | None:
+    """Arguments that are float arrays with axes, or None."""
+    args = case.draw(np.random.default_rng(0))
+    fit = [isinstance(a, np.ndarray) and a.dtype.kind in "fc" and a.ndim for a in args]
+    return list(args) if args and all(fit) else None
+
+
+def overwrite(case: Case, args: list[Any]) -> list[Any]:
+    """The arguments, after all results of the function were overwritten."""
+    y = case.function(np)(*args)
+    for v in wg.tree.leaves(y):
+        if isinstance(v, np.ndarray | wg.Tracer) and v.ndim and v.dtype.kind in "fc":
+            v[...] = 7.0
+    return args
+
+
+ALIASED = [c for c in CASES if c.spec.of_numpy and c.spec.traceable and _arrays(c) is not None]
+READ_ONLY = {
+    "broadcast_arrays": "NumPy warns that its results will be read-only; ours are",
+    "einsum": "a diagonal is read-only here, as that of np.diagonal",
+}
+
+
+@pytest.mark.parametrize("case", ALIASED, ids=str)
+def test_results_share_memory_as_in_numpy(case: Case, rng: Rng) -> None:
+    args = _arrays(case)
+    assert args is not None
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            want = overwrite(case, [a.copy() for a in args])
+        except ValueError as error:
+            assert "read-only" in str(error)
+            return
+
+        def traced(*xs: Any) -> Any:
+            # Copies, so that the layout of the arguments is what NumPy sees.
+            return tuple(overwrite(case, list(xs)))
+
+        if case.spec.name in READ_ONLY:
+            try:
+                wg.make_program(traced)(*args)
+            except wg.errors.InPlaceWriteError:
+                return
+        got = wg.jvp(traced, tuple(args), tuple([np.ones_like(a) for a in args]))[0]
+        for g, w in zip(got, want, strict=True):
+            np.testing.assert_array_equal(g, w, err_msg="jvp")
+        program = wg.make_program(traced)(*args)
+        for g, w in zip(program(*args), want, strict=True):
+            np.testing.assert_array_equal(g, w, err_msg="program")
+
+
+def test_an_argument_is_not_changed_for_the_caller() -> None:
+    def f(x: Any) -> Any:
+        x *= 2.0
+        x[0] = 5.0
+        return np.sum(x**2)
+
+    x = np.array([1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(wg.grad(f)(x), [0.0, 16.0, 24.0])
+    wg.jvp(f, (x,), (x,))
+    wg.vmap(f)(np.stack([x, x]))
+    np.testing.assert_array_equal(x, [1.0, 2.0, 3.0])
+    assert wnp.zeros(2).__class__ is np.ndarray
