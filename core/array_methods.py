@@ -1,20 +1,65 @@
 """The methods and attributes that a tracer shares with ndarray.
 
 Each method calls the NumPy function of the same name, which comes back through
-`__array_function__`; operators are in `array_tracer.py`.
+`__array_function__`; operators, and methods that write to the array, are in `array_tracer.py`. What
+is refused is listed in `refused.py`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import builtins
+from types import ModuleType
+from typing import Any, NoReturn
 
 import numpy as np
 
 from .aval import Array, Shape
 from .concrete import ConcreteTracer
+from .errors import InPlaceWriteError, ShapeError, UnsupportedError
+from .flat import FlatIterator
 from .primitives import elementwise as ew
+from .primitives.creation import check_cast, known_value
+from .refused import METHODS
+from .views import read_only
 
 __all__ = ["ArrayMethods"]
+
+
+class _RefusedAttributeError(UnsupportedError, AttributeError):
+    """For attributes; an AttributeError, so that `hasattr` and `getattr` with a default work."""
+
+
+def _refusal(name: str) -> str:
+    return f"x.{name}: {METHODS[name][0]}."
+
+
+def _refused_method(name: str) -> Any:
+    """A method that raises the error of `refused.py`."""
+
+    def method(self: Array, *args: Any, **kwargs: Any) -> NoReturn:
+        raise UnsupportedError(_refusal(name), got=repr(self), fix=METHODS[name][1])
+
+    method.__name__ = name
+    method.__doc__ = f"Refused: {METHODS[name][0]}."
+    return method
+
+
+def _refused_attribute(name: str) -> Any:
+    """An attribute that raises the error of `refused.py`."""
+
+    def attribute(self: Array) -> NoReturn:
+        raise _RefusedAttributeError(_refusal(name), got=repr(self), fix=METHODS[name][1])
+
+    return property(attribute, doc=f"Refused: {METHODS[name][0]}.")
+
+
+def _removed(name: str, instead: str) -> Any:
+    """An attribute that NumPy 2 has taken away."""
+
+    def attribute(self: Array) -> NoReturn:
+        raise AttributeError(f"ndarray has no method {name!r} since NumPy 2; use {instead}")
+
+    return property(attribute, doc=f"Not there since NumPy 2: use `{instead}`.")
 
 
 class ArrayMethods(ConcreteTracer):
@@ -69,25 +114,97 @@ class ArrayMethods(ConcreteTracer):
         """The real part."""
         return np.real(self)
 
+    @real.setter
+    def real(self: Array, value: Array) -> None:
+        self[...] = value + 1j * np.imag(self) if self.dtype.kind == "c" else value
+
     @property
     def imag(self: Array) -> Array:
         """The imaginary part."""
         return np.imag(self)
 
+    @imag.setter
+    def imag(self: Array, value: Array) -> None:
+        if self.dtype.kind != "c":
+            raise TypeError("x.imag = v: a real array has no imaginary part to write to")
+        self[...] = np.real(self) + 1j * value
+
     @property
-    def flat(self: Array) -> Array:
-        """The elements in C order."""
-        return np.ravel(self)
+    def flat(self) -> FlatIterator:
+        """NumPy's iterator over the elements in C order."""
+        return FlatIterator(self)
+
+    @flat.setter
+    def flat(self: Array, value: Array) -> None:
+        FlatIterator(self)[:] = value
+
+    @property
+    def base(self) -> Array:
+        """The array that this one is a view of, or None."""
+        base = getattr(self, "_base", None)
+        return base[0] if type(base) is tuple else None
+
+    @property
+    def device(self) -> str:
+        """Where the array is: NumPy knows the "cpu" alone."""
+        return "cpu"
+
+    @property
+    def flags(self) -> Any:
+        """NumPy's flags of the concrete value; where there is none, those of a new array."""
+        return self._layout().flags
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """The strides of the concrete value; where there is none, those of a new array."""
+        return self._layout().strides
+
+    def _layout(self) -> np.ndarray[Any, Any]:
+        """An array with the memory layout that the array would have in NumPy."""
+        value = known_value(self)
+        found: np.ndarray[Any, Any] = np.empty(self.shape, self.dtype) if value is None else value
+        return found[...]
+
+    ctypes = _refused_attribute("ctypes")
+    data = _refused_attribute("data")
+    itemset = _removed("itemset", "x[i] = v")
+    newbyteorder = _removed("newbyteorder", "x.astype(x.dtype.newbyteorder())")
+    ptp = _removed("ptp", "np.ptp(x)")
 
     # Methods, each the NumPy function of its name.
 
-    def all(self: Array, axis: Any = None, out: None = None, keepdims: bool = False) -> Array:
-        """`np.all` of this array."""
-        return np.all(self, axis, out=out, keepdims=keepdims)
+    __dlpack__ = _refused_method("__dlpack__")
+    __dlpack_device__ = _refused_method("__dlpack_device__")
+    byteswap = _refused_method("byteswap")
+    dump = _refused_method("dump")
+    dumps = _refused_method("dumps")
+    getfield = _refused_method("getfield")
+    setfield = _refused_method("setfield")
+    setflags = _refused_method("setflags")
+    tofile = _refused_method("tofile")
 
-    def any(self: Array, axis: Any = None, out: None = None, keepdims: bool = False) -> Array:
+    def __array_namespace__(self, *, api_version: Any = None) -> ModuleType:
+        namespace: ModuleType = np.empty(0).__array_namespace__(api_version=api_version)
+        return namespace
+
+    def __delitem__(self, index: Any) -> NoReturn:
+        raise InPlaceWriteError(
+            "elements of an array cannot be deleted in place.",
+            got=repr(self),
+            fix="make a new array: x = np.delete(x, i, axis)",
+        )
+
+    def all(
+        self: Array, axis: Any = None, out: None = None, keepdims: bool = False, **kwargs: Any
+    ) -> Array:
+        """`np.all` of this array."""
+        return np.all(self, axis, out=out, keepdims=keepdims, **kwargs)
+
+    def any(
+        self: Array, axis: Any = None, out: None = None, keepdims: bool = False, **kwargs: Any
+    ) -> Array:
         """`np.any` of this array."""
-        return np.any(self, axis, out=out, keepdims=keepdims)
+        return np.any(self, axis, out=out, keepdims=keepdims, **kwargs)
 
     def argmax(self: Array, axis: Any = None, out: None = None, *, keepdims: bool = False) -> Array:
         """`np.argmax` of this array."""
@@ -96,6 +213,12 @@ class ArrayMethods(ConcreteTracer):
     def argmin(self: Array, axis: Any = None, out: None = None, *, keepdims: bool = False) -> Array:
         """`np.argmin` of this array."""
         return np.argmin(self, axis, out=out, keepdims=keepdims)
+
+    def argpartition(
+        self: Array, kth: Any, axis: Any = -1, kind: Any = "introselect", order: None = None
+    ) -> Array:
+        """`np.argpartition` of this array."""
+        return np.argpartition(self, kth, axis, kind, order)
 
     def argsort(
         self: Array,
@@ -117,12 +240,30 @@ class ArrayMethods(ConcreteTracer):
         copy: bool = True,
     ) -> Array:
         """The array cast to `dtype`."""
+        dtype = np.dtype(dtype)
+        if dtype.kind not in "biufc":
+            raise UnsupportedError(
+                f"x.astype: a traced value cannot be cast to {dtype}.",
+                needed="a dtype of bools, integers, floats or complex numbers",
+                fix="cast plain values, outside the transformed function",
+            )
+        check_cast("x.astype", self, dtype, casting)
         y = ew.astype(self, dtype)
         return np.copy(y) if copy and y is self and self.shape else y
 
-    def clip(self: Array, min: Array = None, max: Array = None) -> Array:
+    def choose(self: Array, choices: Any, out: None = None, mode: Any = "raise") -> Array:
+        """`np.choose` by this array."""
+        return np.choose(self, choices, out=out, mode=mode)
+
+    def clip(
+        self: Array, min: Array = None, max: Array = None, out: None = None, **kwargs: Any
+    ) -> Array:
         """`np.clip` of this array."""
-        return np.clip(self, min, max)
+        return np.clip(self, min, max, out=out, **kwargs)
+
+    def compress(self: Array, condition: Any, axis: Any = None, out: None = None) -> Array:
+        """`np.compress` of this array."""
+        return np.compress(condition, self, axis, out=out)
 
     def conj(self: Array) -> Array:
         """The complex conjugate; of a real array the array itself."""
@@ -148,9 +289,9 @@ class ArrayMethods(ConcreteTracer):
         """`np.diagonal` of this array."""
         return np.diagonal(self, offset, axis1, axis2)
 
-    def dot(self: Array, b: Array) -> Array:
+    def dot(self: Array, b: Array, out: None = None) -> Array:
         """`np.dot` of this array and `b`."""
-        return np.dot(self, b)
+        return np.dot(self, b, out=out)
 
     def flatten(self: Array, order: Any = "C") -> Array:
         """A copy of the elements in one axis."""
@@ -204,7 +345,8 @@ class ArrayMethods(ConcreteTracer):
 
     def reshape(self: Array, *shape: Any, order: Any = "C", copy: bool | None = None) -> Array:
         """The array with another shape; given as one tuple or as several ints."""
-        return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
+        wanted = shape[0] if len(shape) == 1 else shape
+        return np.reshape(self, wanted, order=order, copy=copy)
 
     def round(self: Array, decimals: int = 0, out: None = None) -> Array:
         """`np.round` of this array."""
@@ -251,9 +393,26 @@ class ArrayMethods(ConcreteTracer):
         """`np.take` of this array."""
         return np.take(self, indices, axis, out=out, mode=mode)
 
-    def trace(self: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
+    def to_device(self: Array, device: Any, /, *, stream: None = None) -> Array:
+        """The array itself, which is on the "cpu"."""
+        if device != "cpu" or stream is not None:
+            raise ValueError(f"x.to_device: NumPy's arrays are on the 'cpu' alone; got {device!r}")
+        return self
+
+    def tobytes(self, order: Any = "C") -> bytes:
+        """The bytes of the concrete value."""
+        return np.asarray(self._value("tobytes()")).tobytes(order)
+
+    def trace(
+        self: Array,
+        offset: int = 0,
+        axis1: int = 0,
+        axis2: int = 1,
+        dtype: Any = None,
+        out: None = None,
+    ) -> Array:
         """`np.trace` of this array."""
-        return np.trace(self, offset, axis1, axis2)
+        return np.trace(self, offset, axis1, axis2, dtype, out=out)
 
     def transpose(self: Array, *axes: Any) -> Array:
         """`np.transpose` of this array; axes given as one tuple or as several ints."""
@@ -272,3 +431,26 @@ class ArrayMethods(ConcreteTracer):
     ) -> Array:
         """`np.var` of this array."""
         return np.var(self, axis, dtype, out=out, ddof=ddof, keepdims=keepdims, **kwargs)
+
+    def view(self: Array, dtype: Any = None, type: Any = None) -> Array:
+        """The array itself, or complex numbers as pairs of floats and back; all else is refused."""
+        if isinstance(dtype, builtins.type) and issubclass(dtype, np.ndarray):
+            dtype, type = None, dtype
+        kind = self.dtype if dtype is None else np.dtype(dtype)
+        if type in (None, np.ndarray):
+            if kind == self.dtype:
+                return self
+            pair, part = np.result_type(kind, np.complex64), ew.real_dtype(self.dtype)
+            if self.dtype.kind == "c" and kind == part and self.shape:
+                parts = np.stack([np.real(self), np.imag(self)], axis=-1)
+                return read_only(np.reshape(parts, (*self.shape[:-1], 2 * self.shape[-1])))
+            if self.dtype.kind == "f" and kind == pair and ew.real_dtype(kind) == self.dtype:
+                if not self.shape or self.shape[-1] % 2:
+                    raise ShapeError(
+                        "x.view: complex numbers need pairs of floats along the last axis.",
+                        got=repr(self.aval),
+                    )
+                return read_only(self[..., ::2] + np.array(1j, kind) * self[..., 1::2])
+        raise UnsupportedError(
+            _refusal("view"), got=f"{self.dtype} as {kind}", fix=METHODS["view"][1]
+        )

@@ -72,7 +72,7 @@ class ConcreteTracer(Tracer):
 
     def __repr__(self) -> str:
         x = current(self)
-        return self.describe() if x is self else f"<written to: {x!r}>"
+        return self.describe() if x is self else f"<writable {x!r}>"
 
     def __str__(self) -> str:
         return repr(self)

@@ -21,7 +21,14 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .errors import ArrayConversionError, ConcretizationError, InPlaceWriteError
+from .dispatch import FUNCTIONS
+from .errors import (
+    ArrayConversionError,
+    ConcretizationError,
+    InPlaceWriteError,
+    WengertError,
+)
+from .refused import CALLABLES
 from .source import Source, is_library_frame, user_frame
 
 __all__ = ["no_concrete_value", "refuse_array", "refuse_hidden_float"]
@@ -173,17 +180,38 @@ def refuse_index(tracer: Any, frame: FrameType) -> NoReturn:
     )
 
 
+def refuse_call(text: str, called: Any, tracer: Any, frame: FrameType) -> None:
+    """Raise the error for a callable of NumPy of which it is known what to use instead."""
+    name = getattr(called if callable(called) else None, "__name__", type(called).__name__)
+    if not isinstance(called, np.vectorize) and getattr(np, name, None) is not called:
+        return
+    if name in CALLABLES:
+        # Not a TypeError: np.nditer would hide it behind one of its own.
+        raise WengertError(
+            f"np.{name} cannot take traced values apart.",
+            got=repr(tracer),
+            fix=CALLABLES[name],
+            source=_source(frame),
+        )
+    if called in FUNCTIONS and not name.startswith("as") and name != "array":
+        raise ArrayConversionError(
+            f"{text}() turns these arguments into plain arrays before it looks at traced values.",
+            got=repr(tracer),
+            fix=f"use wengert.numpy.{name}, which takes the same arguments",
+            source=_source(frame),
+        )
+
+
 def refuse_array(tracer: Any) -> NoReturn:
     """Raise the error for np.asarray(tracer) and everything in NumPy and C that calls it."""
     user = user_frame(0)
     if user is not None:
         if _opname(user) in _STORES:
             refuse_write(user)
-        if _opname(user) == "BINARY_SUBSCR" or (
-            _opname(user) == "BINARY_OP" and tracer.dtype.kind in "iu"
-        ):
+        if _opname(user) in ("BINARY_SUBSCR", "BINARY_OP") and tracer.dtype.kind in "iub":
             refuse_index(tracer, user)
         text, called = _called_object(user)
+        refuse_call(text, called, tracer, user)
     else:
         text, called = "", None
     owner = getattr(called, "__self__", None)
@@ -195,7 +223,8 @@ def refuse_array(tracer: Any) -> NoReturn:
         f"{what} tried to turn a traced value into a plain NumPy array, which would lose what is "
         "traced.",
         got=repr(tracer),
-        fix="for a list of traced values use wengert.numpy.array or np.stack;\n"
+        fix="for a list of traced values use wengert.numpy.array or np.stack, for np.r_ and np.c_ "
+        "np.concatenate;\n"
         "to keep a traced value traced, leave np.asarray out, or use wengert.numpy.asarray;\n"
         "code outside NumPy (C extensions) cannot be traced: call it before, or outside, the "
         "transformed function",

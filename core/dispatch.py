@@ -18,6 +18,7 @@ import numpy as np
 
 from .aval import SCALAR_AVALS, Array
 from .errors import InPlaceWriteError, RuleDefinitionError, UnsupportedError
+from .refused import advice
 from .tracing import Primitive, Tracer
 
 __all__ = [
@@ -49,6 +50,8 @@ OUT_POSITIONS: dict[Any, int] = {}
 
 KNOWN: Final = frozenset([np.ndarray, *SCALAR_AVALS])
 """The types of plain operands that need no thought."""
+
+_PYTHON_NUMBERS: Final[tuple[Any, ...]] = (int, float, complex)
 
 DEFER: Final = object()
 """What `coerce` returns for an operand whose own class should handle the operation."""
@@ -141,6 +144,9 @@ def coerce(x: Any) -> Any:
         return np.asarray(x)
     if protocol is DEFER and hasattr(x, "__array__"):
         return np.asarray(x)
+    for number in _PYTHON_NUMBERS:
+        if isinstance(x, number):  # of a class of the user's, such as an IntEnum
+            return number(x)
     return DEFER
 
 
@@ -181,10 +187,11 @@ def refuse_out(operation: str) -> None:
 def unsupported(function: Any) -> UnsupportedError:
     """The error for a NumPy function without a rule."""
     name = name_of(function)
+    why, instead = advice(name, [name_of(f) for f in (*FUNCTIONS, *UFUNCS)])
     return UnsupportedError(
-        f"{name} has no rule for traced values.",
+        f"{name} has no rule for traced values{': ' + why if why else ''}.",
         needed="one of the functions listed in wengert.numpy",
-        fix="write it with supported functions, or take it out of the differentiated part",
+        fix=instead,
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .aval import SCALAR_AVALS, Array, Shape, ShapedArray
+from .aval import SCALAR_AVALS, Array, Shape, ShapedArray, aval_of
 from .errors import RuleDefinitionError
 from .tracing import Every, LinearArgs, Primitive, Rule, Slope, Together
 
@@ -23,6 +23,7 @@ __all__ = [
     "bilinear",
     "convert",
     "elementwise",
+    "lane_by_lane",
     "linear",
     "reducer",
     "sample",
@@ -127,6 +128,29 @@ def _batch_elementwise(primitive: Primitive) -> Rule:
         )
 
     return batch
+
+
+def lane_by_lane(
+    primitive: Primitive, size: int, batched: Sequence[bool], *args: Array, **params: Any
+) -> Array:
+    """A batch as a loop over its members: for what NumPy itself computes for one at a time."""
+    if not size:
+        avals = [aval_of(a) for a in args]
+        lanes = [
+            ShapedArray(v.shape[1:], v.dtype) if b else v
+            for v, b in zip(avals, batched, strict=True)
+        ]
+        due: Any = primitive.shape
+        aval = due(*lanes, **params)
+        return np.zeros((0, *aval.shape), aval.dtype)
+    return np.stack(
+        [
+            primitive.bind(
+                *[a[i] if b else a for a, b in zip(args, batched, strict=True)], **params
+            )
+            for i in range(size)
+        ]
+    )
 
 
 # Makers.

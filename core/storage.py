@@ -104,7 +104,13 @@ class Storage(Trace):
             if x._trace.number == WRITTEN and len(args) == 1:
                 found: Array = x._trace.view(primitive, params)
                 return found
-        return primitive.bind(*[current(a) for a in args], **params)
+        y = primitive.bind(*[current(a) for a in args], **params)
+        if type(y) is np.ndarray and y.dtype.kind in "fc" and y.shape:
+            # What is made of an array that accepts traced values does so too: y[mask] += v.
+            found = Storage.handle()
+            found._trace = Storage(y)
+            return found
+        return y
 
     def view(self, primitive: Primitive, params: Mapping[str, Any]) -> Array:
         """A view of the array; the element itself where nothing is left of the axes."""

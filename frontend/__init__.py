@@ -28,6 +28,8 @@ from .transforms import (
     linearize,
     make_program,
     value_and_grad,
+    value_and_hessian,
+    value_and_jacobian,
     vjp,
     vmap,
 )
@@ -53,6 +55,8 @@ __all__ = [
     "test_util",
     "tree",
     "value_and_grad",
+    "value_and_hessian",
+    "value_and_jacobian",
     "vjp",
     "vmap",
 ]

@@ -6,7 +6,14 @@ Read in this order: `jvp.py`, `linear.py`, `linearize.py`, `grad.py`, `vmap.py`,
 """
 
 from .grad import grad, hvp, value_and_grad
-from .jacobian import hessian, jacfwd, jacobian, jacrev
+from .jacobian import (
+    hessian,
+    jacfwd,
+    jacobian,
+    jacrev,
+    value_and_hessian,
+    value_and_jacobian,
+)
 from .jvp import jvp
 from .linearize import linear_transpose, linearize, vjp
 from .program import make_program
@@ -24,6 +31,8 @@ __all__ = [
     "linearize",
     "make_program",
     "value_and_grad",
+    "value_and_hessian",
+    "value_and_jacobian",
     "vjp",
     "vmap",
 ]

@@ -109,7 +109,7 @@ Labels = Sequence[int | str] | None
 def argument_path(path: str, labels: Labels = None) -> str:
     """`[1]['W']` as `argument 1['W']`."""
     head, _, rest = path[1:].partition("]")
-    return f"argument {head if labels is None else repr(labels[int(head)])}{rest}"
+    return f"argument {head if labels is None else labels[int(head)]}{rest}"
 
 
 def flatten_arguments(

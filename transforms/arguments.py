@@ -36,12 +36,16 @@ class Choice:
         self.operation = operation
         self.fun = fun
         self.parameters: list[inspect.Parameter] | None = None
+        self.numbers: tuple[int, ...] | None
+        self.names: tuple[str, ...] | None
         if argnums is None and argnames is None:
-            argnums = 0
+            self.numbers, self.names = (0,), None
+            self.one_number, self.one_name = True, False
+            return
         self.one_number = isinstance(argnums, int | np.integer)
         self.one_name = isinstance(argnames, str)
-        numbers = (argnums,) if self.one_number else argnums
-        names = (argnames,) if self.one_name else argnames
+        numbers: Any = (argnums,) if self.one_number else argnums
+        names: Any = (argnames,) if self.one_name else argnames
         if numbers is not None and not _consists_of(int | np.integer, numbers):
             raise DtypeError(
                 f"{operation}: argnums must be an int or a tuple of ints.",
@@ -90,19 +94,24 @@ class Choice:
         def selected(*chosen: Any) -> Any:
             full, by_name = list(args), kwargs
             for place, x in zip(places, chosen, strict=True):
-                if type(place) is int:
-                    full[place] = x
-                else:
+                if isinstance(place, str):
                     by_name = {**by_name, place: x}
+                else:
+                    full[place] = x
             return fun(*full, **by_name)
 
         selected.__name__ = getattr(fun, "__name__", type(fun).__name__)
         selected.__wrapped__ = fun  # type: ignore[attr-defined]  # so that messages name the user's function
-        chosen = [
-            args[p] if type(p) is int else kwargs[p] if p in kwargs else self.default_of(p)
-            for p in places
-        ]
-        return selected, tuple(chosen), places
+        chosen = tuple([self.value_at(p, args, kwargs) for p in places])
+        return selected, chosen, places
+
+    def value_at(self, place: int | str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """The argument that was passed at a position or by name, or the default for it."""
+        if not isinstance(place, str):
+            return args[place]
+        if place in kwargs:
+            return kwargs[place]
+        return next(p.default for p in self.known_parameters() if p.name == place)
 
     def beyond(self, i: int, args: Sequence[Any], kwargs: dict[str, Any]) -> str:
         """The name of the argument at position i, which was not passed by position."""
@@ -148,10 +157,6 @@ class Choice:
         if self.parameters is None:
             self.parameters = parameters_of(self.fun)
         return self.parameters
-
-    def default_of(self, name: str) -> Any:
-        """The default value of a parameter."""
-        return next(p.default for p in self.known_parameters() if p.name == name)
 
     def __str__(self) -> str:
         given: list[str] = []

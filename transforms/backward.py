@@ -255,7 +255,9 @@ def _transpose_equation(
         if type(rules) is Together and rules.unused_as_none:
             ct = tuple([ct.get(k) for k in range(len(out))])
         else:
-            ct = tuple([ct[k] if k in ct else np.zeros(v.shape, v.dtype) for k, v in enumerate(out)])
+            ct = tuple(
+                [ct[k] if k in ct else np.zeros(v.shape, v.dtype) for k, v in enumerate(out)]
+            )
     if type(rules) is Together:
         wanted = [is_variable(x, tape) for x in args]
         parts = rules.rule(ct, wanted, *args, **params)

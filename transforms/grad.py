@@ -148,8 +148,7 @@ def _scalar_type(
         raise NonScalarOutputError(
             f"{operation}: the function must return one scalar, but returned a "
             f"{type(value).__name__}.",
-            got=f"{type(value).__name__} of "
-            + (", ".join([repr(a) for a in avals]) or "no arrays"),
+            got=f"{type(value).__name__} of " + (", ".join([repr(a) for a in avals]) or "nothing"),
             needed="one number",
             fix="return the number alone; has_aux=True returns more beside it"
             if avals

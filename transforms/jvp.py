@@ -167,7 +167,9 @@ class JVPTrace(Trace):
             return y
         if x_dot is None:
             x_dot, exclusive = np.zeros(aval.shape, aval.dtype), True
-        y_dot = write(x_dot, aval.dtype.type(0) if v_dot is None else v_dot, arrays, index, exclusive)
+        y_dot = write(
+            x_dot, aval.dtype.type(0) if v_dot is None else v_dot, arrays, index, exclusive
+        )
         return JVPTracer(self, y, y_dot, None, 0)
 
     def split(self, x: Array) -> tuple[Array, Array | None]:

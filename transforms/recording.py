@@ -75,9 +75,7 @@ class LinearizeTrace(JVPTrace):
 
     tracer = LinearizeTracer
 
-    def __init__(
-        self, function: str, label: str, linear: LinearTrace, captures: Captures
-    ) -> None:
+    def __init__(self, function: str, label: str, linear: LinearTrace, captures: Captures) -> None:
         super().__init__(function)
         self.keep = captures.keep
         self.label = label  # type: ignore[misc]  # of the transformation that the user called

@@ -17,8 +17,9 @@ from numpy.lib.array_utils import normalize_axis_index
 from ..aval import Array, ShapedArray, aval_of
 from ..dispatch import asarray, implements, implements_ufunc
 from ..errors import ShapeError
-from ..rules import bilinear, unbroadcast, variadic
+from ..rules import bilinear, sample, unbroadcast, variadic
 from ..tracing import Every, Tracer
+from .creation import check_cast
 from .elementwise import as_array, astype
 
 # matmul. An operand with one axis is a row on the left and a column on the right, as in NumPy.
@@ -305,12 +306,20 @@ einsum_p = variadic(
 
 
 @implements(np.einsum)
-def einsum(*operands: Any, out: None = None, optimize: Any = False, **kwargs: Any) -> Array:
+def einsum(
+    *operands: Any,
+    out: None = None,
+    optimize: Any = False,
+    dtype: Any = None,
+    order: Any = "K",
+    casting: Any = "safe",
+) -> Array:
     """`np.einsum` on traced values, with subscripts or lists of axis numbers."""
-    dtype = kwargs.pop("dtype", None)
     spec, arrays = _parse_einsum(operands)
     xs = [as_array(x, "np.einsum") for x in arrays]
     if dtype is not None:
+        for x in xs:
+            check_cast("np.einsum", x, dtype, casting)
         xs = [astype(x, dtype) for x in xs]
     inputs, output = _expand_subscripts(spec, [aval_of(x).ndim for x in xs])
     # Take diagonals and sums that concern one operand alone, so that every letter is in the output
@@ -332,6 +341,14 @@ def einsum(*operands: Any, out: None = None, optimize: Any = False, **kwargs: An
     if len(xs) == 1:
         return np.transpose(xs[0], [inputs[0].index(letter) for letter in output])
     return einsum_p.bind(*xs, subscripts=",".join(inputs) + "->" + output, optimize=optimize)
+
+
+@implements(np.einsum_path)
+def einsum_path(*operands: Any, optimize: Any = "greedy", einsum_call: bool = False) -> Any:
+    """`np.einsum_path` of traced operands: it depends on their shapes alone."""
+    plain = [sample(x.aval) if isinstance(x, Tracer) else x for x in operands]
+    options = {"einsum_call": True} if einsum_call else {}
+    return np.einsum_path(*plain, optimize=optimize, **options)
 
 
 def _parse_einsum(operands: Sequence[Any]) -> tuple[str, list[Any]]:

@@ -1,15 +1,15 @@
 """Determinants of stacks of matrices: det, slogdet.
 
 The derivative of det by the matrix is the matrix of cofactors, which is finite at singular matrices
-too. `cofactors` computes it and its derivatives of any order in given directions: it is linear in
-each direction, and symmetric in them, so that its own rules are itself with one direction more.
+too. `cofactors` computes its derivatives in given directions: it is linear in each of them, and
+symmetric, so that its own rules are itself with one direction more.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import permutations
-from math import factorial
 from typing import Any
 
 import numpy as np
@@ -27,11 +27,7 @@ MOST_DIRECTIONS = 5
 
 
 def _cofactors(a: Array, *directions: Array) -> Array:
-    stack = np.broadcast_shapes(*[x.shape for x in (a, *directions)])
     dtype = np.result_type(a, *directions)
-    a = a.astype(dtype, copy=False)
-    if not directions:
-        return _of_regular_or_any(a)
     if len(directions) > MOST_DIRECTIONS:
         raise UnsupportedError(
             "np.linalg.det: the derivative is of too high an order.",
@@ -41,8 +37,7 @@ def _cofactors(a: Array, *directions: Array) -> Array:
         )
     u, s, vh = np.linalg.svd(a)
     turned = [adjoint(u) @ t @ adjoint(vh) for t in directions]
-    y = np.broadcast_to(_turned_back(u, vh, _at_diagonal(s, turned)), stack)
-    return y.astype(dtype, copy=False)
+    return _turned_back(u, vh, _at_diagonal(s, turned)).astype(dtype, copy=False)
 
 
 def _turned_back(u: Array, vh: Array, c: Array) -> Array:
@@ -51,9 +46,9 @@ def _turned_back(u: Array, vh: Array, c: Array) -> Array:
     return phase[..., None, None] * (np.conjugate(u) @ c @ np.conjugate(vh))
 
 
-def _of_regular_or_any(a: Array) -> Array:
+def _cofactor(a: Array) -> Array:
     """The cofactors: by the inverse where that is accurate, else by singular values."""
-    flat = np.reshape(a, (-1, *a.shape[-2:]))
+    flat = np.reshape(a, (math.prod(a.shape[:-2]), *a.shape[-2:]))
     det = np.linalg.det(flat)
     regular = np.isfinite(det) & (np.abs(det) > np.finfo(det.dtype).tiny)
     y = np.empty_like(flat)
@@ -119,9 +114,9 @@ def _cofactors_batch(size: int, batched: Sequence[bool], *args: Array) -> Array:
     return cofactors_p.bind(*lined_up(size, batched, *args, cores=[2] * len(args)))
 
 
-def _by_direction(i: int) -> Any:
+def _by_operand(i: int) -> Any:
     if i == 0:
-        return lambda t, y, a, *directions: cofactors_p.bind(a, *directions, t)
+        return lambda t, y, *args: cofactors_p.bind(*args, t)
     return lambda t, y, *args: cofactors_p.bind(*args[:i], t, *args[i + 1 :])
 
 
@@ -132,28 +127,31 @@ cofactors_p: Primitive = Primitive(
         np.broadcast_shapes(a.shape, *[t.shape for t in directions]),
         np.result_type(a.dtype, *[t.dtype for t in directions]),
     ),
-    jvps=Every(_by_direction),
+    jvps=Every(_by_operand),
     transposes=Every(
         lambda i: lambda ct, *args: unbroadcast(
             cofactors_p.bind(*args[:i], ct, *args[i + 1 :]), args[i]
         )
     ),
     linear="separately",
-    linear_args=range(1, 1 + factorial(MOST_DIRECTIONS)),
+    linear_args=range(1, MOST_DIRECTIONS + 2),
     batch=_cofactors_batch,
 )
 """(a, t1, ..., tk) -> the derivative of order k, in these directions, of the cofactors of a."""
 
-
-def _det_jvp(t: Array, y: Array, x: Array) -> Array:
-    return np.sum(cofactors_p.bind(x) * t, axis=(-2, -1))
-
+cofactor_p: Primitive = Primitive(
+    "cofactor",
+    _cofactor,
+    shape=lambda x: x,
+    jvps=(lambda t, y, x: cofactors_p.bind(x, t),),
+    batch=stacked(lambda: cofactor_p),
+)
 
 det_p: Primitive = Primitive(
     "det",
     np.linalg.det,
     shape=lambda x: ShapedArray(x.shape[:-2], x.dtype),
-    jvps=(_det_jvp,),
+    jvps=(lambda t, y, x: np.sum(cofactor_p.bind(x) * t, axis=(-2, -1)),),
     batch=stacked(lambda: det_p),
 )
 

@@ -252,7 +252,7 @@ def _setitem_shape(
         fits = np.broadcast_shapes(v.shape[extra:], place.shape) == place.shape
     except ValueError:
         fits = False
-    if not fits or v.size > max(place.size, 1):
+    if not fits or any([d != 1 for d in v.shape[:extra]]):
         raise ShapeError(
             f"x[...] = v: the value {v!r} does not fit the place of shape {place.shape}."
         )
@@ -304,10 +304,12 @@ def lanes_to_write(
     if not batched[0]:
         x = np.broadcast_to(x, (size, *np.shape(x)))
     if not arrays:
-        if batched[1] and ndim_of(v) > 1:
-            v = align_batch(_place_ndim(x.ndim - 1, index), v)
-        elif batched[1]:
-            v = v[(_ALL, *[None] * _place_ndim(x.ndim - 1, index))]
+        if batched[1]:
+            rank = _place_ndim(x.ndim - 1, index)
+            lane = np.shape(v)[1:]
+            v = np.reshape(
+                v, (size, *(1,) * (rank - len(lane)), *lane[max(len(lane) - rank, 0) :])
+            )
         return x, v, [], (_ALL, *index)
     lanes = [
         ShapedArray(a.shape[b:], a.dtype)

@@ -1,52 +1,33 @@
-"""Linear algebra on stacks of matrices: solve, inv, det, slogdet, cholesky, norm.
+"""Linear algebra on stacks of matrices: solve, inv, and what is made of them and of products:
+matrix_power, multi_dot, tensorsolve, tensorinv; and the names that `np.linalg` shares with `np`.
 
 Derivatives after Giles, "Collected matrix derivative results for forward and reverse mode AD"
-(2008).
+(2008). The decompositions are in `decompositions.py` and `singular.py`.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..aval import Array, ShapedArray, aval_of
-from ..dispatch import implements, unsupported_argument
+from ..dispatch import implements
 from ..errors import ShapeError
 from ..rules import unbroadcast
 from ..tracing import Primitive
-from .elementwise import as_array, astype, real_dtype
-from .reductions import norm_p
-
-
-def _mT(x: Array) -> Array:
-    return np.swapaxes(x, -1, -2)
-
-
-def _linalg_operand(x: Any, operation: str) -> Array:
-    """NumPy's linear algebra computes in floating point: integers are cast."""
-    x = as_array(x, operation)
-    return x if aval_of(x).dtype.kind in "fc" else astype(x, np.float64)
-
-
-def _check_square(operation: str, aval: ShapedArray) -> None:
-    if aval.ndim < 2 or aval.shape[-1] != aval.shape[-2]:
-        raise np.linalg.LinAlgError(
-            f"{operation}: needs square matrices in the last two axes; got {aval!r}"
-        )
-
-
-def _leading(size: int, batched: Sequence[bool], *args: Array, cores: Sequence[int]) -> list[Array]:
-    """Line up the batch axes of operands whose last `cores[i]` axes are matrices or vectors."""
-    stacks = [x.ndim - b - c for x, b, c in zip(args, batched, cores, strict=True)]
-    rank = max(stacks)
-    return [
-        x[(slice(None), *[None] * (rank - s))] if b else x
-        for x, b, s in zip(args, batched, stacks, strict=True)
-    ]
-
+from .elementwise import as_array, astype
+from .matrices import (
+    MatrixShapeError,
+    check_square,
+    linalg_operand,
+    lined_up,
+    mT,
+    square_operand,
+    stacked,
+)
 
 # solve. A right-hand side with one axis is a vector; with more, a stack of matrices, as in NumPy 2.
 
@@ -73,7 +54,7 @@ def _solve_batch(size: int, batched: Sequence[bool], a: Array, b: Array) -> Arra
     b_ndim = b.ndim - batched[1]
     if b_ndim == 1:
         if not batched[0] and a.ndim == 2:  # one factorisation for all right-hand sides
-            return _mT(solve_p.bind(a, _mT(b)))
+            return mT(solve_p.bind(a, mT(b)))
         if batched[1]:
             column = b[(slice(None), *[None] * (a.ndim - batched[0] - 2), slice(None), None)]
         else:
@@ -83,7 +64,7 @@ def _solve_batch(size: int, batched: Sequence[bool], a: Array, b: Array) -> Arra
         n, k = b.shape[1:]
         wide = np.reshape(np.moveaxis(b, 0, 1), (n, size * k))
         return np.moveaxis(np.reshape(solve_p.bind(a, wide), (n, size, k)), 1, 0)
-    return solve_p.bind(*_leading(size, batched, a, b, cores=(2, 2)))
+    return solve_p.bind(*lined_up(size, batched, a, b, cores=(2, 2)))
 
 
 solve_p: Primitive = Primitive(
@@ -100,16 +81,15 @@ solve_p: Primitive = Primitive(
 
 def _solve_ct(ct: Array, a: Array, b: Any) -> Array:
     if b.ndim == 1:
-        return unbroadcast(_solve_vectors(_mT(a), ct), b)
-    return unbroadcast(solve_p.bind(_mT(a), ct), b)
+        return unbroadcast(_solve_vectors(mT(a), ct), b)
+    return unbroadcast(solve_p.bind(mT(a), ct), b)
 
 
 @implements(np.linalg.solve)
 def solve(a: Array, b: Array) -> Array:
     """`np.linalg.solve` on traced values."""
-    a, b = _linalg_operand(a, "np.linalg.solve"), _linalg_operand(b, "np.linalg.solve")
-    _check_square("np.linalg.solve", aval_of(a))
-    if a.shape[-1] != b.shape[-1 if b.ndim == 1 else -2]:
+    a, b = square_operand(a, "np.linalg.solve"), linalg_operand(b, "np.linalg.solve")
+    if b.ndim == 0 or a.shape[-1] != b.shape[-1 if b.ndim == 1 else -2]:
         raise ShapeError(
             f"np.linalg.solve: the matrix {aval_of(a)!r} and the right-hand side {aval_of(b)!r} "
             "don't fit"
@@ -117,183 +97,196 @@ def solve(a: Array, b: Array) -> Array:
     return solve_p.bind(a, b)
 
 
-def _plain_batch(primitive_of: Any) -> Any:
-    """The batching rule of what works on stacks of matrices anyway."""
-
-    def batch(size: int, batched: Sequence[bool], x: Array, **params: Any) -> Array:
-        return primitive_of().bind(x, **params)
-
-    return batch
-
-
 inv_p: Primitive = Primitive(
     "inv",
     np.linalg.inv,
     shape=lambda x: x,
     jvps=(lambda t, y, x: -(y @ (t @ y)),),
-    batch=_plain_batch(lambda: inv_p),
+    batch=stacked(lambda: inv_p),
 )
 
 
 @implements(np.linalg.inv)
 def inv(a: Array) -> Array:
     """`np.linalg.inv` on traced values."""
-    a = _linalg_operand(a, "np.linalg.inv")
-    _check_square("np.linalg.inv", aval_of(a))
-    return inv_p.bind(a)
+    return inv_p.bind(square_operand(a, "np.linalg.inv"))
 
 
-def _trace_of_solve(a: Array, t: Array) -> Array:
-    return np.trace(np.linalg.solve(a, t), axis1=-2, axis2=-1)
+# Powers and products.
 
 
-det_p: Primitive = Primitive(
-    "det",
-    np.linalg.det,
-    shape=lambda x: ShapedArray(x.shape[:-2], x.dtype),
-    jvps=(lambda t, y, x: _trace_of_solve(x, t) * y,),
-    batch=_plain_batch(lambda: det_p),
-)
+@implements(np.linalg.matrix_power)
+def matrix_power(a: Array, n: int) -> Array:
+    """`np.linalg.matrix_power` on traced values: by repeated squaring, as NumPy does it."""
+    x = as_array(a, "np.linalg.matrix_power")
+    check_square("np.linalg.matrix_power", x)
+    n = operator.index(n)
+    if n == 0:
+        return np.broadcast_to(np.eye(x.shape[-1], dtype=x.dtype), x.shape).copy()
+    if n < 0:
+        x, n = np.linalg.inv(x), -n
+    if n == 3:  # NumPy multiplies in this order
+        return (x @ x) @ x
+    power: Array = None
+    while True:
+        if n % 2:
+            power = x if power is None else power @ x
+        n //= 2
+        if n == 0:
+            return power
+        x = x @ x
 
 
-@implements(np.linalg.det)
-def det(a: Array) -> Array:
-    """`np.linalg.det` on traced values; the derivative at a singular matrix raises NumPy's
-    LinAlgError.
+@implements(np.linalg.multi_dot)
+def multi_dot(arrays: Sequence[Array], *, out: None = None) -> Array:
+    """`np.linalg.multi_dot` on traced values: the product in the order that costs least."""
+    name = "np.linalg.multi_dot"
+    xs = [as_array(x, name) for x in arrays]
+    if len(xs) < 2:
+        raise ValueError(f"{name}: expects at least two arrays; got {len(xs)}")
+    avals = [aval_of(x) for x in xs]
+    ends = [a.ndim == 1 for a in (avals[0], avals[-1])]
+    inner = [a.ndim == 2 for a in avals[1:-1]]
+    if not all(inner) or any([a.ndim not in (1, 2) for a in (avals[0], avals[-1])]):
+        raise MatrixShapeError(
+            f"{name}: multiplies matrices, and a vector at either end.",
+            got=", ".join(map(repr, avals)),
+        )
+    if ends[0]:
+        xs[0] = xs[0][None, :]
+    if ends[1]:
+        xs[-1] = xs[-1][:, None]
+    sizes = [xs[0].shape[0], *[x.shape[1] for x in xs]]
+    split = _cheapest_order(sizes)
+
+    def product(i: int, j: int) -> Array:
+        return xs[i] if i == j else product(i, split[i, j]) @ product(split[i, j] + 1, j)
+
+    y = product(0, len(xs) - 1)
+    return np.reshape(y, [d for d, end in zip(y.shape, ends, strict=True) if not end])
+
+
+def _cheapest_order(sizes: Sequence[int]) -> dict[tuple[int, int], int]:
+    """Where to split each product of matrices i to j, of which number i has the shape
+    (sizes[i], sizes[i + 1]).
     """
-    a = _linalg_operand(a, "np.linalg.det")
-    _check_square("np.linalg.det", aval_of(a))
-    return det_p.bind(a)
+    n = len(sizes) - 1
+    cost = {(i, i): 0 for i in range(n)}
+    split = {}
+    for length in range(1, n):
+        for i in range(n - length):
+            j = i + length
+            choices = [
+                (cost[i, k] + cost[k + 1, j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k)
+                for k in range(i, j)
+            ]
+            cost[i, j], split[i, j] = min(choices)
+    return split
 
 
-def _slogdet_jvp(t: Array, y: tuple[Array, Array], x: Array) -> tuple[Array | None, Array]:
-    relative = _trace_of_solve(x, t)
-    if aval_of(x).dtype.kind == "c":
-        return y[0] * (1j * np.imag(relative)), np.real(relative)
-    return None, relative
+@implements(np.linalg.tensorsolve)
+def tensorsolve(a: Array, b: Array, axes: Any = None) -> Array:
+    """`np.linalg.tensorsolve` on traced values."""
+    a, b = as_array(a, "np.linalg.tensorsolve"), as_array(b, "np.linalg.tensorsolve")
+    ndim, b_ndim = aval_of(a).ndim, aval_of(b).ndim
+    if axes is not None:
+        order = list(range(ndim))
+        for k in axes:
+            order.remove(k)
+            order.insert(ndim, k)
+        a = np.transpose(a, order)
+    shape = a.shape[-(ndim - b_ndim) :]
+    n = _product(shape)
+    if aval_of(a).size != n**2:
+        raise MatrixShapeError(
+            "np.linalg.tensorsolve: the axes of `a` that belong to `b` must have as many elements "
+            "as the others.",
+            got=f"{aval_of(a)!r} and {aval_of(b)!r}",
+            needed="prod(a.shape[:b.ndim]) == prod(a.shape[b.ndim:])",
+        )
+    return np.reshape(np.linalg.solve(np.reshape(a, (n, n)), np.ravel(b)), shape)
 
 
-slogdet_p: Primitive = Primitive(
-    "slogdet",
-    lambda x: tuple(np.linalg.slogdet(x)),
-    shape=lambda x: (
-        ShapedArray(x.shape[:-2], x.dtype),
-        ShapedArray(x.shape[:-2], real_dtype(x.dtype)),
-    ),
-    jvps=(_slogdet_jvp,),
-    batch=_plain_batch(lambda: slogdet_p),
-    multiple_results=True,
-)
-_SlogdetResult: Any = type(np.linalg.slogdet(np.eye(1)))
+@implements(np.linalg.tensorinv)
+def tensorinv(a: Array, ind: int = 2) -> Array:
+    """`np.linalg.tensorinv` on traced values."""
+    a = as_array(a, "np.linalg.tensorinv")
+    if ind <= 0:
+        raise ValueError(f"np.linalg.tensorinv: `ind` must be positive; got {ind}")
+    first, rest = a.shape[:ind], a.shape[ind:]
+    n = _product(rest)
+    if _product(first) != n:
+        raise MatrixShapeError(
+            "np.linalg.tensorinv: the first `ind` axes must have as many elements as the others.",
+            got=f"{aval_of(a)!r} with ind={ind}",
+            needed="prod(a.shape[:ind]) == prod(a.shape[ind:])",
+        )
+    return np.reshape(np.linalg.inv(np.reshape(a, (n, n))), (*rest, *first))
 
 
-@implements(np.linalg.slogdet)
-def slogdet(a: Array) -> Any:
-    """`np.linalg.slogdet` on traced values: (sign, logabsdet)."""
-    a = _linalg_operand(a, "np.linalg.slogdet")
-    _check_square("np.linalg.slogdet", aval_of(a))
-    return _SlogdetResult(*slogdet_p.bind(a))
+def _product(sizes: Sequence[int]) -> int:
+    n = 1
+    for d in sizes:
+        n *= d
+    return n
 
 
-# cholesky. Differentiated as a function of the symmetric (Hermitian) part of its argument.
+# Names that np.linalg has besides np, with its own arguments.
 
 
-def _cholesky_jvp(t: Array, y: Array, x: Array) -> Array:
-    t = (t + np.conjugate(_mT(t))) * 0.5
-    middle = np.linalg.solve(y, np.conjugate(_mT(np.linalg.solve(y, t))))
-    n = x.shape[-1]
-    half = np.tri(n, k=-1) + 0.5 * np.eye(n)
-    return y @ (middle * half.astype(real_dtype(aval_of(x).dtype)))
+@implements(np.linalg.matmul)
+def linalg_matmul(x1: Array, x2: Array, /) -> Array:
+    """`np.linalg.matmul` on traced values."""
+    return np.matmul(x1, x2)
 
 
-cholesky_p: Primitive = Primitive(
-    "cholesky",
-    np.linalg.cholesky,
-    shape=lambda x: x,
-    jvps=(_cholesky_jvp,),
-    batch=_plain_batch(lambda: cholesky_p),
-)
+@implements(np.linalg.tensordot)
+def linalg_tensordot(x1: Array, x2: Array, /, *, axes: Any = 2) -> Array:
+    """`np.linalg.tensordot` on traced values."""
+    return np.tensordot(x1, x2, axes=axes)
 
 
-@implements(np.linalg.cholesky)
-def cholesky(a: Array, /, *, upper: bool = False) -> Array:
-    """`np.linalg.cholesky` on traced values.
-
-    NumPy reads one triangle of the argument; the derivative is that of cholesky((a + a^H) / 2), so
-    that the gradient of a symmetric matrix is symmetric.
-    """
-    a = _linalg_operand(a, "np.linalg.cholesky")
-    _check_square("np.linalg.cholesky", aval_of(a))
-    if upper:
-        return np.conjugate(_mT(cholesky_p.bind(np.conjugate(_mT(a)))))
-    return cholesky_p.bind(a)
-
-
-# Norms.
-
-
-@implements(np.linalg.norm)
-def norm(x: Array, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Array:
-    """`np.linalg.norm` on traced values: every vector norm, and the matrix norms fro, 1, -1, inf
-    and -inf.
-    """
-    x = _linalg_operand(x, "np.linalg.norm")
-    ndim = x.ndim
-    if axis is None:
-        if ord is None:
-            y = norm_p.bind(x, axes=tuple(range(ndim)))
-            return np.reshape(y, (1,) * ndim) if keepdims else y
-        if ndim not in (1, 2):
-            raise ShapeError(
-                "np.linalg.norm: with `ord`, x must have one or two axes, or `axis` be given; "
-                f"got {aval_of(x)!r}"
-            )
-        axis = tuple(range(ndim))
-    axes = normalize_axis_tuple(axis, ndim)
-    extra = {"keepdims": True} if keepdims else {}
-    if ord is None or (len(axes) == 1 and ord == 2) or (len(axes) == 2 and ord in ("fro", "f")):
-        return norm_p.bind(x, axes=axes, **extra)
-    if len(axes) == 1:
-        return _vector_norm(x, ord, axes, keepdims)
-    if len(axes) == 2 and ord in (1, -1, np.inf, -np.inf):
-        row, column = axes
-        inner, outer = (row, column) if abs(ord) == 1 else (column, row)
-        sums = np.sum(np.abs(x), axis=inner, keepdims=True)
-        y = (np.max if ord > 0 else np.min)(sums, axis=outer, keepdims=True)
-        return y if keepdims else np.squeeze(y, (inner, outer))
-    raise unsupported_argument(
-        "np.linalg.norm", "ord", ord, "use a vector norm, or 'fro', 1, -1, inf, -inf for matrices"
+@implements(np.linalg.vecdot)
+def linalg_vecdot(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
+    """`np.linalg.vecdot` on traced values."""
+    a, b = as_array(x1, "np.linalg.vecdot"), as_array(x2, "np.linalg.vecdot")
+    return np.sum(
+        np.conjugate(np.moveaxis(a, axis, -1)) * np.moveaxis(b, axis, -1),
+        axis=-1,
     )
 
 
-def _vector_norm(x: Array, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Array:
-    size = np.abs(x)
-    if ord == np.inf:
-        return np.max(size, axis=axes, keepdims=keepdims)
-    if ord == -np.inf:
-        return np.min(size, axis=axes, keepdims=keepdims)
-    if ord == 0:
-        return np.sum(astype(x != 0, size.dtype), axis=axes, keepdims=keepdims)
-    if ord == 1:
-        return np.sum(size, axis=axes, keepdims=keepdims)
-    if isinstance(ord, str):
-        raise ValueError(f"np.linalg.norm: {ord!r} is not a norm of vectors")
-    return np.sum(size**ord, axis=axes, keepdims=keepdims) ** (1 / ord)
+@implements(np.linalg.cross)
+def linalg_cross(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
+    """`np.linalg.cross` on traced values."""
+    a, b = as_array(x1, "np.linalg.cross"), as_array(x2, "np.linalg.cross")
+    if a.shape[axis] != 3 or b.shape[axis] != 3:
+        raise ShapeError(
+            "np.linalg.cross: takes vectors of three elements.",
+            got=f"{aval_of(a)!r} and {aval_of(b)!r}, along axis {axis}",
+        )
+    a, b = np.moveaxis(a, axis, -1), np.moveaxis(b, axis, -1)
+    after, before = [1, 2, 0], [2, 0, 1]
+    y = a[..., after] * b[..., before] - a[..., before] * b[..., after]
+    return np.moveaxis(y, -1, axis)
 
 
-@implements(np.linalg.matrix_norm)
-def matrix_norm(x: Array, /, *, keepdims: bool = False, ord: Any = "fro") -> Array:
-    """`np.linalg.matrix_norm` on traced values."""
-    return np.linalg.norm(x, ord=ord, axis=(-2, -1), keepdims=keepdims)
+@implements(np.linalg.matrix_transpose)
+def linalg_matrix_transpose(x: Array, /) -> Array:
+    """`np.linalg.matrix_transpose` on traced values."""
+    return mT(x)
 
 
-@implements(np.linalg.vector_norm)
-def vector_norm(x: Array, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Array:
-    """`np.linalg.vector_norm` on traced values."""
-    x = _linalg_operand(x, "np.linalg.vector_norm")
-    ndim = x.ndim
-    axes = tuple(range(ndim)) if axis is None else normalize_axis_tuple(axis, ndim)
-    kept = [i for i in range(ndim) if i not in axes]
-    flat = np.reshape(np.transpose(x, (*kept, *axes)), (*[x.shape[i] for i in kept], -1))
-    y = np.linalg.norm(flat, ord=ord, axis=-1)
-    return np.reshape(y, [1 if i in axes else d for i, d in enumerate(x.shape)]) if keepdims else y
+@implements(np.linalg.diagonal)
+def linalg_diagonal(x: Array, /, *, offset: int = 0) -> Array:
+    """`np.linalg.diagonal` on traced values."""
+    return np.diagonal(x, offset, axis1=-2, axis2=-1)
+
+
+@implements(np.linalg.trace)
+def linalg_trace(x: Array, /, *, offset: int = 0, dtype: Any = None) -> Array:
+    """`np.linalg.trace` on traced values."""
+    x = as_array(x, "np.linalg.trace")
+    if dtype is not None:
+        x = astype(x, dtype)
+    return np.trace(x, offset, axis1=-2, axis2=-1)

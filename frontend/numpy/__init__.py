@@ -166,6 +166,7 @@ from ..core.primitives.choice import (
 from ..core.primitives.contractions import (
     dot,
     einsum,
+    einsum_path,
     inner,
     kron,
     outer,
@@ -419,6 +420,7 @@ __all__ = [
     "dtype",
     "e",
     "einsum",
+    "einsum_path",
     "empty",
     "empty_like",
     "equal",

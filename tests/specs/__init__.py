@@ -18,6 +18,7 @@ from specs.contractions import CONTRACTIONS
 from specs.creation import CREATION
 from specs.fft import FFT
 from specs.indexing import INDEXING
+from specs.inplace import INPLACE
 from specs.joining import JOINING
 from specs.linalg import LINALG
 from specs.operators import OPERATORS
@@ -38,6 +39,7 @@ SPECS: tuple[Spec, ...] = (
     *SHAPES,
     *JOINING,
     *INDEXING,
+    *INPLACE,
     *CONTRACTIONS,
     *LINALG,
     *FFT,
