@@ -39,6 +39,7 @@ from .ufuncs import apply_ufunc, numpy_result, special_ufunc_call
 __all__ = ["ArrayTracer", "WritableTracer"]
 
 _ABSENT = object()
+_float64 = np.float64
 
 BinaryMethod = Callable[["ArrayTracer", Array], Array]
 
@@ -88,7 +89,9 @@ def _in_place(binary: BinaryMethod, operation: str) -> BinaryMethod:
 
     def method(self: ArrayTracer, other: Array) -> Array:
         y = binary(self, other)
-        return y if y is NotImplemented else update(self, y, operation)
+        if type(self.primal) is _float64 or y is NotImplemented:
+            return y
+        return update(self, y, operation)
 
     return method
 

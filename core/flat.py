@@ -16,13 +16,14 @@ __all__ = ["FlatIterator"]
 class FlatIterator:
     """The elements of a traced array in C order, one after the other."""
 
-    __slots__ = ("base", "index")
+    __slots__ = ("_positions", "base", "index")
     # Equality is elementwise, as that of NumPy's iterator.
     __hash__ = None  # type: ignore[assignment]  # the documented way to say so
 
     def __init__(self, base: Array) -> None:
         self.base = base
         self.index = 0
+        self._positions = iter(range(base.size))
 
     @property
     def coords(self) -> tuple[int, ...]:
@@ -41,13 +42,13 @@ class FlatIterator:
         return self
 
     def __next__(self) -> Array:
-        if self.index >= len(self):
-            raise StopIteration
-        self.index += 1
-        return np.ravel(self.base)[self.index - 1]
+        i = next(self._positions)
+        self.index = i + 1
+        return np.ravel(self.base)[i]
 
     def __getitem__(self, index: Any) -> Array:
-        return np.copy(found) if np.ndim(found := np.ravel(self.base)[index]) else found
+        found = np.ravel(self.base)[index]
+        return np.copy(found) if np.ndim(found) else found
 
     def __setitem__(self, index: Any, value: Array) -> None:
         # NumPy repeats the values until all places are filled.
@@ -57,7 +58,7 @@ class FlatIterator:
         self.base[...] = np.reshape(elements, self.base.shape)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        return np.ravel(self.base).__array__(dtype, copy)
+        return self.copy().__array__(dtype, copy)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return getattr(ufunc, method)(*[_elements(x) for x in inputs], **kwargs)
@@ -68,22 +69,22 @@ class FlatIterator:
         )
 
     def __eq__(self, other: object) -> Any:
-        return np.equal(self, other)
+        return self.copy() == other
 
     def __ne__(self, other: object) -> Any:
-        return np.not_equal(self, other)
+        return self.copy() != other
 
     def __lt__(self, other: Array) -> Any:
-        return np.less(self, other)
+        return self.copy() < other
 
     def __le__(self, other: Array) -> Any:
-        return np.less_equal(self, other)
+        return self.copy() <= other
 
     def __gt__(self, other: Array) -> Any:
-        return np.greater(self, other)
+        return self.copy() > other
 
     def __ge__(self, other: Array) -> Any:
-        return np.greater_equal(self, other)
+        return self.copy() >= other
 
 
 def _elements(x: Any) -> Any:

@@ -210,6 +210,8 @@ class Tracer:
     _trace: Trace
     _base: Any
     _views: list[Any]
+    primal: Any = None
+    """The value, for tracers that carry one."""
 
     @property
     def aval(self) -> ShapedArray:

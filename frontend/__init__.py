@@ -12,7 +12,7 @@ function and return one; they compose.
 # NumPy first: its import takes a fifth longer from deep in the stack, where core would start it.
 import numpy as _numpy  # noqa: F401  # only for the order
 
-from . import core, errors, numpy, test_util, tree
+from . import core, errors, numpy, random, test_util, tree
 from ._version import __version__
 from .core import Program, Tracer
 from .core.errors import WengertError
@@ -52,6 +52,7 @@ __all__ = [
     "linearize",
     "make_program",
     "numpy",
+    "random",
     "test_util",
     "tree",
     "value_and_grad",

@@ -19,8 +19,10 @@ from ..core.source import Source, is_library_frame
 
 __all__ = ["Captures"]
 
-SMALL: Final = 1024
+SMALL: Final = 8192
 """Up to this many bytes, a copy costs no more than anything else would."""
+BUDGET: Final = 1 << 26
+"""How many bytes of small copies one program may hold: after that, all arrays count as large."""
 
 _frozen: dict[int, list[Any]] = {}
 """Arrays that were made read-only, with the number of captures: of all threads and traces, for the
@@ -73,16 +75,19 @@ class Captures:
     With `handed_out` the program lives longer than the function's run, and gets copies.
     """
 
-    __slots__ = ("arrays", "handed_out", "held")
+    __slots__ = ("arrays", "budget", "handed_out", "held")
 
     def __init__(self, handed_out: bool) -> None:
         self.handed_out = handed_out
+        self.budget = BUDGET
         self.arrays: dict[int, tuple[Array, Array]] = {}
         self.held: list[Array] = []
 
     def keep(self, x: Array) -> Array:
         """The array, or a copy of it, in a form that does not change any more."""
-        if x.nbytes <= SMALL:
+        size = x.nbytes
+        if size <= SMALL and size <= self.budget:
+            self.budget -= size
             return x.copy()
         known = self.arrays.get(id(x))
         if known is not None:

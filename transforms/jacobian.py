@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -389,13 +389,6 @@ def _check_real(operation: str, linear: LinearFunction, forward: bool) -> None:
             )
 
 
-def _chunks(n: int, size: int | None) -> Iterator[tuple[int, int]]:
-    """The numbers of n unit vectors, in parts of at most `size`."""
-    size = max(n, 1) if size is None else int(size)
-    for start in range(0, max(n, 1), size):
-        yield start, min(start + size, n)
-
-
 def _basis(avals: Sequence[ShapedArray], first: int, last: int) -> list[Array]:
     """Some of the unit vectors of a product of arrays, stacked: an array of shape
     (last - first, *shape) for each type.
@@ -410,27 +403,31 @@ def _basis(avals: Sequence[ShapedArray], first: int, last: int) -> list[Array]:
 
 def _columns(linear: LinearFunction, chunk_size: int | None) -> list[list[Array]]:
     """Push all unit tangents forward."""
-    push, n = vmap(linear, out_axes=-1), _size(linear.in_avals)
-    parts = []
-    for first, last in _chunks(n, chunk_size):
+    push = vmap(linear, out_axes=-1)
+
+    def run(first: int, last: int) -> list[Array]:
         basis = tree.unflatten(linear.in_tree, _basis(linear.in_avals, first, last))
-        parts.append(tree.leaves(push(*basis)))
+        return tree.leaves(push(*basis))
+
+    pushed = _in_chunks(run, _size(linear.in_avals), chunk_size, leading=False)
     return [
         _split(column, linear.in_avals, [*aval.shape], leading=False)
-        for column, aval in zip(_joined(parts, -1), linear.out_avals, strict=True)
+        for column, aval in zip(pushed, linear.out_avals, strict=True)
     ]
 
 
 def _rows(linear: LinearFunction, chunk_size: int | None) -> list[list[Array]]:
     """Pull all unit cotangents back."""
-    pull, n = vmap(linear.transpose), _size(linear.out_avals)
-    parts = []
-    for first, last in _chunks(n, chunk_size):
+    pull = vmap(linear.transpose)
+
+    def run(first: int, last: int) -> list[Array]:
         basis = tree.unflatten(linear.out_tree, _basis(linear.out_avals, first, last))
-        parts.append(tree.leaves(pull(basis)))
+        return tree.leaves(pull(basis))
+
+    pulled = _in_chunks(run, _size(linear.out_avals), chunk_size, leading=True)
     columns = [
         _split(g, linear.out_avals, [*aval.shape], leading=True)
-        for g, aval in zip(_joined(parts, 0), linear.in_avals, strict=True)
+        for g, aval in zip(pulled, linear.in_avals, strict=True)
     ]
     return (
         [list(row) for row in zip(*columns, strict=True)]
@@ -439,14 +436,37 @@ def _rows(linear: LinearFunction, chunk_size: int | None) -> list[list[Array]]:
     )
 
 
-def _joined(parts: list[list[Array]], axis: int) -> list[Array]:
-    """The leaves of several parts, joined leaf by leaf; the parts are given up on the way."""
-    if len(parts) == 1:
-        return parts[0]
-    found = []
-    while parts[0]:
-        found.append(np.concatenate([part.pop() for part in parts], axis=axis))
-    return found[::-1]
+def _in_chunks(
+    run: Callable[[int, int], list[Array]], n: int, chunk_size: int | None, leading: bool
+) -> list[Array]:
+    """The results of `run` for the unit vectors from 0 to n, joined along the axis of them; not
+    more than `chunk_size` at once.
+    """
+    if chunk_size is None or n <= chunk_size:
+        return run(0, n)
+    joined: list[Any] = []
+    for first in range(0, n, chunk_size):
+        last = min(first + chunk_size, n)
+        parts = run(first, last)
+        if first == 0:
+            joined = [_room_for(x, n, leading) for x in parts]
+        for whole, part in zip(joined, parts, strict=True):
+            if type(whole) is list:
+                whole.append(part)
+            elif leading:
+                whole[first:last] = part
+            else:
+                whole[..., first:last] = part
+    axis = 0 if leading else -1
+    return [np.concatenate(x, axis) if type(x) is list else x for x in joined]
+
+
+def _room_for(part: Array, n: int, leading: bool) -> Any:
+    """What takes the parts of a result: an array, or a list where they are traced."""
+    if type(part) is not np.ndarray:
+        return []
+    shape = (n, *part.shape[1:]) if leading else (*part.shape[:-1], n)
+    return np.empty(shape, part.dtype)
 
 
 def _split(

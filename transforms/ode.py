@@ -34,29 +34,36 @@ _STATES = 256
 """How large a system with sensitivities may be, where there is a choice."""
 
 Solver = Callable[..., Array]
-"""`solver(fun, z0, t, origin)` computes z at the times t, one row each, for `fun(z, t)`. State i of
-the system is of the size of state `origin[i]` of the user's.
+"""`solver(fun, z0, t, origin, scale)` computes z at the times t, one row each, for `fun(z, t)`. An
+error that is small in state `origin[i]` of the user's is small in state i when multiplied by
+`scale[i]`.
 """
 
 
 class System(NamedTuple):
     """What the primitive solves.
 
-    `start(u, t0)` and `rhs(z, t, u)` give arrays of as many states as `origin` has.
+    `start(u, t0)` and `rhs(z, t, u)` give arrays of as many states as `origin` and `scale(u)` have,
+    see `Solver`. `derived`: they are derivatives of another system's.
     """
 
     name: str
     start: Callable[..., Array]
     rhs: Callable[..., Array]
     origin: Array
+    scale: Callable[[Array], Array]
+    derived: bool = False
 
     def __repr__(self) -> str:
         return f"{self.name}({len(self.origin)})"
 
 
 def _solve(u: Array, t: Array, *, system: System, solver: Solver) -> Array:
+    z0 = np.asarray(system.start(u, t[0]))
+    rhs = _recorded(system.rhs, z0, t[0], u) if system.derived else system.rhs
+
     def fun(z: Array, time: float) -> Array:
-        y = system.rhs(z, time, u)
+        y = rhs(z, time, u)
         if isinstance(y, Tracer):
             raise UnsupportedError(
                 f"{system.name} uses a traced value that is not one of its arguments.",
@@ -66,7 +73,18 @@ def _solve(u: Array, t: Array, *, system: System, solver: Solver) -> Array:
             )
         return y
 
-    return solver(fun, np.asarray(system.start(u, t[0])), t, system.origin)
+    return solver(fun, z0, t, system.origin, system.scale(u))
+
+
+def _recorded(rhs: Callable[..., Array], *like: Array) -> Callable[..., Array]:
+    """A derivative as a program, which runs several times faster; as it is where it asks for
+    values.
+    """
+    try:
+        program = make_program(rhs)(*[ShapedArray(np.shape(x), np.result_type(x)) for x in like])
+    except WengertError:
+        return rhs
+    return lambda *args: evaluate(program, *args)[0]
 
 
 def _batch(
@@ -138,8 +156,13 @@ def _with_sensitivities(system: System, first: int, last: int) -> System:
         z, s = vmap(along, in_axes=(1, 0), out_axes=(None, 1))(s, directions(u))
         return np.concatenate([z, np.ravel(s)])
 
+    def scale(u: Array) -> Array:
+        # A large parameter has small sensitivities, whose errors it magnifies.
+        own = system.scale(u)
+        return np.concatenate([own, np.ravel(own[:, None] / np.maximum(np.abs(u[first:last]), 1))])
+
     origin = np.concatenate([system.origin, np.repeat(system.origin, count)])
-    return System(f"sensitivities of {system.name}", start, rhs, origin)
+    return System(f"sensitivities of {system.name}", start, rhs, origin, scale, derived=True)
 
 
 def _with_later_start(system: System) -> System:
@@ -154,7 +177,11 @@ def _with_later_start(system: System) -> System:
         pair = jvp(lambda z: system.rhs(z, t, u), (state[:n],), (state[n:],))
         return np.concatenate(pair)
 
-    return System(f"later start of {system.name}", start, rhs, np.tile(system.origin, 2))
+    def scale(u: Array) -> Array:
+        return np.tile(system.scale(u), 2)
+
+    origin = np.tile(system.origin, 2)
+    return System(f"later start of {system.name}", start, rhs, origin, scale, derived=True)
 
 
 # From the user's function to a system.
@@ -252,7 +279,7 @@ def solution(problem: InitialValueProblem, t: Array, solver: Solver) -> Array:
     def rhs(z: Array, time: Array, u: Array) -> Array:
         return problem.fun(z, time, *unpack(u, avals))
 
-    system = System(problem.name, start, rhs, np.arange(n))
+    system = System(problem.name, start, rhs, np.arange(n), lambda u: np.ones(n))
     return ode_p.bind(pack(problem.leaves), t, system=system, solver=solver)
 
 

@@ -29,6 +29,7 @@ from .api import (
     distinct,
     flatten_arguments,
     flatten_result,
+    is_array_leaf,
     is_static_leaf,
     plain_output,
 )
@@ -217,7 +218,7 @@ def _run(
         given = _axes_by_position(operation, in_axes, in_tree) + [0] * len(extra)
     axes = [
         axis
-        if type(axis) is int and type(x) is np.ndarray and 0 <= axis < x.ndim
+        if axis == 0 and type(x) is np.ndarray and x.shape and is_array_leaf(x)
         else _normalize_axis(operation, paths, i, x, axis)
         for i, (x, axis) in enumerate(zip(leaves, given, strict=True))
     ]
@@ -269,9 +270,15 @@ def _axes_by_name(
     names: Sequence[str],
 ) -> list[Any]:
     """The axis of each leaf of the positional and the keyword arguments."""
-    positional = [p.name for p in positional_parameters(parameters_of(fun))]
+    parameters = parameters_of(fun)
+    positional = [p.name for p in positional_parameters(parameters)]
     passed = [*positional[: len(in_tree.children)], *names]
-    unknown = [k for k, axis in in_axes.items() if k not in passed and axis is not None]
+    left_out = {p.name for p in parameters if p.name not in passed}
+    unknown = [
+        name
+        for name, axis in in_axes.items()
+        if name not in passed and (axis is not None or name not in left_out)
+    ]
     if unknown:
         raise BatchError(
             f"{operation}: in_axes names no argument that was passed: {unknown[0]!r}.",

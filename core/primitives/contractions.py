@@ -346,8 +346,8 @@ def einsum(
 @implements(np.einsum_path)
 def einsum_path(*operands: Any, optimize: Any = "greedy", einsum_call: bool = False) -> Any:
     """`np.einsum_path` of traced operands: it depends on their shapes alone."""
-    plain = [sample(x.aval) if isinstance(x, Tracer) else x for x in operands]
-    options = {"einsum_call": True} if einsum_call else {}
+    plain: Any = [sample(x.aval) if isinstance(x, Tracer) else x for x in operands]
+    options: Any = {"einsum_call": True} if einsum_call else {}
     return np.einsum_path(*plain, optimize=optimize, **options)
 
 

@@ -125,7 +125,7 @@ def check_cast(operation: str, x: Array, dtype: Any, casting: Any) -> None:
 
 
 def _of_dtype(x: Any) -> Any:
-    return np.empty(0, x.dtype) if isinstance(x, Tracer) else x
+    return np.empty(0, x.aval.dtype) if isinstance(x, Tracer) else x
 
 
 @implements(np.common_type)
@@ -137,7 +137,7 @@ def common_type(*arrays: Array) -> Any:
 @implements(np.can_cast)
 def can_cast(from_: Any, to: Any, casting: Any = "safe") -> bool:
     """`np.can_cast` from the dtype of a traced value."""
-    return np.can_cast(from_.dtype if isinstance(from_, Tracer) else from_, to, casting)
+    return np.can_cast(from_.aval.dtype if isinstance(from_, Tracer) else from_, to, casting)
 
 
 @implements(np.min_scalar_type)

@@ -1,22 +1,28 @@
 """Inserting, deleting, repeating and choosing elements along an axis: insert, delete, resize,
-trim_zeros, compress, extract; apply_along_axis and apply_over_axes.
+trim_zeros, compress, extract; apply_along_axis and apply_over_axes; sliding windows.
 
 What decides shapes (where to insert, which elements are zero) must have concrete values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+from numpy.lib.stride_tricks import sliding_window_view as _numpys_windows
 
-from ..aval import Array, aval_of
-from ..dispatch import implements
+from ..aval import Array, ShapedArray, aval_of
+from ..dispatch import implements, unsupported_argument
+from ..errors import ShapeError
+from ..rules import linear
+from ..tracing import Primitive
+from ..views import read_only
 from .creation import plain_value
 from .elementwise import as_array, astype
-from .indexing import getitem
+from .indexing import getitem, scatter_sum_p
 
 _ALL = slice(None)
 
@@ -159,3 +165,57 @@ def apply_over_axes(func: Callable[..., Any], a: Array, axes: Any) -> Array:
                 )
         y = found
     return y
+
+
+# Windows.
+
+
+def _windows_transpose(ct: Array, x: Any, *, axis: int, width: int) -> Array:
+    n = x.shape[axis] - width + 1
+    lead = (_ALL,) * axis
+    return scatter_sum_p.bind(
+        *[ct[..., k] for k in range(width)],
+        places=tuple([((*lead, slice(k, k + n)), 0) for k in range(width)]),
+        shape=x.shape,
+        dtype=x.dtype,
+    )
+
+
+windows_p: Primitive = linear(
+    "windows",
+    lambda x, *, axis, width: _numpys_windows(x, width, axis),
+    _windows_transpose,
+    shape=lambda x, *, axis, width: ShapedArray(
+        (*x.shape[:axis], x.shape[axis] - width + 1, *x.shape[axis + 1 :], width), x.dtype
+    ),
+    batch=lambda size, batched, x, *, axis, width: windows_p.bind(x, axis=axis + 1, width=width),
+)
+"""The windows along an axis, in a new last one."""
+
+
+@implements(_numpys_windows)
+def sliding_window_view(
+    x: Array,
+    window_shape: Any,
+    axis: Any = None,
+    *,
+    subok: bool = False,
+    writeable: bool = False,
+) -> Array:
+    """`np.lib.stride_tricks.sliding_window_view` of a traced array; not to be written to."""
+    name = "np.lib.stride_tricks.sliding_window_view"
+    y = as_array(x, name)
+    if writeable:
+        raise unsupported_argument(name, "writeable", writeable, "write to the array itself")
+    widths = tuple(window_shape) if isinstance(window_shape, Iterable) else (window_shape,)
+    axes = range(y.ndim) if axis is None else normalize_axis_tuple(axis, y.ndim, None, True)
+    if len(widths) != len(axes):
+        raise ShapeError(
+            f"{name}: window_shape and axis must be of the same number; got {window_shape} and "
+            f"{axis}"
+        )
+    for i, width in zip(axes, widths, strict=True):
+        if not 0 <= width <= y.shape[i]:
+            raise ShapeError(f"{name}: a window of {width} does not fit axis {i} of {aval_of(x)!r}")
+        y = windows_p.bind(y, axis=i, width=operator.index(width))
+    return read_only(y)

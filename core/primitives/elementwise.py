@@ -17,6 +17,7 @@ import numpy as np
 
 from ..aval import Array, ShapedArray, aval_of, is_inexact
 from ..dispatch import asarray, implements, implements_ufunc
+from ..errors import UnsupportedError
 from ..rules import elementwise, zero_derivative
 from ..tracing import Primitive, Tracer
 from ..views import view
@@ -465,6 +466,13 @@ def astype(x: Array, dtype: Any) -> Array:
     aval = aval_of(x)
     if aval.dtype == dtype and not aval.weak_type:
         return x
+    if dtype.kind not in "fciub" and isinstance(x, Tracer):
+        raise UnsupportedError(
+            f"astype: a traced value cannot be cast to {dtype}.",
+            got=repr(aval),
+            needed="a float, complex, integer or bool dtype",
+            fix="cast it outside the transformed function",
+        )
     if aval.dtype.kind == "c" and dtype.kind in "fiub":
         x = np.real(x)
         if x.dtype == dtype:

@@ -38,6 +38,7 @@ class Place(Enum):
 
 
 _ALL = slice(None)
+_float64 = np.float64
 
 
 def fill(index: Template, arrays: Sequence[Array]) -> Template:
@@ -363,7 +364,7 @@ def getitem(x: Array, index: Any) -> Array:
     if (type(index) is int or type(index) is slice) and isinstance(x, Tracer):
         params = {"index": (index,)}
         y = x._trace.process(getitem_p, (x,), params)
-        if isinstance(y, Tracer):
+        if isinstance(y, Tracer) and type(y.primal) is not _float64:
             link(y, x, getitem_p, params)
         return y
     template, arrays = parse_index(x, index)

@@ -158,7 +158,7 @@ def _pad_axis(x: Array, axis: int, width: Pair, mode: str, options: Pair) -> Arr
     else:
         m = x.shape[axis]
         if mode != "edge" and max(width) > m - (mode == "reflect"):  # more than once around
-            index = np.pad(np.arange(m), width, mode=mode)
+            index = np.pad(np.arange(m), width, mode)  # type: ignore[call-overload]  # any mode
             return getitem(x, (*[_ALL] * axis, index))
         ends = _copies(x, axis, width, mode)
     return np.concatenate([ends[0], x, ends[1]], axis=axis)

@@ -102,10 +102,10 @@ def polydiv(u: Array, v: Array) -> Any:
 
 
 def _order(m: Any, operation: str) -> int:
-    m = operator.index(m)
-    if m < 0:
-        raise ValueError(f"{operation}: the order must not be negative; got {m}")
-    return m
+    order = int(operator.index(m))
+    if order < 0:
+        raise ValueError(f"{operation}: the order must not be negative; got {order}")
+    return order
 
 
 @implements(np.polyder)

@@ -28,7 +28,17 @@ from ..errors import UnsupportedError
 from ..rules import align_batch
 from ..tracing import Every, Primitive
 
-__all__ = ["beta_p", "count_p", "dirichlet_p", "f_p", "gamma_p", "lanes_of", "noise_p", "t_p", "vector_p"]
+__all__ = [
+    "beta_p",
+    "count_p",
+    "dirichlet_p",
+    "f_p",
+    "gamma_p",
+    "lanes_of",
+    "noise_p",
+    "t_p",
+    "vector_p",
+]
 
 Rng = np.random.Generator
 
@@ -49,9 +59,9 @@ def lanes_of(like: Array) -> Array:
     return like != 0
 
 
-def _no_shape(*avals: ShapedArray, method: str, **params: Any) -> NoReturn:
+def _no_shape(*avals: ShapedArray, name: str, **params: Any) -> NoReturn:
     """The shape rule: only programs need one."""
-    raise refuse_frozen(f"wengert.random.{method}")
+    raise refuse_frozen(f"wengert.random.{name}")
 
 
 def _no_derivatives(i: int) -> None:
@@ -62,11 +72,17 @@ def _no_derivatives(i: int) -> None:
 
 
 def _noise(
-    *operands: Array, rng: Rng, method: str, shape: Shape, positive: Sequence[int], **options: Any
+    *operands: Array,
+    rng: Rng,
+    name: str,
+    method: str,
+    shape: Shape,
+    bounded: Sequence[int],
+    **options: Any,
 ) -> Array:
-    for i in positive:
+    for i in bounded:
         if np.any(np.less(operands[i], 0)):
-            raise ValueError(f"wengert.random: a scale of {method} is negative")
+            raise ValueError(f"wengert.random.{name}: a parameter is negative")
     return np.asarray(getattr(rng, method)(size=shape, **options))[()]
 
 
@@ -87,10 +103,8 @@ noise_p: Primitive = Primitive(
 # Parameters that broadcast against the draws.
 
 
-def _draw(
-    *operands: Array, rng: Rng, method: str, shape: Shape, count: int, **options: Any
-) -> Array:
-    return np.asarray(getattr(rng, method)(*operands[:count], size=shape, **options))[()]
+def _draw(*operands: Array, rng: Rng, name: str, shape: Shape, count: int, **options: Any) -> Array:
+    return np.asarray(getattr(rng, name)(*operands[:count], size=shape, **options))[()]
 
 
 def _draw_batch(primitive_of: Callable[[], Primitive]) -> Any:
@@ -140,9 +154,9 @@ f_p = _implicit("random_f", "f")
 
 
 def _refusal(i: int) -> Any:
-    def rule(t: Array, y: Array, *operands: Array, method: str, **params: Any) -> NoReturn:
+    def rule(t: Array, y: Array, *operands: Array, name: str, **params: Any) -> NoReturn:
         raise UnsupportedError(
-            f"wengert.random.{method}: discrete draws have no derivative by their parameters.",
+            f"wengert.random.{name}: discrete draws have no derivative by their parameters.",
             fix="pass plain numbers, float(p), to treat the draws as constants;\n"
             "for the gradient of an expectation, differentiate the log-probability of the draws "
             "(score function estimator)",
@@ -165,7 +179,6 @@ count_p: Primitive = Primitive(
 def _vectors(
     *operands: Array,
     rng: Rng,
-    method: str,
     draw: Callable[..., Array],
     lanes: Shape,
     count: int,

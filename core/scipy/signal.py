@@ -99,9 +99,7 @@ convolve_p: Primitive = bilinear(
     _convolve_left,
     _convolve_right,
     shape=_convolve_shape,
-    batch=lambda size, batched, x, k, **params: convolve_p.bind(
-        *_stacked(batched, x, k), **params
-    ),
+    batch=lambda size, batched, x, k, **params: convolve_p.bind(*_stacked(batched, x, k), **params),
 )
 
 _MODES = ("full", "same", "valid")
@@ -196,7 +194,9 @@ def correlate(in1: Array, in2: Array, mode: str = "full", method: str = "auto") 
     return convolve(x, np.conjugate(_flip(k, k.ndim)), mode, method)
 
 
-def _by_transforms(operation: str, method: str, in1: Array, in2: Array, mode: str, axes: Any) -> Any:
+def _by_transforms(
+    operation: str, method: str, in1: Array, in2: Array, mode: str, axes: Any
+) -> Any:
     x, k = _operands(operation, in1, in2)
     kind = np.result_type(aval_of(x).dtype, aval_of(k).dtype)
     if kind.kind not in "fc":

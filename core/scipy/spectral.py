@@ -75,9 +75,7 @@ class _Plan(NamedTuple):
     points: int
 
 
-def _plan(
-    operation: str, window: Any, nperseg: Any, noverlap: Any, nfft: Any, n: int
-) -> _Plan:
+def _plan(operation: str, window: Any, nperseg: Any, noverlap: Any, nfft: Any, n: int) -> _Plan:
     if isinstance(window, str | tuple):
         size = 256 if nperseg is None else int(nperseg)
         if size > n:
@@ -344,9 +342,7 @@ def _over_time(
         x = resize(x, x.ndim - 1, x.shape[-1] + more)
     onesided = bool(return_onesided) and not _is_complex(x)
     if return_onesided and not onesided:
-        warnings.warn(
-            "Input data is complex, switching to return_onesided=False", stacklevel=4
-        )
+        warnings.warn("Input data is complex, switching to return_onesided=False", stacklevel=4)
     if power:
         freqs, y = _cross_spectra(operation, x, x, plan, fs, detrend, onesided, scaling)
         y = astype(y, real_dtype(dtype))

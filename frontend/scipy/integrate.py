@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as _np
 import scipy.integrate as _scipy
+from scipy.optimize import OptimizeResult as _OptimizeResult
 
 from ..core.aval import Array
 from ..core.dispatch import unsupported_argument as _unsupported_argument
@@ -19,6 +20,7 @@ from ..core.scipy.integrate import romb as romb
 from ..core.scipy.integrate import simpson as simpson
 from ..core.scipy.integrate import trapezoid as trapezoid
 from ..core.source import boundary as _boundary
+from ..core.tracing import Tracer as _Tracer
 from ..transforms.ode import solution as _solution
 from ..transforms.ode import stated as _stated
 
@@ -28,6 +30,7 @@ __all__ = [
     "odeint",
     "romb",
     "simpson",
+    "solve_ivp",
     "trapezoid",
 ]
 
@@ -69,11 +72,11 @@ def odeint(
         y0: the state at `t[0]`, a vector of reals.
         t: the times at which the solution is wanted.
         args: more arguments of `func`: a tuple of trees of arrays.
-        Dfun: the Jacobian of `func`, used for the solution alone.
+        Dfun: the Jacobian of `func`; not used where something is traced.
         col_deriv: as SciPy's.
         full_output: as SciPy's; refused where something is traced.
-        ml: as SciPy's, used for the solution alone.
-        mu: as SciPy's, used for the solution alone.
+        ml: as SciPy's; used for the solution alone.
+        mu: as SciPy's; used for the solution alone.
         rtol: as SciPy's.
         atol: as SciPy's.
         tcrit: as SciPy's.
@@ -95,6 +98,7 @@ def odeint(
         UnsupportedError: for `full_output` where something is traced; and where `func` uses a
             traced value that it does not get as an argument, and cannot be traced.
         ShapeError, DtypeError: if `y0` or the result of `func` is no vector of reals.
+        RuntimeError: if the solver fails for the sensitivities.
 
     Example:
         >>> import numpy as np, wengert as wg
@@ -110,30 +114,159 @@ def odeint(
         "tcrit": tcrit, "h0": h0, "hmax": hmax, "hmin": hmin, "ixpr": ixpr, "mxstep": mxstep,
         "mxhnil": mxhnil, "mxordn": mxordn, "mxords": mxords, "printmessg": printmessg,
     }  # fmt: skip
-    jacobian = {"Dfun": Dfun, "col_deriv": col_deriv, "ml": ml, "mu": mu}
     times = _np.atleast_1d(_astype(_as_array(t, operation), _np.float64))
     if times.ndim != 1 or not times.size:
         raise _ShapeError(f"{operation}: t must have one axis, and elements.", got=repr(times))
 
-    def by_state(y: Array, time: Array, *more: Any) -> Any:
-        return func(time, y, *more) if tfirst else func(y, time, *more)
-
-    by_state.__name__ = getattr(func, "__name__", type(func).__name__)
-    problem = _stated(operation, by_state, y0, times, args)
+    problem = _stated(operation, _time_last(func) if tfirst else func, y0, times, args)
     if problem is None:
         return _scipy.odeint(
-            func, y0, t, args, full_output=full_output, rtol=rtol, atol=atol, tfirst=tfirst,
-            **common, **jacobian,
-        )  # fmt: skip
+            func,
+            y0,
+            t,
+            args,
+            Dfun,
+            col_deriv,
+            full_output,
+            ml,
+            mu,
+            rtol,
+            atol,
+            tfirst=tfirst,
+            **common,
+        )
     if full_output:
         raise _unsupported_argument(operation, "full_output", full_output, "leave it out")
 
-    def solver(fun: Callable[..., Array], z0: Array, t: Array, origin: Array) -> Array:
-        each = [x if x is None or _np.ndim(x) == 0 else _np.asarray(x)[origin] for x in (rtol, atol)]
-        own = jacobian if len(origin) == len(problem.z0) and Dfun is None else {}
-        return _scipy.odeint(fun, z0, t, rtol=each[0], atol=each[1], **common, **own)
+    def solver(
+        fun: Callable[..., Array], z0: Array, t: Array, origin: Array, scale: Array
+    ) -> Array:
+        if len(origin) == len(problem.z0):
+            return _scipy.odeint(fun, z0, t, ml=ml, mu=mu, rtol=rtol, atol=atol, **common)
+        finer = {"rtol": _each(rtol, origin), "atol": _each(atol, origin, 1.49012e-8) * scale}
+        steps = {"mxstep": mxstep or _MORE_STEPS}
+        states, report = _scipy.odeint(fun, z0, t, full_output=1, **{**common, **finer, **steps})
+        if report["message"] != "Integration successful.":
+            raise RuntimeError(f"{operation}, for derivatives: {report['message']}")
+        return states  # type: ignore[no-any-return]  # SciPy is untyped
 
     return _solution(problem, times, solver)
+
+
+_MORE_STEPS = 5000
+"""How many steps `odeint` may take from one time to the next, in a system with sensitivities."""
+
+
+def _each(tolerance: Any, origin: Array, default: Any = None) -> Any:
+    """A tolerance for each state, where there is one for each of the user's."""
+    if tolerance is None:
+        return default
+    return tolerance if _np.ndim(tolerance) == 0 else _np.asarray(tolerance)[origin]
+
+
+@_boundary
+def solve_ivp(
+    fun: Callable[..., Any],
+    t_span: Any,
+    y0: Any,
+    method: Any = "RK45",
+    t_eval: Any = None,
+    dense_output: bool = False,
+    events: Any = None,
+    vectorized: bool = False,
+    args: Any = None,
+    **options: Any,
+) -> Any:
+    """`scipy.integrate.solve_ivp`, differentiable by `y0`, `t_span`, `t_eval`, `args` and what
+    `fun` closes over; the derivatives are those of `odeint`.
+
+    Where something is traced `t_eval` must be given, since the solver's own steps depend on values;
+    and a failure raises.
+
+    Args:
+        fun: `fun(t, y, *args)`, written in NumPy.
+        t_span: the times at which the solution starts and ends.
+        y0: the state at the start, a vector of reals.
+        method: as SciPy's.
+        t_eval: the times at which the solution is wanted.
+        dense_output: as SciPy's; refused where something is traced.
+        events: as SciPy's; refused where something is traced.
+        vectorized: as SciPy's.
+        args: more arguments of `fun`: a tuple of trees of arrays.
+        options: as SciPy's; those that tell of the Jacobian are used for the solution alone.
+
+    Returns:
+        An object with the fields `t`, `y` (one column for each time), `success` and so on.
+
+    Raises:
+        UnsupportedError: where something is traced, for `dense_output`, `events`, and a missing
+            `t_eval`; and where `fun` uses a traced value that it does not get as an argument, and
+            cannot be traced.
+        RuntimeError: where something is traced and the solver fails.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> from wengert.scipy.integrate import solve_ivp
+        >>> def decayed(rate):
+        ...     return solve_ivp(lambda t, y: -rate * y, (0.0, 2.0), [1.0], t_eval=[2.0]).y[0, 0]
+        >>> print(f"{wg.grad(decayed)(0.5):.3f}, {-2 * np.exp(-1):.3f}")
+        -0.736, -0.736
+    """
+    operation = "scipy.integrate.solve_ivp"
+    more = () if args is None else args if isinstance(args, tuple) else (args,)
+    ends = [_astype(_as_array(x, operation), _np.float64) for x in t_span]
+    wanted = [] if t_eval is None else [_astype(_as_array(t_eval, operation), _np.float64)]
+    times = _np.concatenate([_np.reshape(ends[0], (1,)), *wanted])
+
+    def by_state(y: Array, t: Array, *given: Array) -> Any:
+        return _np.ravel(fun(t, y[:, None], *given)) if vectorized else fun(t, y, *given)
+
+    by_state.__wrapped__ = fun  # type: ignore[attr-defined]  # so that messages name the user's
+    problem = _stated(operation, by_state, y0, times, more)
+    if problem is None:
+        return _scipy.solve_ivp(
+            fun, t_span, y0, method, t_eval, dense_output, events, vectorized, args, **options
+        )
+    refused = {"dense_output": dense_output, "events": events}
+    for name, value in refused.items():
+        if value:
+            raise _unsupported_argument(operation, name, value, "leave it out")
+    if t_eval is None:
+        raise _unsupported_argument(
+            operation, "t_eval", None, "say at which times the solution is wanted: t_eval=[...]"
+        )
+
+    def solver(
+        right: Callable[..., Array], z0: Array, t: Array, origin: Array, scale: Array
+    ) -> Array:
+        given = dict(options)
+        if len(origin) != len(problem.z0):
+            given = {k: v for k, v in options.items() if k not in _OF_JACOBIANS}
+            given["rtol"] = _each(options.get("rtol"), origin, 1e-3)
+            given["atol"] = _each(options.get("atol"), origin, 1e-6) * scale
+        end = t[-1] if isinstance(ends[1], _Tracer) else ends[1]
+        found = _scipy.solve_ivp(lambda t, y: right(y, t), (t[0], end), z0, method, t[1:], **given)
+        if not found.success:
+            raise RuntimeError(f"{operation}: {found.message}")
+        return _np.concatenate([z0[None], found.y.T])
+
+    states = _solution(problem, times, solver)
+    return _OptimizeResult(
+        t=times[1:], y=states[1:].T, sol=None, t_events=None, y_events=None, status=0,
+        message="The solver successfully reached the end of the integration interval.",
+        success=True,
+    )  # fmt: skip
+
+
+_OF_JACOBIANS = ("jac", "jac_sparsity", "lband", "uband")
+
+
+def _time_last(func: Callable[..., Any]) -> Callable[..., Any]:
+    def by_state(y: Array, t: Array, *more: Any) -> Any:
+        return func(t, y, *more)
+
+    by_state.__wrapped__ = func  # type: ignore[attr-defined]  # so that messages name the user's
+    return by_state
 
 
 def __getattr__(name: str) -> Any:

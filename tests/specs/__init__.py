@@ -16,6 +16,7 @@ import wengert.numpy as wnp
 from specs.choice import CHOICE
 from specs.contractions import CONTRACTIONS
 from specs.creation import CREATION
+from specs.decompositions import DECOMPOSITIONS
 from specs.fft import FFT
 from specs.indexing import INDEXING
 from specs.inplace import INPLACE
@@ -42,6 +43,7 @@ SPECS: tuple[Spec, ...] = (
     *INPLACE,
     *CONTRACTIONS,
     *LINALG,
+    *DECOMPOSITIONS,
     *FFT,
     *CREATION,
 )

@@ -228,6 +228,11 @@ class Distribution:
             return lambda y, *args: sign * finite_exp(logdensity(*args) - y) * flow(*args)
         return lambda y, *args: sign * product(density(*args), flow(*args))
 
+    def velocity(self, i: int, x: Array, *shapes: Array) -> Array:
+        """`pathwise`, and 0 where a draw has ended up at an end of the support."""
+        mask = self.support.inside(x, shapes)
+        return choose(mask, self.pathwise(i, self.support.safe(mask, x, shapes), *shapes), 0.0)
+
     def _quantile_slope(self, method: str, i: int) -> Slope:
         sign = 1.0 if method == "ppf" else -1.0
 
