@@ -659,8 +659,8 @@ def test_integer_and_bool_inputs(call: Any, kind: str, value: Any) -> None:
 
 
 def test_the_path_of_an_integer_leaf_is_named() -> None:
-    call = lambda: wg.grad(lambda p: p["W"][0])({"W": [1.0, 2]})  # fault
-    refused(errors.DtypeError, r"argument 0\['W'\]\[1\] consists of integers", call)
+    call = lambda: wg.grad(lambda x, p: x, (0, 1))(1.0, {"W": [1, 2]})  # fault
+    refused(errors.DtypeError, r"argument 1\['W'\]\[0\] consists of integers", call)
 
 
 def test_holomorphic() -> None:
@@ -692,8 +692,8 @@ def test_argnums(transform: Any) -> None:
     refused(errors.ShapeError, "names an argument twice", call)
     call = lambda: transform(f, ("x",))(1.0, 2.0)  # fault
     refused(errors.DtypeError, "must be an int or a tuple of ints", call)
-    call = lambda: transform(f, 1)(1.0, y=2.0)  # fault
-    message = refused(errors.ShapeError, "argnums=1 is out of range", call)
+    call = lambda: transform(f, 2)(1.0, y=2.0)  # fault
+    message = refused(errors.ShapeError, "argnums=2 is out of range", call)
     assert "keyword arguments ['y']" in message
 
 
@@ -701,7 +701,7 @@ def test_argnums(transform: Any) -> None:
     ("match", "call"),
     [
         ("argnums must be an int or", lambda: wg.grad(np.sum, argnums=0.5)(X)),  # fault
-        ("argnums must be an int or", lambda: wg.jacfwd(np.sum, argnums=None)(X)),  # fault
+        ("argnums must be an int or", lambda: wg.jacfwd(np.sum, argnums="x")(X)),  # fault
         ("axis_size must be", lambda: wg.vmap(lambda: 1.0, axis_size=-1)()),  # fault
         ("axis_size must be", lambda: wg.vmap(lambda: 1.0, axis_size=2.5)()),  # fault
         ("static_argnums must be", lambda: wg.make_program(np.sin, "a")(X)),  # fault
@@ -751,13 +751,9 @@ class Opaque:
 @pytest.mark.parametrize(
     ("got", "leaf"),
     [
-        ("'text' of type builtins.str", "text"),
         ("Opaque object", Opaque()),
         ("of type builtins.set", {1.0}),
-        ("of type builtins.bytes", b"x"),
         ("object", np.array([1.0, None], dtype=object)),
-        ("array", np.array(["a", "b"])),
-        ("datetime64", np.array(["2020-01-01"], dtype="datetime64[D]")),
         ("record|array", np.zeros(2, dtype=[("a", float)])),
     ],
 )
@@ -791,7 +787,7 @@ def test_leaves_of_arguments_that_are_no_arrays(call: Any, got: str, leaf: Any) 
     ],
     ids=["vjp", "jvp", "vmap", "make_program", "jacfwd", "grad"],
 )
-@pytest.mark.parametrize("leaf", ["text", {1.0}, Opaque(), np.array(["a"])])
+@pytest.mark.parametrize("leaf", [{1.0}, Opaque(), np.array([1.0, None])])
 def test_leaves_of_results_that_are_no_arrays(call: Any, leaf: Any) -> None:
     refused(
         errors.LeafTypeError,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -14,10 +15,14 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 def run(example: str, *options: str, cwd: Path) -> str:
-    """Run an example with warnings as errors; return what it printed."""
+    """Run an example with warnings as errors; return what it printed.
+
+    One thread for linear algebra, since tests run side by side.
+    """
     done = subprocess.run(
         [sys.executable, "-W", "error", str(EXAMPLES / example), *options],
         cwd=cwd,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=120,
@@ -61,11 +66,37 @@ def test_hare_lynx(tmp_path: Path) -> None:
     assert (tmp_path / "fit.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_hare_lynx_says_what_is_missing(tmp_path: Path) -> None:
+def test_co2(tmp_path: Path) -> None:
+    """The forecast is better than a simple one; the derivative agrees with differences."""
+    pytest.importorskip("scipy")
+    pytest.importorskip("matplotlib")
+    printed = run("co2.py", "--quick", "--output", "co2.png", cwd=tmp_path)
+    found = {
+        name: (float(estimate), float(error))
+        for name, estimate, error in re.findall(
+            r"^(\w+: \w+) +(\d\S*) +(\d\S*) +\d\S*$", printed, re.M
+        )
+    }
+    assert len(found) == 11
+    assert found["noise: size"] == (pytest.approx(0.19, rel=0.02), pytest.approx(1.07, abs=0.02))
+    assert found["season: size"][0] == pytest.approx(3.0, rel=0.05)
+    slope, difference = re.search(
+        r"direction: (\S+); by central differences: (\S+)", printed
+    ).groups()
+    assert float(slope) == pytest.approx(float(difference), abs=1e-3)
+    error, simple = map(float, re.findall(r"(\d\.\d+) ppm$", printed, re.M))
+    assert error < 1.2 < 2.0 < simple
+    inside = int(re.search(r"inside the band of 90 % +(\d+)%", printed)[1])
+    assert 80 < inside <= 100
+    assert (tmp_path / "co2.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("example", ["hare_lynx.py", "co2.py"])
+def test_examples_say_what_is_missing(example: str, tmp_path: Path) -> None:
     """Without SciPy there is one clear line, and no traceback."""
     (tmp_path / "scipy.py").write_text("raise ImportError\n")
     done = subprocess.run(
-        [sys.executable, "-c", f"import runpy; runpy.run_path({str(EXAMPLES / 'hare_lynx.py')!r})"],
+        [sys.executable, "-c", f"import runpy; runpy.run_path({str(EXAMPLES / example)!r})"],
         cwd=tmp_path,  # the directory that `-c` puts first on the path
         capture_output=True,
         text=True,

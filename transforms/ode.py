@@ -28,34 +28,50 @@ from .jvp import jvp
 from .program import make_program
 from .vmap import vmap
 
-__all__ = ["InitialValueProblem", "ode_p", "solution", "stated"]
+__all__ = ["InitialValueProblem", "Problem", "ode_p", "solution", "stated"]
 
 _STATES = 256
 """How large a system with sensitivities may be, where there is a choice."""
 
 Solver = Callable[..., Array]
-"""`solver(fun, z0, t, origin, scale)` computes z at the times t, one row each, for `fun(z, t)`. An
-error that is small in state `origin[i]` of the user's is small in state i when multiplied by
-`scale[i]`.
-"""
+"""`solver(problem)` computes the states of a `Problem` at its times, one row each."""
 
 
 class System(NamedTuple):
-    """What the primitive solves.
+    """What the primitive solves, for any parameters u.
 
     `start(u, t0)` and `rhs(z, t, u)` give arrays of as many states as `origin` and `scale(u)` have,
-    see `Solver`. `derived`: they are derivatives of another system's.
+    see `Problem`. `jacobian(z, t, u)` is the derivative of `rhs` by the states, or a matrix near
+    it; `derived`: these are derivatives of another system's.
     """
 
     name: str
     start: Callable[..., Array]
     rhs: Callable[..., Array]
+    jacobian: Callable[..., Array]
     origin: Array
     scale: Callable[[Array], Array]
     derived: bool = False
 
     def __repr__(self) -> str:
         return f"{self.name}({len(self.origin)})"
+
+
+class Problem(NamedTuple):
+    """What a solver solves: z' = fun(z, t), where z(times[0]) = z0.
+
+    `jacobian(z, t)` is for Newton's method. An error that is small in state `origin[i]` of the
+    user's is small in state i when it is multiplied by `scale[i]`. `derived`: the states are the
+    user's and sensitivities.
+    """
+
+    fun: Callable[[Array, float], Array]
+    z0: Array
+    times: Array
+    jacobian: Callable[[Array, float], Array]
+    origin: Array
+    scale: Array
+    derived: bool
 
 
 def _solve(u: Array, t: Array, *, system: System, solver: Solver) -> Array:
@@ -73,17 +89,22 @@ def _solve(u: Array, t: Array, *, system: System, solver: Solver) -> Array:
             )
         return y
 
-    return solver(fun, z0, t, system.origin, system.scale(u))
+    def jacobian(z: Array, time: float) -> Array:
+        return system.jacobian(z, time, u)
+
+    return solver(
+        Problem(fun, z0, t, jacobian, system.origin, system.scale(u), system.derived)
+    )
 
 
-def _recorded(rhs: Callable[..., Array], *like: Array) -> Callable[..., Array]:
+def _recorded(f: Callable[..., Array], *like: Array) -> Callable[..., Array]:
     """A derivative as a program, which runs several times faster; as it is where it asks for
     values.
     """
     try:
-        program = make_program(rhs)(*[ShapedArray(np.shape(x), np.result_type(x)) for x in like])
+        program = make_program(f)(*[ShapedArray(np.shape(x), np.result_type(x)) for x in like])
     except WengertError:
-        return rhs
+        return f
     return lambda *args: evaluate(program, *args)[0]
 
 
@@ -161,8 +182,14 @@ def _with_sensitivities(system: System, first: int, last: int) -> System:
         own = system.scale(u)
         return np.concatenate([own, np.ravel(own[:, None] / np.maximum(np.abs(u[first:last]), 1))])
 
+    def jacobian(state: Array, t: Array, u: Array) -> Array:
+        # Sensitivities depend on the states too, but Newton's method gets on without that part.
+        j = system.jacobian(state[:n], t, u)
+        return _blocks(j, np.kron(j, np.eye(count)))
+
     origin = np.concatenate([system.origin, np.repeat(system.origin, count)])
-    return System(f"sensitivities of {system.name}", start, rhs, origin, scale, derived=True)
+    name = f"sensitivities of {system.name}"
+    return System(name, start, rhs, jacobian, origin, scale, derived=True)
 
 
 def _with_later_start(system: System) -> System:
@@ -180,8 +207,20 @@ def _with_later_start(system: System) -> System:
     def scale(u: Array) -> Array:
         return np.tile(system.scale(u), 2)
 
-    origin = np.tile(system.origin, 2)
-    return System(f"later start of {system.name}", start, rhs, origin, scale, derived=True)
+    def jacobian(state: Array, t: Array, u: Array) -> Array:
+        j = system.jacobian(state[:n], t, u)
+        return _blocks(j, j)
+
+    name = f"later start of {system.name}"
+    return System(name, start, rhs, jacobian, np.tile(system.origin, 2), scale, derived=True)
+
+
+def _blocks(a: Array, b: Array) -> Array:
+    """A matrix with two blocks on its diagonal."""
+    n, m = a.shape[0], b.shape[0]
+    y = np.zeros((n + m, n + m))
+    y[:n, :n], y[n:, n:] = a, b
+    return y
 
 
 # From the user's function to a system.
@@ -279,7 +318,14 @@ def solution(problem: InitialValueProblem, t: Array, solver: Solver) -> Array:
     def rhs(z: Array, time: Array, u: Array) -> Array:
         return problem.fun(z, time, *unpack(u, avals))
 
-    system = System(problem.name, start, rhs, np.arange(n), lambda u: np.ones(n))
+    def jacobian(z: Array, time: Array, u: Array) -> Array:
+        def along(z_dot: Array) -> Any:
+            return jvp(lambda state: rhs(state, time, u), (z,), (z_dot,))[1]
+
+        return vmap(along, out_axes=1)(np.eye(n))
+
+    ones = np.ones(n)
+    system = System(problem.name, start, rhs, jacobian, np.arange(n), lambda u: ones)
     return ode_p.bind(pack(problem.leaves), t, system=system, solver=solver)
 
 

@@ -16,6 +16,7 @@ from ..core import tree
 from ..core.array_tracer import ArrayTracer
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import ConcretizationError, DtypeError, LeafTypeError, ShapeError
+from ..core.generators import watch
 from ..core.ir import Atom, Equation, Literal, Program, Var
 from ..core.source import Source, boundary, describe_function, user_source
 from ..core.tracing import Primitive, Trace, Tracer
@@ -187,6 +188,7 @@ def _trace_program(
     values: list[Any] = list(leaves)
     inputs: list[Var] = []
     _refuse_generators(operation, (args, kwargs))
+    check_generators = watch(operation, fun, (args, kwargs))
     trace = ProgramTrace(name)
     try:
         for k, (path, x) in enumerate(zip(paths, leaves, strict=True)):
@@ -195,6 +197,7 @@ def _trace_program(
                 inputs.append(values[k].variable)
         dynamic = iter(tree.unflatten(in_tree, values))
         result = fun(*[a if i in fixed else next(dynamic) for i, a in enumerate(args)], **kwargs)
+        check_generators()
         outs, out_tree = flatten_result(operation, result)
         outputs = [trace.atom(o) for o in outs if not is_static_leaf(o)]
     finally:

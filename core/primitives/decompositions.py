@@ -20,8 +20,8 @@ from .matrices import (
     adjoint,
     columns_dot,
     hermitian,
-    mT,
     matrix_operand,
+    mT,
     square_operand,
     stacked,
     typed,
@@ -79,9 +79,7 @@ def _divide_right(a: Array, r: Array) -> Array:
     return mT(np.linalg.solve(mT(r), mT(a)))
 
 
-def _qr_jvp(
-    t: Array, y: tuple[Array, Array], x: Array, *, mode: str
-) -> tuple[Array, Array]:
+def _qr_jvp(t: Array, y: tuple[Array, Array], x: Array, *, mode: str) -> tuple[Array, Array]:
     q, r = y
     m, n = x.shape[-2:]
     k = min(m, n)
@@ -121,9 +119,7 @@ qr_r_p: Primitive = Primitive(
     "qr_r",
     lambda x: np.linalg.qr(x, "r"),
     shape=lambda x: _qr_shape(x, mode="reduced")[1],
-    jvps=(
-        lambda t, y, x: _qr_jvp(t, qr_p.bind(x, mode="reduced"), x, mode="reduced")[1],
-    ),
+    jvps=(lambda t, y, x: _qr_jvp(t, qr_p.bind(x, mode="reduced"), x, mode="reduced")[1],),
     batch=stacked(lambda: qr_r_p),
 )
 """The triangular factor alone."""
@@ -150,9 +146,7 @@ def qr(a: Array, mode: str = "reduced") -> Any:
 # eigh. Differentiated as a function of the Hermitian part of its argument.
 
 
-def _eigh_jvp(
-    t: Array, y: tuple[Array, Array], x: Array, *, UPLO: str
-) -> tuple[Array, Array]:
+def _eigh_jvp(t: Array, y: tuple[Array, Array], x: Array, *, UPLO: str) -> tuple[Array, Array]:
     w, v = y
     w_dot, turns = split_p.bind(adjoint(v) @ hermitian(t) @ v, w, kind="hermitian")
     return w_dot, v @ turns
@@ -228,6 +222,8 @@ def _eig_jvp(t: Array, y: tuple[Array, Array], x: Array) -> tuple[Array, Array]:
     w, v = y
     w_dot, turns = split_p.bind(np.linalg.solve(v, t @ v), w, kind="general")
     v_dot = v @ turns
+    if 0 in x.shape:
+        return w_dot, v_dot
     largest = np.argmax(np.where(np.imag(v) == 0, np.abs(v), -1.0), axis=-2, keepdims=True)
     anchor = np.take_along_axis(v, largest, axis=-2)
     phase = np.imag(np.take_along_axis(v_dot, largest, axis=-2)) / np.real(anchor)

@@ -79,8 +79,10 @@ def _at_diagonal(s: Array, directions: Sequence[Array]) -> Array:
     rest = _products_without(s, k)
     letters = "abcdefgh"[:k]
     places = np.arange(n)
-    y = np.zeros((*np.broadcast_shapes(s.shape[:-1], *[t.shape[:-2] for t in directions]), n, n),
-                 np.result_type(s, *directions))
+    y = np.zeros(
+        (*np.broadcast_shapes(s.shape[:-1], *[t.shape[:-2] for t in directions]), n, n),
+        np.result_type(s, *directions),
+    )
     for p in permutations(range(k)):
         sign = round(np.linalg.det(np.eye(k)[list(p)]))
         terms = [f"...{letters}"] + [f"...{letters[i]}{letters[p[i]]}" for i in range(k - 1)]
@@ -106,7 +108,8 @@ def _products_without(s: Array, k: int) -> Array:
     for i in range(n):
         others = np.delete(s, i, axis=-1)
         keep = np.delete(np.arange(n), i)
-        y[(..., i, *np.ix_(*[keep] * (k - 1)))] = _products_without(others, k - 1)
+        place: Any = (..., i, *np.ix_(*[keep] * (k - 1)))
+        y[place] = _products_without(others, k - 1)
     return y
 
 
@@ -129,8 +132,8 @@ cofactors_p: Primitive = Primitive(
     ),
     jvps=Every(_by_operand),
     transposes=Every(
-        lambda i: lambda ct, *args: unbroadcast(
-            cofactors_p.bind(*args[:i], ct, *args[i + 1 :]), args[i]
+        lambda i: (
+            lambda ct, *args: unbroadcast(cofactors_p.bind(*args[:i], ct, *args[i + 1 :]), args[i])
         )
     ),
     linear="separately",

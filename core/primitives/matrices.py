@@ -101,9 +101,7 @@ def value_or_none(x: Array) -> Any:
 # Batching.
 
 
-def lined_up(
-    size: int, batched: Sequence[bool], *args: Array, cores: Sequence[int]
-) -> list[Array]:
+def lined_up(size: int, batched: Sequence[bool], *args: Array, cores: Sequence[int]) -> list[Array]:
     """Line up the batch axes of operands whose last `cores[i]` axes are matrices or vectors."""
     stacks = [x.ndim - b - c for x, b, c in zip(args, batched, cores, strict=True)]
     rank = max(stacks)

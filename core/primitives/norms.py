@@ -18,11 +18,9 @@ from ..rules import expand_reduced, reducer
 from ..tracing import Primitive
 from .elementwise import real_dtype
 from .matrices import (
-    adjoint,
     check_square,
     linalg_operand,
     matrix_operand,
-    mT,
     stacked,
     typed,
 )
@@ -37,7 +35,7 @@ Axes = tuple[int, ...]
 def _p_norm(x: Array, *, axes: Axes, p: Any, keepdims: bool = False) -> Array:
     size = np.abs(x)
     size **= p
-    total = np.add.reduce(size, axis=axes, keepdims=keepdims)
+    total = np.sum(size, axis=axes, keepdims=keepdims)
     total **= np.reciprocal(p, dtype=total.dtype)
     return total
 
@@ -186,19 +184,25 @@ inv_or_nan_p: Primitive = Primitive(
 )
 
 
+def _ratio(a: Array, b: Array) -> Array:
+    """a / b without a warning: inf where b is 0, and where both are."""
+    zero = b == 0
+    inverse = np.where(zero, np.inf, 1.0 / np.where(zero, 1, b))
+    none = a == 0
+    return np.where(none & zero, np.inf, np.where(none & zero, 1, a) * inverse)
+
+
 @implements(np.linalg.cond)
 def cond(x: Array, p: Any = None) -> Array:
     """`np.linalg.cond` on traced values; inf at singular matrices, without a finite derivative."""
     x = matrix_operand(x, "np.linalg.cond")
     if 0 in x.shape[-2:]:
         raise np.linalg.LinAlgError("np.linalg.cond: not defined for empty matrices")
-    with np.errstate(all="ignore"):
-        if p is None or p in (2, -2):
-            s = svdvals_p.bind(x)
-            y = s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
-        else:
-            check_square("np.linalg.cond", x)
-            sizes = [np.linalg.norm(a, p, axis=(-2, -1)) for a in (x, inv_or_nan_p.bind(x))]
-            y = sizes[0] * sizes[1]
+    if p is None or p in (2, -2):
+        s = svdvals_p.bind(x)
+        return _ratio(s[..., -1], s[..., 0]) if p == -2 else _ratio(s[..., 0], s[..., -1])
+    check_square("np.linalg.cond", x)
+    sizes = [np.linalg.norm(a, p, axis=(-2, -1)) for a in (x, inv_or_nan_p.bind(x))]
+    y = sizes[0] * sizes[1]
     lost = np.isnan(y) & ~np.any(np.isnan(x), axis=(-2, -1))
     return np.where(lost, np.inf, y)

@@ -19,12 +19,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
 from ..aval import Array, Shape, ShapedArray
 from ..errors import UnsupportedError
+from ..generators import refuse_frozen
 from ..rules import align_batch
 from ..tracing import Every, Primitive
 
@@ -40,17 +41,7 @@ __all__ = [
     "vector_p",
 ]
 
-Rng = np.random.Generator
-
-
-def refuse_frozen(what: str) -> UnsupportedError:
-    """The error for random numbers in a program."""
-    return UnsupportedError(
-        f"{what} drew random numbers while a program was traced: the program would repeat these "
-        "same numbers for ever.",
-        fix="draw outside, and pass the numbers as an argument:\n"
-        "z = rng.standard_normal(n); program = wg.make_program(f)(x, z)",
-    )
+Rng: TypeAlias = "np.random.Generator"  # a string: numpy.random takes long to import
 
 
 def lanes_of(like: Array) -> Array:
@@ -61,7 +52,7 @@ def lanes_of(like: Array) -> Array:
 
 def _no_shape(*avals: ShapedArray, name: str, **params: Any) -> NoReturn:
     """The shape rule: only programs need one."""
-    raise refuse_frozen(f"wengert.random.{name}")
+    raise refuse_frozen("tracing a program", f"wengert.random.{name}")
 
 
 def _no_derivatives(i: int) -> None:

@@ -25,6 +25,8 @@ def axes_of(axis: Any, ndim: int) -> Axes:
     """What NumPy takes for `axis` as a tuple of non-negative ints."""
     if axis is None:
         return tuple(range(ndim))
+    if ndim == 0 and (axis == 0 or axis == -1):
+        return ()  # NumPy lets a scalar have an axis here
     return normalize_axis_tuple(axis, ndim)
 
 
@@ -147,10 +149,12 @@ def _float_operand(x: Array, dtype: Any) -> Array:
 
 
 def _deviation(x: Array, axes: Axes) -> Array:
+    """The distances from the mean. Twice, for a constant whose mean is rounded to have none."""
+    x = x - np.mean(x, axis=axes, keepdims=True)
     return x - np.mean(x, axis=axes, keepdims=True)
 
 
-def _real_product(a: Array, t: Array) -> Array:
+def real_product(a: Array, t: Array) -> Array:
     """Re(conj(a) t): the derivative of |a|^2 / 2."""
     return np.real(np.conjugate(a) * t) if aval_of(a).dtype.kind == "c" else t * a
 
@@ -160,7 +164,7 @@ def _var_jvp(
 ) -> Array:
     n = _freedom(x, axes, ddof)
     deviation = _deviation(x, axes) * 2.0
-    return np.sum(_real_product(deviation, t), axis=axes, keepdims=keepdims) / n
+    return np.sum(real_product(deviation, t), axis=axes, keepdims=keepdims) / n
 
 
 def _std_jvp(
@@ -170,7 +174,7 @@ def _std_jvp(
     # norm).
     n = _freedom(x, axes, ddof)
     scale = n * np.where(y == 0, 1, y)
-    return np.sum(_real_product(_deviation(x, axes), t), axis=axes, keepdims=keepdims) / scale
+    return np.sum(real_product(_deviation(x, axes), t), axis=axes, keepdims=keepdims) / scale
 
 
 var_p = reducer(
@@ -214,7 +218,7 @@ def _spread_function(primitive: Primitive, name: str, root: bool) -> Rule:
         d = np.where(mask, x - mean, 0)
         if root:
             return _reduce(norm_p, d, axes, keepdims) / np.sqrt(count)
-        return np.sum(_real_product(d, d), axis=axes, keepdims=keepdims) / count
+        return np.sum(real_product(d, d), axis=axes, keepdims=keepdims) / count
 
     function.__name__ = name.rpartition(".")[2]
     function.__doc__ = f"`{name}` on traced values."
@@ -232,7 +236,7 @@ def _norm(x: Array, *, axes: Axes, keepdims: bool = False) -> Array:
 
 def norm_jvp(t: Array, y: Array, x: Array, *, axes: Axes, keepdims: bool = False) -> Array:
     # At 0 this is 0, the subgradient of least norm.
-    return np.sum(_real_product(x, t), axis=axes, keepdims=keepdims) / np.where(y == 0, 1, y)
+    return np.sum(real_product(x, t), axis=axes, keepdims=keepdims) / np.where(y == 0, 1, y)
 
 
 norm_p = reducer("norm", _norm, norm_jvp, dtype=real_dtype)
@@ -371,7 +375,7 @@ def count_nonzero(a: Array, axis: Any = None, *, keepdims: bool = False) -> Arra
     return np.sum(as_array(a, "np.count_nonzero") != 0, axis=axis, keepdims=keepdims)
 
 
-def _position(name: str, numpys: Any) -> Rule:
+def position_function(name: str, numpys: Any) -> Rule:
     primitive = zero_derivative(
         name,
         lambda x, *, axis: numpys(x, axis=axis),
@@ -397,5 +401,5 @@ def _position(name: str, numpys: Any) -> Rule:
     return function
 
 
-argmax = implements(np.argmax)(_position("argmax", np.argmax))
-argmin = implements(np.argmin)(_position("argmin", np.argmin))
+argmax = implements(np.argmax)(position_function("argmax", np.argmax))
+argmin = implements(np.argmin)(position_function("argmin", np.argmin))

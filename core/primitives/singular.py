@@ -24,10 +24,10 @@ from .matrices import (
     epsilon,
     hermitian,
     lanes,
-    lined_up,
-    mT,
-    matrix_operand,
     linalg_operand,
+    lined_up,
+    matrix_operand,
+    mT,
     stacked,
     typed,
     value_or_none,
@@ -63,9 +63,7 @@ def _svd_jvp(
 
 def _with_further_columns(u_dot: Array, u: Array, k: int) -> Array:
     """The columns after the first k stay orthogonal to those, and do not turn among themselves."""
-    return np.concatenate(
-        [u_dot, -u[..., :, :k] @ (adjoint(u_dot) @ u[..., :, k:])], axis=-1
-    )
+    return np.concatenate([u_dot, -u[..., :, :k] @ (adjoint(u_dot) @ u[..., :, k:])], axis=-1)
 
 
 def _svd_shape(x: ShapedArray, *, full: bool) -> tuple[ShapedArray, ShapedArray, ShapedArray]:
@@ -177,9 +175,7 @@ def _with_tolerance(
 
 
 @implements(np.linalg.matrix_rank)
-def matrix_rank(
-    A: Array, tol: Any = None, hermitian: bool = False, *, rtol: Any = None
-) -> Array:
+def matrix_rank(A: Array, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Array:
     """`np.linalg.matrix_rank` on traced values: plain integers."""
     x = linalg_operand(A, "np.linalg.matrix_rank")
     if rtol is not None and tol is not None:
@@ -219,23 +215,26 @@ pinv_p: Primitive = Primitive(
 )
 
 _NOT_GIVEN = object()
+_ROUGH = 1.01
+"""Times the square root of the machine precision: a tolerance up to here cuts off rounding, and is
+left out of derivatives.
+"""
 
 
 def _cuts_values(x: Array, cut: Any) -> bool:
     """Whether a tolerance may cut singular values that are more than rounding."""
     largest = np.max(np.abs(cut), initial=0.0)
-    return bool(largest > epsilon(x) ** 0.75)
+    return bool(largest > _ROUGH * epsilon(x) ** 0.5)
 
 
 @implements(np.linalg.pinv)
-def pinv(
-    a: Array, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _NOT_GIVEN
-) -> Array:
+def pinv(a: Array, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _NOT_GIVEN) -> Array:
     """`np.linalg.pinv` on traced values.
 
     Singular values below the tolerance count as zero, and the derivative is that on the matrices of
-    the same rank. With a tolerance above rounding, it comes from the singular vectors: see `svd`
-    about equal singular values.
+    the same rank. With a tolerance above the square root of the machine precision, what is cut off
+    counts too, and the derivative comes from the singular vectors: see `svd` about equal singular
+    values.
     """
     x = matrix_operand(a, "np.linalg.pinv")
     if rcond is None:
@@ -296,9 +295,7 @@ def _lstsq_shape(a: ShapedArray, b: ShapedArray, *, rcond: float | None) -> Shap
     return typed((*stack, a.shape[-1], b.shape[-1]), dtype)
 
 
-def _lstsq_batch(
-    size: int, batched: Sequence[bool], a: Array, b: Array, **params: Any
-) -> Array:
+def _lstsq_batch(size: int, batched: Sequence[bool], a: Array, b: Array, **params: Any) -> Array:
     if b.ndim - batched[1] == 1:
         if not batched[0] and a.ndim == 2:  # one decomposition for all right-hand sides
             return mT(lstsq_p.bind(a, mT(b), **params))
@@ -342,13 +339,13 @@ def lstsq(a: Array, b: Array, rcond: Any = None) -> tuple[Array, Array, Array, A
         )
     rcond = None if rcond is None else float(rcond)
     dtype = np.result_type(a.dtype, b.dtype)
-    cut = max(m, n) * float(np.finfo(dtype).eps) if rcond is None else rcond
+    cut = np.asarray(max(m, n) * float(np.finfo(dtype).eps) if rcond is None else rcond)
     s = astype(svdvals_p.bind(a), real_dtype(dtype))
-    if cut > np.finfo(dtype).eps ** 0.75:
-        x = _truncated_pinv(a, np.asarray(cut), False) @ b
+    if _cuts_values(s, cut):
+        x = _truncated_pinv(a, cut, False) @ b
     else:
         x = lstsq_p.bind(a, b, rcond=rcond)
-    rank = astype(np.sum(s > max(cut, 0.0) * np.max(s, initial=0.0)), np.int32)
+    rank = astype(np.sum(s > np.maximum(cut, 0.0) * np.max(s, initial=0.0)), np.int32)
     known = value_or_none(rank)
     if m <= n or (known is not None and known != n):
         return x, np.zeros(0, real_dtype(dtype)), rank, s
@@ -365,9 +362,13 @@ def _lyapunov(h: Array, c: Array) -> Array:
     w, v = np.linalg.eigh(h)
     total = w[..., None, :] + w[..., :, None]
     inside = adjoint(v) @ c @ v
-    zero = np.abs(total) <= EQUAL * w.shape[-1] * epsilon(w) * np.max(
-        np.abs(w), axis=-1, initial=0.0
-    )[..., None, None]
+    zero = (
+        np.abs(total)
+        <= EQUAL
+        * w.shape[-1]
+        * epsilon(w)
+        * np.max(np.abs(w), axis=-1, initial=0.0)[..., None, None]
+    )
     return v @ np.where(zero, 0, inside / np.where(zero, 1, total)) @ adjoint(v)
 
 
@@ -406,7 +407,7 @@ def _polar_jvp(t: Array, y: Array, x: Array) -> Array:
 
 
 def _cut(h: Array) -> float:
-    return EQUAL * h.shape[-1] * epsilon(h)
+    return EQUAL * int(h.shape[-1]) * epsilon(h)
 
 
 polar_p: Primitive = Primitive(

@@ -242,7 +242,7 @@ def choice(
         @
     """
     check_generator(rng, "choice")
-    options = {"size": size, "replace": replace, "shuffle": shuffle}
+    options: dict[str, Any] = {"size": size, "replace": replace, "shuffle": shuffle}
     if not isinstance(a, Tracer):
         if not (isinstance(p, Tracer) or isinstance(like, Tracer)):
             return rng.choice(a, p=p, axis=axis, **options)

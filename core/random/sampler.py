@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -17,14 +17,14 @@ from ..tracing import Primitive, Tracer
 
 __all__ = ["Rng", "Size", "check_generator", "draws", "noise", "operands_of", "sampler", "shape_of"]
 
-Rng = np.random.Generator
-Size = int | Sequence[int] | None
+Rng: TypeAlias = "np.random.Generator"  # a string: numpy.random takes long to import
+Size: TypeAlias = int | Sequence[int] | None
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def check_generator(rng: Any, method: str) -> None:
     """LeafTypeError for what is no Generator."""
-    if not isinstance(rng, Rng):
+    if not isinstance(rng, np.random.Generator):
         raise LeafTypeError(
             f"wengert.random.{method}: the first argument must be a numpy.random.Generator.",
             got=type(rng).__name__,
@@ -42,7 +42,7 @@ def sampler(ours: F) -> F:
     def function(rng: Rng, *args: Any, like: Any = None, **kwargs: Any) -> Any:
         check_generator(rng, name)
         traced = is_traced((*args, like)) or is_traced(kwargs.values())
-        if traced or not hasattr(Rng, name):
+        if traced or not hasattr(rng, name):
             return ours(rng, *args, like=like, **kwargs)
         return getattr(rng, name)(*args, **kwargs)
 

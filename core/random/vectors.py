@@ -50,10 +50,10 @@ def multivariate_normal(
     mean: Array,
     cov: Array,
     size: Size = None,
-    check_valid: str = "warn",
+    check_valid: Any = "warn",
     tol: float = 1e-8,
     *,
-    method: str = "cholesky",
+    method: Any = "cholesky",
     like: Any = None,
 ) -> Array:
     """Normal vectors, mean + L z with the Cholesky factor L of the covariance.

@@ -7,6 +7,7 @@ a convolution and a primitive that solves for its output. Spectra are in `spectr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -410,7 +411,7 @@ def detrend(
     if breaks[-1] > n:
         raise ShapeError(f"{operation}: a breakpoint lies beyond the end.", got=f"bp={bp!r}")
     x = np.moveaxis(x, axis, -1)
-    parts = [_without_line(x[..., i:j]) for i, j in zip(breaks[:-1], breaks[1:], strict=True)]
+    parts = [_without_line(x[..., i:j]) for i, j in pairwise(breaks)]
     return np.moveaxis(np.concatenate(parts, axis=-1), -1, axis) if parts else x
 
 

@@ -21,6 +21,7 @@ from ..core.scipy.integrate import simpson as simpson
 from ..core.scipy.integrate import trapezoid as trapezoid
 from ..core.source import boundary as _boundary
 from ..core.tracing import Tracer as _Tracer
+from ..transforms.ode import Problem as _Problem
 from ..transforms.ode import solution as _solution
 from ..transforms.ode import stated as _stated
 
@@ -138,17 +139,17 @@ def odeint(
     if full_output:
         raise _unsupported_argument(operation, "full_output", full_output, "leave it out")
 
-    def solver(
-        fun: Callable[..., Array], z0: Array, t: Array, origin: Array, scale: Array
-    ) -> Array:
-        if len(origin) == len(problem.z0):
-            return _scipy.odeint(fun, z0, t, ml=ml, mu=mu, rtol=rtol, atol=atol, **common)
-        finer = {"rtol": _each(rtol, origin), "atol": _each(atol, origin, 1.49012e-8) * scale}
-        steps = {"mxstep": mxstep or _MORE_STEPS}
-        states, report = _scipy.odeint(fun, z0, t, full_output=1, **{**common, **finer, **steps})
+    def solver(p: _Problem) -> Array:
+        if not p.derived:
+            return _scipy.odeint(
+                p.fun, p.z0, p.times, ml=ml, mu=mu, rtol=rtol, atol=atol, **common
+            )
+        finer = {"rtol": _each(rtol, p), "atol": _each(atol, p, 1.49012e-8) * p.scale}
+        options = {**common, **finer, "mxstep": mxstep or _MORE_STEPS, "full_output": 1}
+        states, report = _scipy.odeint(p.fun, p.z0, p.times, Dfun=p.jacobian, **options)
         if report["message"] != "Integration successful.":
             raise RuntimeError(f"{operation}, for derivatives: {report['message']}")
-        return states  # type: ignore[no-any-return]  # SciPy is untyped
+        return states
 
     return _solution(problem, times, solver)
 
@@ -157,11 +158,11 @@ _MORE_STEPS = 5000
 """How many steps `odeint` may take from one time to the next, in a system with sensitivities."""
 
 
-def _each(tolerance: Any, origin: Array, default: Any = None) -> Any:
+def _each(tolerance: Any, p: _Problem, default: Any = None) -> Any:
     """A tolerance for each state, where there is one for each of the user's."""
     if tolerance is None:
         return default
-    return tolerance if _np.ndim(tolerance) == 0 else _np.asarray(tolerance)[origin]
+    return tolerance if _np.ndim(tolerance) == 0 else _np.asarray(tolerance)[p.origin]
 
 
 @_boundary
@@ -236,19 +237,21 @@ def solve_ivp(
             operation, "t_eval", None, "say at which times the solution is wanted: t_eval=[...]"
         )
 
-    def solver(
-        right: Callable[..., Array], z0: Array, t: Array, origin: Array, scale: Array
-    ) -> Array:
+    def solver(p: _Problem) -> Array:
         given = dict(options)
-        if len(origin) != len(problem.z0):
+        if p.derived:
             given = {k: v for k, v in options.items() if k not in _OF_JACOBIANS}
-            given["rtol"] = _each(options.get("rtol"), origin, 1e-3)
-            given["atol"] = _each(options.get("atol"), origin, 1e-6) * scale
-        end = t[-1] if isinstance(ends[1], _Tracer) else ends[1]
-        found = _scipy.solve_ivp(lambda t, y: right(y, t), (t[0], end), z0, method, t[1:], **given)
+            given["rtol"] = _each(options.get("rtol"), p, 1e-3)
+            given["atol"] = _each(options.get("atol"), p, 1e-6) * p.scale
+            if getattr(method, "__name__", method) in _IMPLICIT:
+                given["jac"] = lambda t, z: p.jacobian(z, t)
+        end = p.times[-1] if isinstance(ends[1], _Tracer) else ends[1]
+        found = _scipy.solve_ivp(
+            lambda t, z: p.fun(z, t), (p.times[0], end), p.z0, method, p.times[1:], **given
+        )
         if not found.success:
             raise RuntimeError(f"{operation}: {found.message}")
-        return _np.concatenate([z0[None], found.y.T])
+        return _np.concatenate([p.z0[None], found.y.T])
 
     states = _solution(problem, times, solver)
     return _OptimizeResult(
@@ -259,6 +262,7 @@ def solve_ivp(
 
 
 _OF_JACOBIANS = ("jac", "jac_sparsity", "lband", "uband")
+_IMPLICIT = ("Radau", "BDF", "LSODA")
 
 
 def _time_last(func: Callable[..., Any]) -> Callable[..., Any]:

@@ -193,7 +193,7 @@ def test_register_dataclass_checks_its_arguments() -> None:
     with pytest.raises(TreeError, match=r"Small has no field 'b'") as info:
         tree.register_dataclass(Small, static=("b",))
     assert "names among ('a',)" in str(info.value)
-    assert tree.leaves([Small(1.0)]) == [Small(1.0)]  # a refused class is still a leaf
+    assert tree.leaves([Small(1.0)]) == [1.0]  # a refused class is still a node
 
 
 def test_is_leaf_keeps_nodes_whole() -> None:
@@ -271,7 +271,8 @@ def test_leaves_with_path() -> None:
         ({"a": [1.0]}, r"differ at \['a'\]", "a list of 1", "a list of 2"),
         ({"b": [1.0, (2.0, 3.0)]}, "differ at the top", "keys ('b',)", "keys ('a',)"),
         ([1.0], "differ at the top", "a list of 1", "a dict with keys ['a']"),
-        ({"a": [None, (2.0, 3.0)]}, r"differ at \['a'\]\[0\]", "None", "a leaf"),
+        ({"a": [None, (2.0, (3.0,))]}, r"differ at \['a'\]\[1\]\[1\]", "a tuple of 1", "a leaf"),
+        ({"a": [1.0, None]}, r"differ at \['a'\]\[1\]", "None", "a tuple of 2"),
         ({"a": 1.0, "b": 2.0}, "differ at the top", "['a', 'b']", "['a']"),
     ],
 )

@@ -18,11 +18,13 @@ from specs.contractions import CONTRACTIONS
 from specs.creation import CREATION
 from specs.decompositions import DECOMPOSITIONS
 from specs.fft import FFT
+from specs.editing import EDITING
 from specs.indexing import INDEXING
 from specs.inplace import INPLACE
 from specs.joining import JOINING
 from specs.linalg import LINALG
 from specs.operators import OPERATORS
+from specs.polynomials import POLYNOMIALS, RANGES
 from specs.reductions import REDUCTIONS
 from specs.shapes import SHAPES
 from specs.table import Case, Spec
@@ -38,6 +40,9 @@ SPECS: tuple[Spec, ...] = (
     *CHOICE,
     *REDUCTIONS,
     *SHAPES,
+    *EDITING,
+    *POLYNOMIALS,
+    *RANGES,
     *JOINING,
     *INDEXING,
     *INPLACE,

@@ -155,4 +155,12 @@ CONTRACTIONS = (
         lambda m, a, b: m.einsum(a, [0, 1], b, [1]),
         (S("plain", (real(2, 3), real(3))),),
     ),
+    Spec(
+        "einsum_path",
+        lambda m, a, b: m.einsum_path("ij,jk->ik", a, b)[0][1:],
+        (S("plain", (real(2, 3), real(3, 2))),),
+        (np.einsum_path,),
+        order=0,
+        traceable=False,
+    ),
 )

@@ -57,6 +57,73 @@ CREATION = (
         S("python", (python(),)),
         S("f4", (real(2, dtype="f4"),)),
     ),
+    row(
+        "array_equiv",
+        S("same", (const([1.0, 2.0]), const([1.0, 2.0]))),
+        S("broadcast", (const([[1.0, 2.0], [1.0, 2.0]]), const([1.0, 2.0]))),
+        S("other", (real(2), real(2))),
+        S("shapes", (real(2), real(3))),
+        order=0,
+    ),
+    *[
+        row(
+            name,
+            S("real", (real(2),)),
+            S("c16", (const([1.0, 1j]),)),
+            S("scalar", (real(),)),
+            S("c8-scalar", (const(1 + 1j, "c8"),)),
+            order=0,
+        )
+        for name in ("iscomplex", "isreal")
+    ],
+    Spec(
+        "common_type",
+        lambda m, x, y: x.astype(m.common_type(x, y)),
+        (
+            S("f4", (real(2, dtype="f4"), real(2, dtype="f4"))),
+            S("f4-f8", (real(2, dtype="f4"), real(2))),
+        ),
+        (np.common_type,),
+    ),
+    Spec(
+        "can_cast",
+        lambda m, x: [m.can_cast(x, "f4"), m.can_cast(x, "c16"), m.can_cast(x, "f4", "same_kind")],
+        (S("f8", (real(2),)), S("f4", (real(2, dtype="f4"),))),
+        (np.can_cast,),
+        order=0,
+        traceable=False,
+    ),
+    Spec(
+        "min_scalar_type",
+        lambda m, x: m.ones((), m.min_scalar_type(x))[()],
+        (S("array", (real(2),)), S("scalar", (const(1.5),)), S("large", (const(1e100),))),
+        (np.min_scalar_type,),
+        order=0,
+        traceable=False,
+    ),
+    Spec(
+        "text",
+        lambda m, x: [
+            float(len(text))
+            for text in (
+                m.array2string(x, precision=3),
+                m.array_repr(x),
+                m.array_str(x, precision=2),
+            )
+        ],
+        (S("array", (real(2),)), S("c8", (cplx(2, dtype="c8"),)), S("scalar", (real(),))),
+        (np.array2string, np.array_repr, np.array_str),
+        order=0,
+        traceable=False,
+    ),
+    Spec(
+        "memory",
+        lambda m, x, y: [m.shares_memory(x, x), m.may_share_memory(x, x), m.shares_memory(x, y)],
+        (S("plain", (real(2), real(2))),),
+        (np.shares_memory, np.may_share_memory),
+        order=0,
+        traceable=False,
+    ),
     row("iscomplexobj", S("real", (real(2),)), S("c16", (cplx(2),)), order=0, traceable=False),
     row("isrealobj", S("real", (real(2),)), S("c16", (cplx(2),)), order=0, traceable=False),
     Spec(

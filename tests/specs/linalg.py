@@ -7,7 +7,6 @@ import numpy as np
 from specs.table import Draw, S, Spec, const, cplx, ints, matrix, python, real, row
 
 
-
 def matrix_tensor(*shape: int, dtype: str = "f8") -> Draw:
     """Tensors that are well-conditioned square matrices when some axes are taken together."""
     n = max(shape)
@@ -185,7 +184,9 @@ LINALG = (
         ulps=256,
         tolerance=50,
     ),
-    row("linalg.matmul", S("plain", (real(2, 3), real(3, 2))), S("stack", (real(2, 2, 3), real(3)))),
+    row(
+        "linalg.matmul", S("plain", (real(2, 3), real(3, 2))), S("stack", (real(2, 2, 3), real(3)))
+    ),
     row(
         "linalg.tensordot",
         S("plain", (real(2, 3), real(2, 3))),

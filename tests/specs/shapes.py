@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from specs.table import S, cplx, python, real, row
+from specs.table import S, Spec, cplx, function, ints, python, real, row
+
+
+def _write_ends(line: Any, width: tuple[int, int], axis: int, options: dict[str, Any]) -> None:
+    """A padding function, which writes into its argument."""
+    line[: width[0]] = line[width[0]] * options["scale"]
+    line[len(line) - width[1] :] = axis
+
 
 # Shapes.
 
@@ -31,6 +40,7 @@ SHAPES = (
         S("F", (real(2, 3),), {"order": "F"}),
         S("scalar", (real(),)),
         S("K", (real(2, 3),), {"order": "K"}),
+        S("A", (real(2, 3),), {"order": "A"}),
         S("python", (python(),)),
     ),
     row(
@@ -141,6 +151,14 @@ SHAPES = (
         S("one-shift", (real(2, 3),), {"shift": 1, "axis": (0, 1)}),
         S("around", (real(3),), {"shift": 7}),
         S("empty", (real(0),), {"shift": 1}),
+        S("none", (real(2),), {"shift": 0}),
+        S("ints", (ints(3),), {"shift": 1}),
+    ),
+    Spec(
+        "roll-by-traced",
+        lambda m, x, i: m.roll(x, i, 0),
+        (S("plain", (real(4), ints())),),
+        leads="numpy",
     ),
     row(
         "tile",
@@ -150,6 +168,8 @@ SHAPES = (
         S("fewer", (real(2, 2),), {"reps": (2,)}),
         S("scalar", (real(),), {"reps": 3}),
         S("python", (python(),), {"reps": 3}),
+        S("ones", (real(2),), {"reps": (1, 1)}),
+        S("one-element", (real(1),), {"reps": 3}),
         S("zero", (real(2),), {"reps": 0}),
     ),
     row(
@@ -180,5 +200,52 @@ SHAPES = (
         S("empty", (real(0),), {"pad_width": 2}),
         S("f4", (real(2, dtype="f4"),), {"pad_width": 1}),
         S("c16", (cplx(2),), {"pad_width": 1}),
+        S("nothing", (real(2),), {"pad_width": 0, "mode": "edge"}),
+        *[
+            S(f"{mode}-odd", (real(3, 2),), {"pad_width": 2, "mode": mode, "reflect_type": "odd"})
+            for mode in ("reflect", "symmetric")
+        ],
+        S(
+            "wide-odd",
+            (real(3),),
+            {"pad_width": (7, 4), "mode": "symmetric", "reflect_type": "odd"},
+        ),
+        S("one-odd", (real(1),), {"pad_width": 2, "mode": "reflect", "reflect_type": "odd"}),
+        S("mean", (real(3, 2),), {"pad_width": ((1, 2), (0, 1)), "mode": "mean"}),
+        S("mean-of-ends", (real(4),), {"pad_width": 2, "mode": "mean", "stat_length": (2, 3)}),
+        S("ramp", (real(3, 2),), {"pad_width": ((1, 2), (0, 3)), "mode": "linear_ramp"}),
+        S("ramp-f4", (real(3, dtype="f4"),), {"pad_width": 2, "mode": "linear_ramp"}),
+    ),
+    Spec(
+        "pad-more",
+        function("pad"),
+        (
+            *[
+                S(f"{mode}", (real(3, 2),), {"pad_width": ((1, 2), (0, 1)), "mode": mode})
+                for mode in ("maximum", "minimum", "median")
+            ],
+            S("ends", (real(4),), {"pad_width": 2, "mode": "maximum", "stat_length": (2, 3)}),
+            S(
+                "ramp",
+                (real(3),),
+                {"pad_width": 2, "mode": "linear_ramp", "end_values": (2.0, 3.0)},
+            ),
+            S("ints-mean", (ints(4),), {"pad_width": 1, "mode": "mean"}),
+            S("function", (real(2, 2),), {"pad_width": 1, "mode": _write_ends, "scale": 2.0}),
+        ),
+    ),
+    Spec(
+        "pad-with-traced",
+        lambda m, x, v, *, option, **static: m.pad(x, **{option: v}, **static),
+        (
+            S("value", (real(2, 3), real()), {"pad_width": 1, "option": "constant_values"}),
+            S("pair", (real(3), real(2)), {"pad_width": (1, 2), "option": "constant_values"}),
+            S(
+                "ends",
+                (real(2, 2), real(2, 2)),
+                {"pad_width": 2, "mode": "linear_ramp", "option": "end_values"},
+            ),
+        ),
+        leads="numpy",
     ),
 )

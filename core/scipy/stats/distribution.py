@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from inspect import Parameter, Signature
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.stats
@@ -118,8 +118,8 @@ class Distribution:
     var_rule: Rule | None = None
     primitives: dict[str, Primitive] = field(default_factory=dict, init=False)
     _signature: Signature = field(init=False)
-    density = "pdf"
-    location = ("loc", "scale")
+    density: ClassVar[str] = "pdf"
+    location: ClassVar[tuple[str, ...]] = ("loc", "scale")
 
     def __post_init__(self) -> None:
         either = Parameter.POSITIONAL_OR_KEYWORD
@@ -205,7 +205,7 @@ class Distribution:
         return slope
 
     def _density_slope(self, log: bool, i: int) -> Rule:
-        score = self.shapes[i - 1].score if i else self.score
+        score: Any = self.shapes[i - 1].score if i else self.score
         density = self.shapes[i - 1].density if i else None
         if log:
             return lambda y, *args: score(*args)
@@ -425,8 +425,8 @@ class Discrete(Distribution):
     which are step functions, the derivative is 0.
     """
 
-    density = "pmf"
-    location = ("loc",)
+    density: ClassVar[str] = "pmf"
+    location: ClassVar[tuple[str, ...]] = ("loc",)
 
     def pmf(self, k: Array, *args: Any, **kwds: Any) -> Array:
         """The probability of k."""
