@@ -84,8 +84,8 @@ class ArrayConversionError(WengertError, TypeError):
 
 
 class InPlaceWriteError(WengertError, ValueError):
-    """A write into something that cannot take it: a traced value into a plain array, or into a
-    traced one.
+    """A write into something that cannot take it: a traced value into a plain array, or anything
+    into a read-only view.
 
     A ValueError, as NumPy's for read-only arrays; NumPy hides TypeErrors that come up while it
     assigns.

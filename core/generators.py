@@ -67,7 +67,7 @@ def _is_generator(x: Any) -> bool:
 def _reachable(fun: Callable[..., Any], arguments: Any) -> Iterator[tuple[str, Any]]:
     """Names and generators."""
     seen: set[int] = set()
-    waiting: list[tuple[str, Any, int]] = [("", fun, 0), ("in the arguments", arguments, 0)]
+    waiting: list[tuple[str, Any, int]] = [("", fun, 0), ("in an argument", arguments, 0)]
     while waiting and len(seen) < _MOST:
         name, x, depth = waiting.pop()
         if id(x) in seen or isinstance(x, np.ndarray | str | bytes | int | float | complex):
@@ -75,9 +75,9 @@ def _reachable(fun: Callable[..., Any], arguments: Any) -> Iterator[tuple[str, A
         seen.add(id(x))
         owner = getattr(x, "__self__", None)  # of a method such as rng.normal
         if _is_generator(x):
-            yield f"`{name}`", x
+            yield name, x
         elif _is_generator(owner):
-            yield f"of `{name}`", owner
+            yield f"of {name}", owner
         elif depth < _DEEPEST:
             waiting += [(n, v, depth + 1) for n, v in _parts(name, x)]
 
@@ -85,7 +85,7 @@ def _reachable(fun: Callable[..., Any], arguments: Any) -> Iterator[tuple[str, A
 def _parts(name: str, x: Any) -> list[tuple[str, Any]]:
     """What an object leads to, with names."""
     if isinstance(x, partial):
-        return [(name, x.func), (name, x.args), (name, x.keywords)]
+        return [(name, x.func), ("in a partial argument", x.args), (name, x.keywords)]
     if isinstance(x, MethodType):
         return [("self", x.__self__), (name, x.__func__)]
     if isinstance(x, FunctionType):
@@ -96,6 +96,7 @@ def _parts(name: str, x: Any) -> list[tuple[str, Any]]:
         return [(name, v) for v in x]
     if isinstance(x, ModuleType | type) or _is_library(type(x).__module__):
         return []
+    name = name or type(x).__name__
     attributes = {**vars(type(x)), **getattr(x, "__dict__", {})}
     return [
         (f"{name}.{k}", v)
@@ -115,7 +116,9 @@ def _parts_of_function(f: FunctionType) -> list[tuple[str, Any]]:
             parts.append((name, cell.cell_contents))
         except ValueError:  # not filled yet
             continue
-    parts += [("in a default", v) for v in (f.__defaults__ or ())]
+    defaults = f.__defaults__ or ()
+    stop = f.__code__.co_argcount
+    parts += zip(f.__code__.co_varnames[stop - len(defaults) : stop], defaults, strict=True)
     parts += (f.__kwdefaults__ or {}).items()
     if hasattr(f, "__wrapped__"):
         parts.append((f.__name__, f.__wrapped__))

@@ -390,7 +390,7 @@ def position_function(name: str, numpys: Any) -> Rule:
     ) -> Array:
         x = as_array(a, f"np.{name}")
         ndim = x.ndim
-        if axis is None:
+        if axis is None or (ndim == 0 and axis in (0, -1)):
             y = primitive.bind(np.ravel(x), axis=0)
             return np.reshape(y, (1,) * ndim) if keepdims else y
         y = primitive.bind(x, axis=normalize_axis_index(axis, ndim))

@@ -8,9 +8,12 @@ import math
 
 import numpy as np
 
+from scipy.special import hyp1f1
+
 from ..aval import Array
+from ..rules import elementwise
 from .special_base import special
-from .special_hyper import hyp1f1_p, hyp2f1_p
+from .special_hyper import hyp2f1_p
 
 _LN10 = math.log(10)
 _DEGREE = math.pi / 180
@@ -24,7 +27,29 @@ special("log1p", lambda y, x: 1.0 / (1.0 + x), name="special_log1p")
 special("cbrt", lambda y, x: 1.0 / (3.0 * y * y), name="special_cbrt")
 special("round", None, name="special_round")
 cosm1_p = special("cosm1", lambda y, x: -np.sin(x))
-exprel_p = special("exprel", lambda y, x: 0.5 * hyp1f1_p.bind(2.0, 3.0, x))
+
+
+def _exprel_derivative(x: Array, *, n: int) -> Array:
+    y = hyp1f1(n + 1.0, n + 2.0, np.where(np.isfinite(x), x, 0.0)) / (n + 1)
+    y = np.where(np.isfinite(x), y, np.where(x == -np.inf, 0.0, x))
+    return y.astype(np.asarray(x).dtype)[()]
+
+
+exprel_derivative_p = elementwise(
+    "exprel_derivative",
+    None,
+    jvps=(lambda t, y, x, *, n: t * exprel_derivative_p.bind(x, n=n + 1),),
+    impl=_exprel_derivative,
+    dtype=lambda x, *, n: x.dtype,
+)
+
+
+def exprel_slope(x: Array) -> Array:
+    """The derivative of (exp(x) - 1) / x, without a gap at 0."""
+    return exprel_derivative_p.bind(x, n=1)
+
+
+exprel_p = special("exprel", lambda y, x: exprel_slope(x))
 
 # Logistic functions.
 
@@ -76,7 +101,7 @@ def special_log1p(x: Array) -> Array:
 def _boxcox_by_power(log_x: Array, lmbda: Array) -> Array:
     zero = np.isinf(log_x) & (log_x < 0) & (lmbda > 0)  # then the value is -1 / lambda
     u = np.where(zero, 0.0, log_x)
-    inner = u * u * (0.5 * hyp1f1_p.bind(2.0, 3.0, lmbda * u))
+    inner = u * u * exprel_slope(lmbda * u)
     return np.where(zero, np.where(zero, lmbda, 1.0) ** -2.0, inner)
 
 
@@ -97,8 +122,13 @@ def _inv_boxcox_by_y(power: Array, y: Array, lmbda: Array) -> Array:
 
 
 def _inv_boxcox_by_power(power: Array, y: Array, lmbda: Array) -> Array:
-    # log1p(u) / u is hyp2f1(1, 1, 2, -u)
-    return power * (y * y) * (-0.5 * hyp2f1_p.bind(2.0, 2.0, 3.0, -lmbda * y))
+    # The derivative of log1p(u) / u, which is hyp2f1(1, 1, 2, -u), at u = lambda y.
+    u = lmbda * y
+    near = np.abs(u) < 0.5
+    far = np.where(near, 1.0, u)
+    direct = (far / (1.0 + far) - np.log1p(far)) / (far * far)
+    bend = np.where(near, -0.5 * hyp2f1_p.bind(2.0, 2.0, 3.0, -np.where(near, u, 0.0)), direct)
+    return power * (y * y) * bend
 
 
 inv_boxcox_p = special("inv_boxcox", _inv_boxcox_by_y, _inv_boxcox_by_power)

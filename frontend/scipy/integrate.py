@@ -148,7 +148,10 @@ def odeint(
         options = {**common, **finer, "mxstep": mxstep or _MORE_STEPS, "full_output": 1}
         states, report = _scipy.odeint(p.fun, p.z0, p.times, Dfun=p.jacobian, **options)
         if report["message"] != "Integration successful.":
-            raise RuntimeError(f"{operation}, for derivatives: {report['message']}")
+            raise RuntimeError(
+                f"{operation}: the sensitivities cannot be had to these tolerances: "
+                f"{report['message']} Use larger rtol and atol, or mxstep."
+            )
         return states
 
     return _solution(problem, times, solver)

@@ -17,8 +17,8 @@ from specs.choice import CHOICE
 from specs.contractions import CONTRACTIONS
 from specs.creation import CREATION
 from specs.decompositions import DECOMPOSITIONS
-from specs.fft import FFT
 from specs.editing import EDITING
+from specs.fft import FFT
 from specs.indexing import INDEXING
 from specs.inplace import INPLACE
 from specs.joining import JOINING

@@ -90,6 +90,20 @@ def _method(name: str, *samples: Sample, **options: Any) -> Spec:
     return Spec(f"x.{name}", call, samples, **options)
 
 
+def _write_flat(m: Any, x: Array, v: Array) -> Array:
+    x = m.array(x)
+    x.T.flat[1:4] = v
+    x.flat[0] = v[0] * 2
+    return x
+
+
+def _write_parts(m: Any, z: Array, a: Array, b: Array) -> Array:
+    z = m.array(z)
+    z.real = a
+    z.imag = b
+    return z
+
+
 _MATRIX = (S("matrix", (real(2, 3),)), S("f4", (real(3, 2, dtype="f4"),)))
 OPERATORS = (
     *[_operator(sign, f) for sign, f in _OPERATORS.items()],
@@ -154,4 +168,43 @@ OPERATORS = (
     ),
     _method("swapaxes", S("plain", (real(2, 3, 1),), {"positional": (0, -1)})),
     _method("take", S("plain", (real(2, 3),), {"indices": [0, 2, 0], "axis": 1})),
+    _method("compress", S("axis", (real(2, 3),), {"condition": [1, 0, 1], "axis": 1})),
+    _method("argpartition", S("plain", (real(2, 2),), {"kth": 1, "axis": 0}), order=0),
+    _method("searchsorted", S("plain", (const([1.0, 2.0]),), {"v": [0.5, 1.5]}), order=0),
+    _method("choose", S("plain", (ints(3, hi=2),), {"choices": [1.0, 2.0]})),
+    _method("nonzero", S("plain", (const([0.0, 2.0, 1.0]),)), order=0, traceable=False),
+    _method(
+        "view",
+        S("same", (real(2),)),
+        S("pairs", (cplx(2, 2),), {"dtype": "f8"}),
+        S("complex", (real(2, 4),), {"dtype": "c16"}),
+        S("c8", (real(2, dtype="f4"),), {"dtype": "c8"}),
+    ),
+    _method("to_device", S("cpu", (real(2),), {"positional": ("cpu",)})),
+    Spec(
+        "x.flat",
+        lambda m, x: [m.array(x.flat[1:3]), x.flat[0], m.sum(x.flat), *x.flat],
+        (S("matrix", (real(2, 2),)), S("c16", (cplx(3),))),
+    ),
+    Spec(
+        "x.flat =",
+        _write_flat,
+        (S("matrix", (real(2, 3), real(2))), S("transposed", (real(3, 2), real(2)))),
+    ),
+    Spec(
+        "x.real =",
+        _write_parts,
+        (S("c16", (cplx(2), real(2), real())), S("c8", (cplx(2, dtype="c8"), real(), real(2)))),
+    ),
+    *[
+        _method(name, *_MATRIX, order=0, traceable=False)
+        for name in ("base", "device", "strides", "tobytes", "tolist")
+    ],
+    Spec(
+        "x.flags",
+        lambda m, x: [x.flags.c_contiguous, x.T.flags.c_contiguous, x.T.flags.f_contiguous],
+        _MATRIX,
+        order=0,
+        traceable=False,
+    ),
 )

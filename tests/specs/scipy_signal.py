@@ -9,18 +9,12 @@ import numpy as np
 import scipy.signal
 
 import wengert.scipy.signal as signal
-from specs.table import S, Sample, Spec, cplx, ints, real
+from specs.table import S, Sample, Spec, cplx, ints, of_scipy, real
 
 
 def _row(name: str, *samples: Sample, **options: Any) -> Spec:
-    return Spec(
-        f"signal.{name}",
-        lambda m, *args, f=getattr(signal, name), **static: f(*args, **static),
-        samples,
-        (getattr(scipy.signal, name),),
-        of_numpy=False,
-        **{"ulps": 64, "tolerance": 4, **options},
-    )
+    options = {"ulps": 64, "tolerance": 4, **options}
+    return of_scipy("signal", scipy.signal, signal, name, *samples, **options)
 
 
 _MODES = ("full", "same", "valid")
