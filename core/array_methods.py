@@ -275,7 +275,7 @@ class ArrayMethods(ConcreteTracer):
 
     def copy(self: Array, order: Any = "C") -> Array:
         """A value that does not change with this one."""
-        return np.copy(self)
+        return np.copy(self, order)
 
     def cumprod(self: Array, axis: Any = None, dtype: Any = None, out: None = None) -> Array:
         """`np.cumprod` of this array."""

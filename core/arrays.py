@@ -1,8 +1,8 @@
 """New arrays that accept traced values: zeros, ones, copies and their kin.
 
-NumPy's own `np.zeros(3)` makes a plain array, which has no place for derivatives. The functions here
-make one that can be written to in every transformation; so do `np.zeros_like(x)` of a traced `x` and
-`np.zeros(3, like=x)`. Where nothing is being traced, the result is a plain NumPy array.
+NumPy's own `np.zeros(3)` makes a plain array, which has no place for derivatives. The functions
+here make one that can be written to in every transformation; so do `np.zeros_like(x)` of a traced
+`x` and `np.zeros(3, like=x)`. Where nothing is being traced, the result is a plain NumPy array.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .dispatch import asarray as operand
 from .dispatch import implements, is_traced
 from .primitives.elementwise import as_array, astype
 from .primitives.joining import array as join
-from .storage import Storage, current, twin
+from .storage import Storage, copy_p, current, layout, twin
 from .tracing import Trace, Tracer
 
 __all__ = ["array", "asarray", "copy", "empty", "full", "ones", "writable", "zeros"]
@@ -220,7 +220,9 @@ for _numpys, _ours in (
 # With the values of another array.
 
 
-def array(object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0, **kwargs: Any) -> Array:
+def array(
+    object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0, **kwargs: Any
+) -> Array:
     """An array of numbers, traced values, or nested lists of them: `np.array`.
 
     Args:
@@ -297,7 +299,13 @@ def copy(a: Array, order: Any = "K", subok: bool = False) -> Array:
     if not is_traced((a,)):
         return writable(np.copy(a, order, subok))
     x = as_array(a, "np.copy")
-    return twin(x) if x.shape else stored(current(x))
+    if not x.shape:
+        return stored(current(x))
+    if order == "F":
+        return np.transpose(copy_p.bind(np.transpose(x)))
+    if order == "C" and not layout(x).flags.c_contiguous:
+        return copy_p.bind(x)
+    return twin(x)
 
 
 implements(np.array)(array)

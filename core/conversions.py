@@ -21,13 +21,14 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .dispatch import FUNCTIONS
+from .dispatch import FUNCTIONS, UFUNCS
 from .errors import (
     ArrayConversionError,
     ConcretizationError,
     InPlaceWriteError,
     WengertError,
 )
+from .generators import is_generator
 from .refused import CALLABLES
 from .source import Source, is_library_frame, user_frame
 
@@ -74,7 +75,7 @@ def _look_up(node: ast.expr, frame: FrameType) -> Any:
                 return scope[node.id]
     if isinstance(node, ast.Attribute):
         owner = _look_up(node.value, frame)
-        if isinstance(owner, ModuleType | np.ndarray):
+        if isinstance(owner, ModuleType | np.ndarray) or is_generator(owner):
             return getattr(owner, node.attr, None)
     return None
 
@@ -193,7 +194,7 @@ def refuse_call(text: str, called: Any, tracer: Any, frame: FrameType) -> None:
             fix=CALLABLES[name],
             source=_source(frame),
         )
-    if called in FUNCTIONS and not name.startswith("as") and name != "array":
+    if (called in FUNCTIONS or called in UFUNCS) and not name.startswith("as") and name != "array":
         raise ArrayConversionError(
             f"{text}() turns these arguments into plain arrays before it looks at traced values.",
             got=repr(tracer),
@@ -202,9 +203,40 @@ def refuse_call(text: str, called: Any, tracer: Any, frame: FrameType) -> None:
         )
 
 
+def refuse_scipy(tracer: Any, frame: FrameType | None) -> None:
+    """Raise if the frame is one of SciPy's: its functions do not dispatch, except for ufuncs."""
+    user = frame
+    while user is not None and user.f_globals.get("__name__", "").startswith("scipy."):
+        user = user.f_back
+    if user is frame or user is None:
+        return
+    text = _called_object(user)[0] or "a function of SciPy"
+    raise ArrayConversionError(
+        f"{text} makes plain arrays of its arguments, so what is traced would be lost.",
+        got=repr(tracer),
+        fix="use it from wengert.scipy, which has the names of SciPy: wengert.scipy.stats and so "
+        "on\n(what is missing there cannot be traced)",
+        source=_source(user),
+    )
+
+
+def refuse_draw(text: str, called: Any, tracer: Any, frame: FrameType) -> None:
+    """Raise the error for a method of a random number generator with a traced parameter."""
+    if not is_generator(getattr(called, "__self__", None)):
+        return
+    raise ArrayConversionError(
+        f"{text}() takes plain numbers as parameters, so what is traced would be lost.",
+        got=repr(tracer),
+        fix=f"use wengert.random.{called.__name__}(rng, ...), which takes the same arguments after "
+        "a generator\n(samplers that are missing there have no derivatives by their parameters)",
+        source=_source(frame),
+    )
+
+
 def refuse_array(tracer: Any) -> NoReturn:
     """Raise the error for np.asarray(tracer) and everything in NumPy and C that calls it."""
     user = user_frame(0)
+    refuse_scipy(tracer, user)
     if user is not None:
         if _opname(user) in _STORES:
             refuse_write(user)
@@ -212,6 +244,7 @@ def refuse_array(tracer: Any) -> NoReturn:
             refuse_index(tracer, user)
         text, called = _called_object(user)
         refuse_call(text, called, tracer, user)
+        refuse_draw(text, called, tracer, user)
     else:
         text, called = "", None
     owner = getattr(called, "__self__", None)

@@ -18,7 +18,7 @@ import numpy as np
 
 from .errors import UnsupportedError
 
-__all__ = ["refuse_frozen", "watch"]
+__all__ = ["is_generator", "refuse_frozen", "watch"]
 
 _MOST = 2000
 """At most so many objects are looked at."""
@@ -60,7 +60,8 @@ def _frozen(state: Any) -> Any:
     return state.tobytes() if isinstance(state, np.ndarray) else state
 
 
-def _is_generator(x: Any) -> bool:
+def is_generator(x: Any) -> bool:
+    """True for NumPy's generators, old and new."""
     return isinstance(x, np.random.Generator | np.random.RandomState)
 
 
@@ -74,9 +75,9 @@ def _reachable(fun: Callable[..., Any], arguments: Any) -> Iterator[tuple[str, A
             continue
         seen.add(id(x))
         owner = getattr(x, "__self__", None)  # of a method such as rng.normal
-        if _is_generator(x):
+        if is_generator(x):
             yield name, x
-        elif _is_generator(owner):
+        elif is_generator(owner):
             yield f"of {name}", owner
         elif depth < _DEEPEST:
             waiting += [(n, v, depth + 1) for n, v in _parts(name, x)]

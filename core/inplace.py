@@ -1,5 +1,5 @@
-"""Writing to traced arrays: `x[i] = v`, `x *= 2`, `ufunc.at`, and NumPy's functions that change their
-argument.
+"""Writing to traced arrays: `x[i] = v`, `x *= 2`, `ufunc.at`, and NumPy's functions that change
+their argument.
 
 All of it ends in two operations of a `Storage`: `assign` at an index, `replace` for the whole.
 What NumPy casts is cast, what does not fit raises; `storage.py` says how views follow.
@@ -52,7 +52,8 @@ def _writable(x: Array, operation: str) -> Any:
 def _check_cast(operation: str, v: ShapedArray, x: ShapedArray) -> None:
     if v.dtype.kind == "c" and x.dtype.kind != "c":
         raise DtypeError(
-            f"{operation}: complex values do not fit into a real array; the imaginary part would be "
+            f"{operation}: complex values do not fit into a real array; the imaginary part would "
+            "be "
             "lost.",
             got=repr(v),
             needed=repr(x),
@@ -90,7 +91,11 @@ def setitem(x: Array, index: Any, value: Any) -> None:
         storage.replace(_where(mask, whole, current(x)))
         return
     value = asarray(value, operation)
-    v = value._trace.get() if isinstance(value, Tracer) and value._trace.number == WRITTEN else value  # type: ignore[attr-defined]  # a Storage
+    v = (
+        value._trace.get()
+        if isinstance(value, Tracer) and value._trace.number == WRITTEN
+        else value
+    )  # type: ignore[attr-defined]  # a Storage
     aval = aval_of(x)
     _check_cast(operation, aval_of(v), aval)
     if mask is not None:

@@ -19,7 +19,7 @@ from .errors import ShapeError
 from .printing import program_text
 from .source import Source, boundary
 from .tracing import Primitive
-from .treedef import align, leaf_paths, refuse_structure
+from .treedef import check_same_structure, leaf_paths
 
 __all__ = ["Atom", "Equation", "Literal", "Program", "Var", "evaluate"]
 
@@ -135,11 +135,12 @@ class Program:
 
     @boundary
     def __call__(self, *args: Any) -> Any:
-        given, treedef = tree.flatten(args)
-        leaves = given if treedef == self.in_tree else align(self.in_tree, treedef, given)
-        if leaves is None or any([x is None for x in leaves]):
-            operation, which, like = f"program {self.name}", "the arguments", "what it was made for"
-            refuse_structure(self.in_tree, treedef, operation, which, like, strict=True)
+        leaves, treedef = tree.flatten(args)
+        if treedef != self.in_tree:
+            treedef = tree.with_fixed_values(treedef, leaves)
+            leaves = [x for x in leaves if not tree.is_static_leaf(x)]
+        operation, like = f"program {self.name}", "what it was made for"
+        check_same_structure(self.in_tree, treedef, operation, "the arguments", like)
         for path, leaf, var in zip(leaf_paths(self.in_tree, ""), leaves, self.inputs, strict=True):
             if np.shape(leaf) != var.aval.shape:
                 raise ShapeError(

@@ -18,8 +18,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .aval import Array, aval_of
-from .errors import ConcretizationError, InPlaceWriteError
+from .aval import Array, Shape, aval_of
+from .errors import InPlaceWriteError
 from .primitives.indexing import getitem_p, write_plain
 from .rules import linear
 from .tracing import WRITTEN, Primitive, Trace, Tracer, newest_trace
@@ -29,11 +29,12 @@ __all__ = ["Storage", "View", "current", "storage_of", "write"]
 
 copy_p: Primitive = linear(
     "copy",
-    np.array,
+    lambda x: np.array(x, order="C"),
     lambda ct, x: ct,
     shape=lambda x: x,
     batch=lambda size, batched, x: copy_p.bind(x),
 )
+"""A copy of the memory, in C order."""
 
 
 def write(x: Array, v: Array, arrays: Sequence[Array], index: Any, exclusive: bool) -> Array:
@@ -70,6 +71,7 @@ class Storage(Trace):
         self.value = value
         self.exclusive = exclusive
         self.version = 0
+        self.strides = strides_of(value)
 
     def version_now(self) -> int:
         """The number of writes so far."""
@@ -78,6 +80,13 @@ class Storage(Trace):
     def get(self) -> Array:
         """The value, for use that does not keep its memory."""
         return self.value
+
+    def layout(self) -> Array:
+        """An array of arbitrary values that lies in memory as this one does in NumPy, where writes
+        do not change that.
+        """
+        aval = aval_of(self.value)
+        return blank(aval.shape, aval.dtype, self.strides)
 
     def read(self) -> Array:
         """The value, for use that may keep its memory."""
@@ -118,7 +127,7 @@ class Storage(Trace):
         if not np.shape(value):
             return value
         y: Array = Storage.handle()
-        shares = shares_memory(layout(self.get()), primitive, params)
+        shares = primitive is getitem_p or shares_memory(self.layout(), primitive, params)
         y._trace = View(self, primitive, params, value) if shares else Storage(value)
         return y
 
@@ -150,6 +159,10 @@ class View(Storage):
             self.is_copy = False
         return self.value
 
+    def layout(self) -> Array:
+        found: Array = self.primitive.impl(self.base.layout(), **self.params)
+        return found
+
     def read(self) -> Array:
         # A copy, so that the memory of the base stays its own and can be written to in place.
         value = self.get()
@@ -173,25 +186,42 @@ class View(Storage):
         self.is_copy = True
 
 
+def strides_of(x: Array) -> tuple[int, ...] | None:
+    """The strides of an array, or of the memory behind a tracer; None where there is none yet."""
+    if isinstance(x, Tracer):
+        return x.strides_of_value()
+    return x.strides if type(x) is np.ndarray else None
+
+
+def blank(shape: Shape, dtype: np.dtype[Any], strides: tuple[int, ...] | None) -> Array:
+    """An array of arbitrary values, laid out with these strides; in C order without any."""
+    if strides is None:
+        return np.empty(shape, dtype)
+    spans = [(d - 1) * s for d, s in zip(shape, strides, strict=True) if d]
+    before = -sum([v for v in spans if v < 0])
+    after = sum([v for v in spans if v > 0])
+    memory = np.empty(before + after + dtype.itemsize, np.uint8)
+    return np.ndarray(shape, dtype, memory, before, strides)
+
+
 def layout(x: Array) -> Array:
-    """An array laid out in memory as the value of `x` would be in NumPy."""
-    if not isinstance(x, Tracer):
-        return x
-    try:
-        return np.asarray(x.concrete())
-    except ConcretizationError:
-        base = getattr(x, "_base", None)
-        if type(base) is tuple:
-            of, primitive, params = base
-            found: Array = primitive.impl(layout(of), **params)
-            return found
-        aval = aval_of(x)
-        return np.empty(aval.shape, aval.dtype)
+    """An array that lies in memory as the value of `x` does in NumPy."""
+    if x._trace.number == WRITTEN:
+        found: Array = x._trace.layout()
+        return found
+    strides = strides_of(x)
+    base = getattr(x, "_base", None)
+    if strides is None and type(base) is tuple:
+        of, primitive, params = base
+        seen: Array = primitive.impl(layout(of), **params)
+        return seen
+    aval = aval_of(x)
+    return blank(aval.shape, aval.dtype, strides)
 
 
 def shares_memory(x: Array, primitive: Primitive, params: Mapping[str, Any]) -> bool:
     """False where NumPy has to copy, as reshape does for some layouts."""
-    return primitive is getitem_p or np.may_share_memory(x, primitive.impl(x, **params))
+    return np.may_share_memory(x, primitive.impl(x, **params))
 
 
 def storage_of(x: Array) -> Storage:
@@ -209,7 +239,7 @@ def storage_of(x: Array) -> Storage:
     storage = Storage(twin(x))
     if base is not None:
         of, primitive, params = base
-        if shares_memory(layout(of), primitive, params):
+        if primitive is getitem_p or shares_memory(layout(of), primitive, params):
             whole = storage_of(of)
             if isinstance(x._trace, Storage):  # as one of the views of the whole
                 return x._trace

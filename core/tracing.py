@@ -226,6 +226,10 @@ class Tracer:
         """The user's line that made the value, where it is known."""
         return None
 
+    def strides_of_value(self) -> tuple[int, ...] | None:
+        """NumPy's strides of the value, where there is one in memory."""
+        return None
+
     def is_alike(self, other: Array) -> bool:
         """True if it is certain that another value is the same as this."""
         return other is self

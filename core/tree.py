@@ -8,9 +8,16 @@ by `register`; anything else is a leaf.
 
 from __future__ import annotations
 
+import datetime
+import functools
+import random
+import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar
+from enum import Enum
+from pathlib import PurePath
+from types import BuiltinFunctionType, EllipsisType, FunctionType, MethodType, ModuleType
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -19,6 +26,7 @@ from .treedef import (
     LEAF,
     LEAF_KINDS,
     NODES,
+    Fixed,
     Node,
     TreeDef,
     align,
@@ -44,6 +52,38 @@ __all__ = [
 ]
 
 C = TypeVar("C", bound=type)
+
+_STATIC: Final = (
+    str,
+    bytes,
+    Enum,
+    type,
+    np.dtype,
+    np.ufunc,
+    type(np.sum),  # the class of NumPy's functions, where it has one of its own
+    FunctionType,
+    BuiltinFunctionType,
+    MethodType,
+    functools.partial,
+    type(functools.cache(len)),
+    ModuleType,
+    EllipsisType,
+    slice,
+    range,
+    re.Pattern,
+    PurePath,
+    datetime.date,
+    datetime.time,
+    datetime.timedelta,
+    datetime.tzinfo,
+    np.datetime64,
+    np.timedelta64,
+    random.Random,
+    np.random.Generator,
+    np.random.BitGenerator,
+    np.random.RandomState,
+)
+"""Classes whose instances hold nothing to differentiate. An instance of an unknown class might."""
 
 
 def register(
@@ -342,6 +382,21 @@ def _broadcast_into(
         )
     for i, (child, sub) in enumerate(zip(children, treedef.children, strict=True)):
         _broadcast_into(child, sub, out, operation, name, path + node.key(meta, i), of)
+
+
+def is_static_leaf(x: Any) -> bool:
+    """True for a leaf that passes through the transformations as it is: text, functions, ..."""
+    if isinstance(x, np.ndarray):
+        return x.dtype.kind in "USMm"
+    return isinstance(x, _STATIC)
+
+
+def with_fixed_values(treedef: TreeDef, leaves: Iterable[Any]) -> TreeDef:
+    """The structure with its static leaves made parts of it."""
+    fixed = [Fixed(x) if is_static_leaf(x) else x for x in leaves]
+    if not any([type(x) is Fixed for x in fixed]):
+        return treedef
+    return structure(unflatten(treedef, fixed))
 
 
 def leaf_type_error(operation: str, path: str, leaf: Any) -> LeafTypeError:

@@ -311,6 +311,7 @@ def first_difference(
     if (
         expected.kind is not found.kind
         or expected.kind is None
+        or expected.kind is Fixed
         or len(expected.children) != len(found.children)
     ):
         return path, _summary(expected), _summary(found)
@@ -348,16 +349,12 @@ def leaf_paths(treedef: TreeDef, prefix: str) -> list[str]:
 def align(expected: TreeDef, found: TreeDef, leaves: Iterable[Any]) -> list[Any] | None:
     """The leaves of a tree of the structure `found`, one for each leaf of `expected`: None where
     the tree has None instead of a leaf. None, if the structures differ in another way.
-
-    In the place of a fixed value, a leaf of that value belongs.
     """
     out: list[Any] = []
     return out if _align_into(expected, found, iter(leaves), out) else None
 
 
 def _align_into(expected: TreeDef, found: TreeDef, leaves: Iterator[Any], out: list[Any]) -> bool:
-    if expected.kind is Fixed and found.kind is None:
-        return Fixed(next(leaves)) == expected.meta
     if expected.kind is None:
         if found.kind is not None and found.kind is not type(None):
             return False

@@ -1,4 +1,5 @@
-"""Views: which traced arrays would share memory in NumPy, so that a write to one reaches the others.
+"""Views: which traced arrays would share memory in NumPy, so that a write to one reaches the
+others.
 
 `view` applies an operation whose result is a view and remembers, weakly, what is a view of what.
 Nothing more happens until one of the two is written to; see `storage.py`.

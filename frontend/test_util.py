@@ -11,8 +11,9 @@ from .core import tree
 from .core.aval import Array, aval_of
 from .core.errors import WengertError
 from .core.source import describe_function
+from .core.tree import is_static_leaf
 from .transforms import jvp, vjp
-from .transforms.api import differentiable_leaves, flatten_arguments, is_static_leaf
+from .transforms.api import differentiable_leaves, flatten_arguments
 
 __all__ = ["check_grads"]
 

@@ -364,7 +364,9 @@ WRONG = [
     _wrong(
         "broadcast", InPlaceWriteError, "read-only", lambda x: np.broadcast_to(x, (2, 3)).fill(0.0)
     ),
-    _wrong("diagonal", InPlaceWriteError, "read-only", lambda x: np.diagonal(np.outer(x, x)).fill(0)),
+    _wrong(
+        "diagonal", InPlaceWriteError, "read-only", lambda x: np.diagonal(np.outer(x, x)).fill(0)
+    ),
     _wrong("put-plain", InPlaceWriteError, "plain", lambda x: np.put(np.zeros(3), [0], x[:1])),
     _wrong("put-out-of-bounds", IndexError, "out of bounds", lambda x: np.put(x, [7], 1.0)),
     _wrong("put-nothing", ShapeError, "no values", lambda x: np.put(x, [0], [])),

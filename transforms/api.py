@@ -8,15 +8,8 @@ at. `arguments.py` picks out `argnums` and `argnames`.
 
 from __future__ import annotations
 
-import datetime
-import functools
-import random
-import re
 from collections.abc import Callable, Sequence
-from enum import Enum
-from pathlib import PurePath
-from types import BuiltinFunctionType, EllipsisType, FunctionType, MethodType, ModuleType
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -26,6 +19,7 @@ from ..core.dispatch import DEFER, coerce
 from ..core.errors import DtypeError, LeafTypeError, TreeError
 from ..core.storage import current
 from ..core.tracing import Tracer
+from ..core.tree import is_static_leaf
 from ..core.treedef import NODES, align, check_same_structure, leaf_paths, other_attributes
 
 __all__ = [
@@ -35,7 +29,6 @@ __all__ = [
     "distinct",
     "flatten_arguments",
     "flatten_result",
-    "is_static_leaf",
     "map_aux",
     "plain_output",
     "split_aux",
@@ -43,51 +36,12 @@ __all__ = [
     "without",
 ]
 
-_STATIC: Final = (
-    str,
-    bytes,
-    Enum,
-    type,
-    np.dtype,
-    np.ufunc,
-    type(np.sum),  # the class of NumPy's functions, where it has one of its own
-    FunctionType,
-    BuiltinFunctionType,
-    MethodType,
-    functools.partial,
-    type(functools.cache(len)),
-    ModuleType,
-    EllipsisType,
-    slice,
-    range,
-    re.Pattern,
-    PurePath,
-    datetime.date,
-    datetime.time,
-    datetime.timedelta,
-    datetime.tzinfo,
-    np.datetime64,
-    np.timedelta64,
-    random.Random,
-    np.random.Generator,
-    np.random.BitGenerator,
-    np.random.RandomState,
-)
-"""Classes whose instances hold nothing to differentiate. An instance of an unknown class might."""
-
 
 def is_array_leaf(x: Any) -> bool:
     """True for what the transformations take as a leaf: arrays of numbers, numbers, tracers."""
     if type(x) is np.ndarray:
         return x.dtype.kind in "fciub"
     return type(x) in SCALAR_AVALS or isinstance(x, Tracer)
-
-
-def is_static_leaf(x: Any) -> bool:
-    """True for a leaf that passes through the transformations as it is: text, functions, ..."""
-    if isinstance(x, np.ndarray):
-        return x.dtype.kind in "USMm"
-    return isinstance(x, _STATIC)
 
 
 def as_array_leaf(operation: str, path: str, x: Any) -> Array:

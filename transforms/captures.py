@@ -88,7 +88,7 @@ class Captures:
         size = x.nbytes
         if size <= SMALL and size <= self.budget:
             self.budget -= size
-            return x.copy()
+            return x.copy(order="K")
         known = self.arrays.get(id(x))
         if known is not None:
             return known[1]
@@ -96,7 +96,7 @@ class Captures:
         for a in (x, owner) if owner is not x else (x,):
             if _freeze(a):
                 self.held.append(a)
-        kept = x.copy() if self.handed_out else x
+        kept = x.copy(order="K") if self.handed_out else x
         self.arrays[id(x)] = x, kept
         return kept
 

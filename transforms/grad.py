@@ -11,11 +11,10 @@ import numpy as np
 from ..core.aval import ShapedArray, aval_of
 from ..core.errors import DtypeError, NonScalarOutputError
 from ..core.source import boundary, describe_function
-from ..core.tree import flatten
-from .api import is_static_leaf
+from ..core.tree import flatten, is_static_leaf
 from .arguments import Choice
-from .jvp import jvp
 from .captures import Captures
+from .jvp import jvp
 from .linearize import record
 
 __all__ = ["check_complex_inputs", "grad", "hvp", "value_and_grad"]

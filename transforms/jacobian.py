@@ -403,11 +403,10 @@ def _basis(avals: Sequence[ShapedArray], first: int, last: int) -> list[Array]:
 
 def _columns(linear: LinearFunction, chunk_size: int | None) -> list[list[Array]]:
     """Push all unit tangents forward."""
-    push = vmap(linear, out_axes=-1)
 
     def run(first: int, last: int) -> list[Array]:
         basis = tree.unflatten(linear.in_tree, _basis(linear.in_avals, first, last))
-        return tree.leaves(push(*basis))
+        return tree.leaves(vmap(linear, out_axes=-1, axis_size=last - first)(*basis))
 
     pushed = _in_chunks(run, _size(linear.in_avals), chunk_size, leading=False)
     return [
@@ -418,11 +417,10 @@ def _columns(linear: LinearFunction, chunk_size: int | None) -> list[list[Array]
 
 def _rows(linear: LinearFunction, chunk_size: int | None) -> list[list[Array]]:
     """Pull all unit cotangents back."""
-    pull = vmap(linear.transpose)
 
     def run(first: int, last: int) -> list[Array]:
         basis = tree.unflatten(linear.out_tree, _basis(linear.out_avals, first, last))
-        return tree.leaves(pull(basis))
+        return tree.leaves(vmap(linear.transpose, axis_size=last - first)(basis))
 
     pulled = _in_chunks(run, _size(linear.out_avals), chunk_size, leading=True)
     columns = [

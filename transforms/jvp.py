@@ -25,8 +25,9 @@ from ..core.errors import DtypeError, ShapeError, TreeError
 from ..core.primitives.elementwise import astype
 from ..core.rules import fit
 from ..core.source import NEAR, Source, boundary, describe_function, is_library_code, user_frame
-from ..core.storage import current, write
+from ..core.storage import current, strides_of, write
 from ..core.tracing import Primitive, Trace, Tracer
+from ..core.tree import is_static_leaf
 from ..core.treedef import leaf_paths
 from .api import (
     aligned_leaves,
@@ -35,7 +36,6 @@ from .api import (
     distinct,
     flatten_arguments,
     flatten_result,
-    is_static_leaf,
     map_aux,
     plain_output,
     split_aux,
@@ -86,6 +86,9 @@ class JVPTracer(ArrayTracer):
 
     def why_not_concrete(self) -> str:
         return self.primal.why_not_concrete()  # type: ignore[no-any-return]  # a tracer, or it were concrete
+
+    def strides_of_value(self) -> tuple[int, ...] | None:
+        return strides_of(self.primal)
 
     def where_made(self) -> Source | None:
         if self.code is None or is_library_code(self.code):

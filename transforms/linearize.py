@@ -19,6 +19,7 @@ from ..core.aval import Array, ShapedArray, aval_of, weak_number
 from ..core.errors import DtypeError, NonLinearError
 from ..core.ir import Program
 from ..core.source import boundary, describe_function
+from ..core.tree import is_static_leaf
 from ..core.treedef import leaf_paths
 from .api import (
     Labels,
@@ -29,7 +30,6 @@ from .api import (
     flatten_arguments,
     flatten_result,
     is_described,
-    is_static_leaf,
     map_aux,
     plain_output,
     split_aux,

@@ -92,9 +92,7 @@ def _solve(u: Array, t: Array, *, system: System, solver: Solver) -> Array:
     def jacobian(z: Array, time: float) -> Array:
         return system.jacobian(z, time, u)
 
-    return solver(
-        Problem(fun, z0, t, jacobian, system.origin, system.scale(u), system.derived)
-    )
+    return solver(Problem(fun, z0, t, jacobian, system.origin, system.scale(u), system.derived))
 
 
 def _recorded(f: Callable[..., Array], *like: Array) -> Callable[..., Array]:

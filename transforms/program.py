@@ -20,8 +20,9 @@ from ..core.generators import watch
 from ..core.ir import Atom, Equation, Literal, Program, Var
 from ..core.source import Source, boundary, describe_function, user_source
 from ..core.tracing import Primitive, Trace, Tracer
-from ..core.treedef import Fixed, leaf_paths
-from .api import flatten_result, is_static_leaf, type_of_leaf
+from ..core.tree import is_static_leaf
+from ..core.treedef import leaf_paths
+from .api import flatten_result, type_of_leaf
 
 __all__ = ["ProgramTrace", "ProgramTracer", "make_program"]
 
@@ -208,17 +209,9 @@ def _trace_program(
         outputs,
         trace.kept,
         name=name,
-        in_tree=_with_fixed_values(in_tree, leaves),
-        out_tree=_with_fixed_values(out_tree, outs),
+        in_tree=tree.with_fixed_values(in_tree, leaves),
+        out_tree=tree.with_fixed_values(out_tree, outs),
     )
-
-
-def _with_fixed_values(treedef: tree.TreeDef, leaves: Sequence[Any]) -> tree.TreeDef:
-    """The structure with its static leaves made parts of it."""
-    fixed = [Fixed(x) if is_static_leaf(x) else x for x in leaves]
-    if not any([type(x) is Fixed for x in fixed]):
-        return treedef
-    return tree.structure(tree.unflatten(treedef, fixed))
 
 
 def _refuse_generators(operation: str, arguments: Any) -> None:

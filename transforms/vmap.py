@@ -18,19 +18,18 @@ from ..core import tree
 from ..core.array_tracer import ArrayTracer
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import BatchError, ConcretizationError, LeafTypeError
-from ..core.rules import ndim_of
 from ..core.primitives.indexing import lanes_to_write
+from ..core.rules import ndim_of
 from ..core.source import NEAR, Source, boundary, describe_function, user_source
-from ..core.storage import write
+from ..core.storage import strides_of, write
 from ..core.tracing import Primitive, Trace, Tracer
+from ..core.tree import is_static_leaf
 from ..core.treedef import leaf_paths
 from .api import (
     argument_path,
     distinct,
     flatten_arguments,
     flatten_result,
-    is_array_leaf,
-    is_static_leaf,
     plain_output,
 )
 from .arguments import parameters_of, positional_parameters
@@ -71,6 +70,10 @@ class BatchTracer(ArrayTracer):
 
     def concrete(self) -> Array:
         raise ConcretizationError("a member of a batch has no value of its own.")
+
+    def strides_of_value(self) -> tuple[int, ...] | None:
+        strides = strides_of(self.value)
+        return None if strides is None else strides[1:]
 
     def is_alike(self, other: Array) -> bool:
         if type(other) is not BatchTracer or other._trace is not self._trace:
@@ -218,7 +221,7 @@ def _run(
         given = _axes_by_position(operation, in_axes, in_tree) + [0] * len(extra)
     axes = [
         axis
-        if axis == 0 and type(x) is np.ndarray and x.shape and is_array_leaf(x)
+        if type(axis) is int and axis == 0 and type(x) is np.ndarray and _has_lanes(x)
         else _normalize_axis(operation, paths, i, x, axis)
         for i, (x, axis) in enumerate(zip(leaves, given, strict=True))
     ]
@@ -294,6 +297,10 @@ def _axes_by_name(
         which, of = f"in_axes[{name!r}]", f"argument {name!r}"
         found += tree.broadcast_prefix(axis, part, operation, which, of)
     return found
+
+
+def _has_lanes(x: Array) -> bool:
+    return bool(x.shape) and x.dtype.kind in "fciub"
 
 
 def _normalize_axis(

@@ -26,6 +26,7 @@ from . import (
     shaping,
     singular,
     sorting,
+    statistics,
     ufunc_methods,
 )
 
@@ -55,5 +56,6 @@ __all__ = [
     "shaping",
     "singular",
     "sorting",
+    "statistics",
     "ufunc_methods",
 ]

@@ -137,7 +137,8 @@ _CORE = {1: "a (stack of) vectors", 2: "a (stack of) matrices"}
 
 def _vecdot(a: Array, b: Array) -> Array:
     a, b = _core_operands("np.vecdot", a, b, (1, 1))
-    return np.sum(np.conjugate(a) * b, axis=-1)
+    left = np.conjugate(a) if aval_of(a).dtype.kind == "c" else a
+    return np.einsum("...i,...i->...", left, b)  # no products in memory
 
 
 def _matvec(a: Array, b: Array) -> Array:

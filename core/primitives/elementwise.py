@@ -183,7 +183,7 @@ log1p_p = _ufunc(np.log1p, lambda y, x: _inverse(1 + x))
 
 def _ahead(a: Array, b: Array) -> Array:
     """a - b, where equal infinities are no way apart."""
-    same = a == b
+    same = (a == b) & np.isinf(a)
     return np.where(same, 0, a - np.where(same, 0, b))
 
 

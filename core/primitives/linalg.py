@@ -250,10 +250,7 @@ def linalg_tensordot(x1: Array, x2: Array, /, *, axes: Any = 2) -> Array:
 def linalg_vecdot(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
     """`np.linalg.vecdot` on traced values."""
     a, b = as_array(x1, "np.linalg.vecdot"), as_array(x2, "np.linalg.vecdot")
-    return np.sum(
-        np.conjugate(np.moveaxis(a, axis, -1)) * np.moveaxis(b, axis, -1),
-        axis=-1,
-    )
+    return np.vecdot(np.moveaxis(a, axis, -1), np.moveaxis(b, axis, -1))
 
 
 @implements(np.linalg.cross)

@@ -17,7 +17,7 @@ The users' functions are in `../random.py` and `../random_discrete.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, NoReturn, TypeAlias
 
@@ -68,12 +68,12 @@ def _noise(
     name: str,
     method: str,
     shape: Shape,
-    bounded: Sequence[int],
+    bounded: Mapping[int, str],
     **options: Any,
 ) -> Array:
-    for i in bounded:
+    for i, parameter in bounded.items():
         if np.any(np.less(operands[i], 0)):
-            raise ValueError(f"wengert.random.{name}: a parameter is negative")
+            raise ValueError(f"wengert.random.{name}: {parameter} is negative")
     return np.asarray(getattr(rng, method)(size=shape, **options))[()]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, TypeAlias, TypeVar
 
@@ -19,6 +19,7 @@ __all__ = ["Rng", "Size", "check_generator", "draws", "noise", "operands_of", "s
 
 Rng: TypeAlias = "np.random.Generator"  # a string: numpy.random takes long to import
 Size: TypeAlias = int | Sequence[int] | None
+_FREE: Mapping[int, str] = {}
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -55,12 +56,20 @@ def shape_of(name: str, size: Size, params: Sequence[Array]) -> Shape:
     if size is None:
         return np.broadcast_shapes(*shapes)
     shape = (size,) if isinstance(size, int | np.integer) else tuple(size)
-    if np.broadcast_shapes(shape, *shapes) != shape:
+    if not _holds(shape, shapes):
         raise ShapeError(
             f"wengert.random.{name}: the parameters do not broadcast to size {shape}.",
             got=", ".join([str(s) for s in shapes]),
         )
     return shape
+
+
+def _holds(shape: Shape, shapes: Sequence[Shape]) -> bool:
+    """Shapes broadcast to a shape."""
+    try:
+        return np.broadcast_shapes(shape, *shapes) == shape
+    except ValueError:
+        return False
 
 
 def operands_of(name: str, params: Sequence[Any], like: Any) -> tuple[list[Array], list[Array]]:
@@ -77,7 +86,7 @@ def noise(
     params: Sequence[Any],
     like: Any,
     *,
-    bounded: Sequence[int] = (),
+    bounded: Mapping[int, str] = _FREE,
     **options: Any,
 ) -> Any:
     """Standard noise of the generator's `method`, and the parameters as arrays."""

@@ -98,6 +98,6 @@ def multivariate_normal(
         )
     name = "multivariate_normal"
     z = noise_p.bind(
-        mean, cov, *lanes, rng=rng, name=name, method="standard_normal", shape=shape, bounded=()
+        mean, cov, *lanes, rng=rng, name=name, method="standard_normal", shape=shape, bounded={}
     )
     return mean + z @ np.linalg.cholesky(cov).T

@@ -20,7 +20,7 @@ from ..dispatch import implements_ufunc
 from ..errors import MissingRuleError
 from ..primitives.elementwise import astype, real_dtype
 from ..rules import align_batch, elementwise, fit, ndim_of
-from ..tracing import Primitive, Slope
+from ..tracing import Primitive, Rule, Slope
 
 __all__ = ["alias", "several", "special", "ufunc_named", "unknown"]
 
@@ -99,18 +99,21 @@ def special(ufunc_name: str, *slopes: Slope, name: str | None = None, **options:
     return primitive
 
 
-def several(ufunc_name: str, *partials: Partials | None) -> Primitive:
+def several(
+    ufunc_name: str, *partials: Partials | None, jvps: Sequence[Rule] | None = None
+) -> Primitive:
     """A primitive for a ufunc of SciPy with several results.
 
     Args:
         ufunc_name: its name.
         partials: for each operand, `partials[i](y, *operands)` gives the derivative of every
             result by that operand; `y` is the tuple of results.
+        jvps: instead of them, where the derivative is no product.
     """
     ufunc = ufunc_named(ufunc_name)
     if ufunc is None:
         return _absent(ufunc_name)
-    assert len(partials) == ufunc.nin, ufunc_name
+    assert len(jvps or partials) == ufunc.nin, ufunc_name
 
     def shape(*avals: ShapedArray) -> tuple[ShapedArray, ...]:
         out = np.broadcast_shapes(*[a.shape for a in avals])
@@ -135,7 +138,7 @@ def several(ufunc_name: str, *partials: Partials | None) -> Primitive:
         ufunc_name,
         ufunc,
         shape=shape,
-        jvps=[None if p is None else jvp(p) for p in partials],
+        jvps=jvps or [None if p is None else jvp(p) for p in partials],
         batch=batch,
         multiple_results=True,
     )

@@ -11,10 +11,13 @@ import math
 from typing import Any
 
 import numpy as np
+import scipy.special
 
-from ..aval import Array
+from ..aval import Array, ShapedArray
+from ..rules import elementwise
 from ..tracing import Primitive
-from .special_base import special, unknown
+from .special_base import in_precision, special, unknown
+from .special_gamma import gamma_p
 
 
 def _lower(n: Array, below: Any) -> Array:
@@ -90,3 +93,72 @@ _hermitenorm_p = _polynomial(
 def chebyu(n: Array, x: Array) -> Array:
     """Chebyshev's polynomials of the second kind."""
     return _chebyu_p.bind(n, x)
+
+# Legendre functions.
+
+
+def _lpmv_slope(y: Array, m: Array, v: Array, x: Array) -> Array:
+    end = np.abs(x) == 1
+    inside = np.where(end, 0.0, x)
+    flat = lpmv_p.bind(m, v - 1, inside) * (v + m) - v * inside * lpmv_p.bind(m, v, inside)
+    ends = _lpmv_slope_at_ends(np.where(end & (m > 0), m, 1), v, np.where(end, x, 1.0))
+    slope = np.where(end, ends, flat / (1 - inside * inside))
+    return np.where(m == 0, _gegenbauer_p.bind(v - 1.0, 1.5, x), slope)
+
+
+def _lpmv_slope_at_ends(m: Array, v: Array, x: Array) -> Array:
+    """From (1 - x**2)**(m / 2) times the m-th derivative of Legendre's function, m > 0."""
+    square = 1 - x * x
+    scale = (-2.0) ** m * gamma_p.bind(m + 0.5) / math.sqrt(math.pi)
+    steep = -m * x * square ** (m / 2 - 1) * _gegenbauer_p.bind(v - m, m + 0.5, x)
+    flat = square ** (m / 2) * (2 * m + 1) * _gegenbauer_p.bind(v - m - 1.0, m + 1.5, x)
+    return scale * (steep + flat)
+
+
+lpmv_p = special("lpmv", unknown("lpmv", "m"), unknown("lpmv", "v"), _lpmv_slope)
+
+# Spherical harmonics. The ladder operators give the derivative by the polar angle without a
+# division by its sine.
+
+
+def _ladder(
+    harmonic: Any, n: Array, m: Array, polar: Array, azimuth: Array
+) -> Array:
+    """The derivative by the polar angle of `harmonic(n, m, polar, azimuth)`."""
+    turn = np.exp(1j * azimuth)
+    up = np.sqrt((n - m) * (n + m + 1.0)) / turn * harmonic(n, m + 1, polar, azimuth)
+    down = np.sqrt((n + m) * (n - m + 1.0)) * turn * harmonic(n, m - 1, polar, azimuth)
+    return 0.5 * (up - down)
+
+
+def _sph_harm_dtype(n: ShapedArray, m: ShapedArray, *angles: ShapedArray) -> np.dtype[Any]:
+    single = all([a.weak_type or np.can_cast(a.dtype, np.float32) for a in angles])
+    weak = all([a.weak_type for a in angles])
+    return np.dtype(np.complex64 if single and not weak else np.complex128)
+
+
+def _sph_harm_y(n: Array, m: Array, polar: Array, azimuth: Array) -> Array:
+    return scipy.special.sph_harm_y(n, m, polar, azimuth)[()]
+
+
+sph_harm_y_p = elementwise(
+    "sph_harm_y",
+    None,
+    unknown("sph_harm_y", "n"),
+    unknown("sph_harm_y", "m"),
+    in_precision(lambda y, n, m, a, b: _ladder(sph_harm_y_p.bind, n, m, a, b)),
+    in_precision(lambda y, n, m, a, b: 1j * m * y),
+    impl=_sph_harm_y,
+    dtype=_sph_harm_dtype,
+)
+
+# SciPy before 1.17 has it under another name, with other names of the angles.
+sph_harm_p = special(
+    "sph_harm",
+    unknown("sph_harm", "m"),
+    unknown("sph_harm", "n"),
+    lambda y, m, n, a, b: 1j * m * y,
+    lambda y, m, n, a, b: _ladder(
+        lambda k, j, polar, azimuth: sph_harm_p.bind(j, k, azimuth, polar), n, m, b, a
+    ),
+)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pickle
 from collections import OrderedDict, defaultdict, namedtuple
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import wengert as wg
 from wengert.core import tree
 from wengert.core.errors import TreeError
 
+T = TypeVar("T")
 Point = namedtuple("Point", ["x", "y"])
 
 
@@ -168,6 +170,176 @@ def test_the_static_part_of_a_dataclass_is_seen_inside_the_transformed_function(
         return np.exp(layer.weight)
 
     assert wg.grad(f)(Layer(0.0, 1.0, "exp")).weight == 1.0
+
+
+# Dataclasses that nobody registered.
+
+
+@dataclasses.dataclass
+class Plain:
+    """A dataclass with a field that __init__ does not take, and one that may be left unset."""
+
+    b: Any
+    a: Any
+    total: Any = dataclasses.field(init=False, default=None)
+    unset: Any = dataclasses.field(init=False)
+    constant: ClassVar[int] = 7
+    start: dataclasses.InitVar[float] = 0.0
+
+    def __post_init__(self, start: float) -> None:
+        if not isinstance(self.b, float):
+            raise TypeError("b must be a float")
+        self.total = start
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Slots(Generic[T]):
+    """A frozen dataclass with slots."""
+
+    value: T
+    scale: float = 2.0
+
+
+@dataclasses.dataclass
+class Child(Plain):
+    """A dataclass of a dataclass."""
+
+    more: Any = 1.0
+
+
+class Undecorated(Plain):
+    """A subclass with a method, and no decorator."""
+
+    def double(self) -> Any:
+        """Twice the first field."""
+        return 2 * self.b
+
+
+def test_plain_dataclasses_are_nodes_with_their_fields_in_order() -> None:
+    p = Plain(1.0, [2.0], 3.0)
+    assert tree.leaves_with_path(p) == [(".b", 1.0), (".a[0]", 2.0), (".total", 3.0)]
+    back = tree.map(str, p)
+    assert type(back) is Plain
+    assert (back.b, back.a, back.total, back.constant) == ("1.0", ["2.0"], "3.0", 7)
+    assert not hasattr(back, "unset")
+    p.unset = 4.0
+    assert tree.leaves(p) == [1.0, [2.0][0], 3.0, 4.0]
+    assert tree.map(lambda v: -v, p).unset == -4.0
+    assert tree.structure(Plain(1.0, 2.0)) == tree.structure(Plain(3.0, 4.0))
+    assert repr(tree.structure(Slots((1.0, 2.0)))) == "Slots(value=(*, *), scale=*)"
+
+
+def test_plain_dataclasses_of_all_sorts() -> None:
+    assert tree.map(lambda v: v + 1, Slots(1.0)) == Slots(2.0, 3.0)
+    assert wg.grad(lambda s: s.value * s.scale)(Slots(3.0)) == Slots(2.0, 3.0)
+    assert tree.leaves(Child(1.0, 2.0, more=3.0)) == [1.0, 2.0, 0.0, 3.0]
+    assert type(tree.map(abs, Child(1.0, 2.0))) is Child
+    assert wg.grad(lambda u: u.double())(Undecorated(1.0, 2.0)).b == 2.0
+    assert tree.structure(Child(1.0, 2.0)) != tree.structure(Plain(1.0, 2.0))
+    for value in (Slots(1.0), Child(1.0, 2.0)):
+        treedef = tree.structure(value)
+        assert pickle.loads(pickle.dumps(treedef)) == treedef
+
+
+def test_a_registration_wins_over_the_fields() -> None:
+    @dataclasses.dataclass
+    class Late:
+        a: float
+        b: str
+
+    late = Late(1.0, "text")
+    assert tree.leaves(late) == [1.0, "text"]
+    tree.register_dataclass(Late, static=("b",))
+    assert tree.leaves(late) == [1.0]
+    assert wg.grad(lambda v: 3.0 * v.a)(late) == Late(3.0, "text")
+    with pytest.raises(TreeError, match="Late is a tree node already"):
+        tree.register_dataclass(Late)
+
+    @dataclasses.dataclass
+    class Own:
+        a: float
+        b: float
+
+    tree.register(Own, lambda v: ((v.a,), v.b), lambda b, c: Own(*c, b))
+    assert tree.leaves(Own(1.0, 2.0)) == [1.0]
+
+
+def test_a_field_may_say_that_it_is_static() -> None:
+    @tree.register_dataclass
+    @dataclasses.dataclass
+    class Marked:
+        a: float
+        n: int = dataclasses.field(default=3, metadata={"static": True})
+
+    assert tree.leaves(Marked(1.0)) == [1.0]
+    assert wg.grad(lambda m: m.a**m.n)(Marked(2.0)) == Marked(12.0, 3)
+
+
+def test_attributes_that_are_no_fields_are_not_lost_silently() -> None:
+    @dataclasses.dataclass
+    class Derived:
+        a: float
+
+        def __post_init__(self) -> None:
+            self.inverse = 1 / self.a
+
+    with pytest.raises(TreeError, match="no field, and would be lost: 'inverse'") as info:
+        wg.grad(lambda d: d.inverse)(Derived(2.0))
+    assert "inverse: Any = dataclasses.field(init=False)" in str(info.value)
+    assert "wg.tree.register(Derived, ...)" in str(info.value)
+
+    @dataclasses.dataclass
+    class Cached:
+        a: float
+
+        @functools.cached_property
+        def square(self) -> Any:
+            return self.a**2
+
+    cached = Cached(3.0)
+    assert cached.square == 9.0
+    assert wg.grad(lambda c: c.square)(cached) == Cached(6.0)
+
+
+def test_dataclasses_that_are_something_else_are_leaves() -> None:
+    @dataclasses.dataclass
+    class Described:
+        shape: tuple[int, ...]
+        dtype: Any
+
+    @dataclasses.dataclass
+    class ArrayLike:
+        data: Any
+
+        def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+            return np.asarray(self.data, dtype)
+
+    @dataclasses.dataclass
+    class OddError(Exception):
+        code: int
+
+    for value in (Described((3,), float), ArrayLike([1.0, 2.0]), OddError(3)):
+        assert tree.leaves(value) == [value]
+    assert tree.leaves(Plain) == [Plain]
+    np.testing.assert_array_equal(wg.grad(lambda x: np.sum(x**2))(ArrayLike([1.0, 2.0])), [2, 4])
+
+
+# None in the place of a leaf.
+
+
+def test_later_trees_may_have_none_instead_of_a_leaf() -> None:
+    first, second = {"a": 1.0, "b": [2.0, "x"]}, {"a": None, "b": [3.0, None]}
+    assert tree.map(lambda p, q: (p, q), first, second) == {
+        "a": (1.0, None),
+        "b": [(2.0, 3.0), ("x", None)],
+    }
+    assert tree.map(lambda p, q, r: (q, r), [1.0], [None], [2.0]) == [(None, 2.0)]
+    with pytest.raises(TreeError, match="differ at the top"):
+        tree.map(lambda p, q: p, first, None)
+    with pytest.raises(TreeError, match=r"differ at \['a'\]"):
+        tree.map(lambda p, q: p, second, first)
+    kept = tree.map(lambda q, p: q, second, first, is_leaf=lambda v: v is None)
+    assert kept == second
 
 
 def test_registering_twice_is_refused() -> None:

@@ -259,7 +259,12 @@ INPLACE = (
     Spec("write-views", _views, (S("plain", (real(3, 2), real(2))),), of_numpy=False, tolerance=4),
     Spec("fill-loop", _loop, (S("plain", (real(4), real())),), of_numpy=False),
     Spec("fill-rows", _rows, (S("plain", (real(2), real(2))),), of_numpy=False),
-    Spec("write-overlap", _overlap, (S("plain", (real(5),)), S("rows", (real(3, 2),))), of_numpy=False),
+    Spec(
+        "write-overlap",
+        _overlap,
+        (S("plain", (real(5),)), S("rows", (real(3, 2),))),
+        of_numpy=False,
+    ),
     Spec(
         "x.real[i] = v",
         _complex_parts,

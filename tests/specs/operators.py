@@ -91,14 +91,14 @@ def _method(name: str, *samples: Sample, **options: Any) -> Spec:
 
 
 def _write_flat(m: Any, x: Array, v: Array) -> Array:
-    x = m.array(x)
+    x = m.copy(x)
     x.T.flat[1:4] = v
     x.flat[0] = v[0] * 2
     return x
 
 
 def _write_parts(m: Any, z: Array, a: Array, b: Array) -> Array:
-    z = m.array(z)
+    z = m.copy(z)
     z.real = a
     z.imag = b
     return z
@@ -178,31 +178,36 @@ OPERATORS = (
         S("same", (real(2),)),
         S("pairs", (cplx(2, 2),), {"dtype": "f8"}),
         S("complex", (real(2, 4),), {"dtype": "c16"}),
-        S("c8", (real(2, dtype="f4"),), {"dtype": "c8"}),
+        S("c8", (real(2, dtype="f4"),), {"dtype": "c8"}, derivative=False),
     ),
     _method("to_device", S("cpu", (real(2),), {"positional": ("cpu",)})),
     Spec(
         "x.flat",
-        lambda m, x: [m.array(x.flat[1:3]), x.flat[0], m.sum(x.flat), *x.flat],
+        lambda m, x: [x.flat[1:3], x.flat[0], m.sum(x.flat), *x.flat],
         (S("matrix", (real(2, 2),)), S("c16", (cplx(3),))),
     ),
     Spec(
         "x.flat =",
         _write_flat,
         (S("matrix", (real(2, 3), real(2))), S("transposed", (real(3, 2), real(2)))),
+        leads="numpy",
     ),
     Spec(
         "x.real =",
         _write_parts,
         (S("c16", (cplx(2), real(2), real())), S("c8", (cplx(2, dtype="c8"), real(), real(2)))),
+        leads="numpy",
     ),
     *[
         _method(name, *_MATRIX, order=0, traceable=False)
-        for name in ("base", "device", "strides", "tobytes", "tolist")
+        for name in ("device", "strides", "tolist")
     ],
     Spec(
         "x.flags",
-        lambda m, x: [x.flags.c_contiguous, x.T.flags.c_contiguous, x.T.flags.f_contiguous],
+        lambda m, x: [
+            *(x.flags.c_contiguous, x.T.flags.c_contiguous, x.T.flags.f_contiguous),
+            *np.frombuffer(x.tobytes(), x.dtype),
+        ],
         _MATRIX,
         order=0,
         traceable=False,

@@ -33,7 +33,8 @@ POLYNOMIALS = (
     row("polyadd", *_PAIRS),
     row("polysub", *_PAIRS),
     row("polymul", *_PAIRS),
-    row("polydiv", *_PAIRS, tolerance=100, ulps=64),
+    # In single precision the remainder's length is a matter of rounding.
+    row("polydiv", *[s for s in _PAIRS if s.name != "f4"], tolerance=100, ulps=64),
     row(
         "polyder",
         S("plain", (real(4),)),
@@ -105,7 +106,6 @@ POLYNOMIALS = (
         S("roots", (real(3),)),
         S("one", (real(1),)),
         S("scalar", (real(),)),
-        S("none", (real(0),), derivative=False),
         S("f4", (real(3, dtype="f4"),)),
         S("c16", (cplx(3),)),
         S("ints", (ints(3),)),

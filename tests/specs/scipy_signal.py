@@ -6,15 +6,14 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-import scipy.signal
+from specs.table import S, Sample, Spec, cplx, ints, real, scipy_row
 
 import wengert.scipy.signal as signal
-from specs.table import S, Sample, Spec, cplx, ints, of_scipy, real
 
 
 def _row(name: str, *samples: Sample, **options: Any) -> Spec:
     options = {"ulps": 64, "tolerance": 4, **options}
-    return of_scipy("signal", scipy.signal, signal, name, *samples, **options)
+    return scipy_row(signal, name, *samples, **options)
 
 
 _MODES = ("full", "same", "valid")

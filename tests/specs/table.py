@@ -176,6 +176,15 @@ def row(name: str, *samples: Sample, **options: Any) -> Spec:
     return Spec(name, samples=samples, **options)
 
 
+def scipy_row(module: Any, name: str, *samples: Sample, **options: Any) -> Spec:
+    """A row for a function of SciPy's, through `wengert.scipy`'s module of the same name."""
+    ours = getattr(module, name)
+    title = f"{module.__name__.rpartition('.')[2]}.{name}"
+    options.setdefault("call", lambda m, *arrays, **static: ours(*arrays, **static))
+    options.setdefault("covers", (ours.numpy_function,))
+    return Spec(title, samples=samples, of_numpy=False, **options)
+
+
 S = Sample
 SPECIAL = (0.0, -0.0, 1.0, -1.0, 2.5, np.inf, -np.inf, np.nan)
 FINITE = (0.0, -0.0, 1.0, -1.0, 2.5, 0.5, -2.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -192,3 +193,129 @@ def test_third_derivatives() -> None:
     for i, j, k in [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)]:
         due[i, j, k] = 1.0
     np.testing.assert_allclose(found, due, atol=1e-14)
+
+
+# Value and derivative, and parts at a time.
+
+
+def test_value_and_jacobian_run_the_function_once() -> None:
+    calls = []
+
+    def f(x: Any, k: float = 2.0) -> Any:
+        calls.append(1)
+        return {"y": k * x**2, "n": 3}
+
+    value, found = wg.value_and_jacobian(f)(X, k=3.0)
+    np.testing.assert_array_equal(value["y"], 3.0 * X**2)
+    np.testing.assert_allclose(found["y"], np.diag(6 * X))
+    assert value["n"] == 3
+    assert calls == [1]
+    (value, aux), found = wg.value_and_jacobian(lambda x: (f(x), "aux"), has_aux=True)(X)
+    assert aux == "aux"
+    np.testing.assert_allclose(found["y"], np.diag(4 * X))
+    assert wg.value_and_jacobian(lambda x, y: x * y, (0, 1))(2.0, 3.0) == (6.0, (3.0, 2.0))
+
+
+def test_value_and_hessian_run_the_function_once() -> None:
+    calls = []
+
+    def f(x: Any) -> Any:
+        calls.append(1)
+        return np.sum(x**3)
+
+    value, found = wg.value_and_hessian(f)(X)
+    assert value == np.sum(X**3)
+    assert type(value) is np.float64
+    np.testing.assert_allclose(found, np.diag(6 * X))
+    assert calls == [1]
+    (value, aux), found = wg.value_and_hessian(lambda x: (f(x), 2 * x), has_aux=True)(X)
+    np.testing.assert_array_equal(aux, 2 * X)
+    np.testing.assert_allclose(found, np.diag(6 * X))
+    gradient, found = wg.value_and_jacobian(wg.grad(f))(X)
+    np.testing.assert_allclose(gradient, 3 * X**2)
+    np.testing.assert_allclose(found, np.diag(6 * X))
+    assert wg.value_and_hessian(lambda z: z**3, holomorphic=True)(1j) == (-1j, 6j)
+
+
+def test_a_returned_argument_is_copied() -> None:
+    x = X.copy()
+    value, _ = wg.value_and_jacobian(lambda x: x)(x)
+    value[...] = 0.0
+    np.testing.assert_array_equal(x, X)
+
+
+def mixed(p: Any) -> Any:
+    """Trees on both sides, with results and arguments of several sizes."""
+    return {"u": np.outer(np.sin(p["a"]), p["a"])[:, :2], "v": (p["b"] * p["a"][1:], 7, "text")}
+
+
+@every
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 7, 100, np.int64(2)])
+def test_parts_at_a_time_give_the_same(jac: Any, size: Any) -> None:
+    p = {"b": 2.0, "a": X, "name": "text"}
+    found, due = jac(mixed, chunk_size=size)(p), jac(mixed)(p)
+    assert wg.tree.structure(found) == wg.tree.structure(due)
+    for a, b in zip(wg.tree.leaves(found), wg.tree.leaves(due), strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert (np.shape(a), np.asarray(a).dtype) == (np.shape(b), np.asarray(b).dtype)
+    value, again = wg.value_and_jacobian(mixed, chunk_size=size)(p)
+    np.testing.assert_array_equal(again["u"]["a"], due["u"]["a"])
+    assert value["v"][2] == "text"
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_parts_at_a_time_of_traced_values_and_hessians(size: int) -> None:
+    f = lambda x: np.log(np.sum(np.exp(x * x[::-1])))
+    due = wg.hessian(f)(X)
+    np.testing.assert_allclose(wg.hessian(f, chunk_size=size)(X), due)
+    np.testing.assert_allclose(wg.value_and_hessian(f, chunk_size=size)(X)[1], due)
+    np.testing.assert_allclose(wg.vmap(wg.hessian(f, chunk_size=size))(np.stack([X, X]))[1], due)
+    np.testing.assert_allclose(wg.make_program(wg.hessian(f, chunk_size=size))(X)(X), due)
+    third = wg.jacobian(wg.hessian(f, chunk_size=size), chunk_size=size)(X)
+    np.testing.assert_allclose(third, wg.jacobian(wg.hessian(f))(X), atol=1e-13)
+
+
+@pytest.mark.parametrize("shape", [(0,), (2, 0), ()])
+def test_parts_at_a_time_of_small_arrays(shape: Any) -> None:
+    for jac in MODES:
+        found = jac(lambda x: 2.0 * x, chunk_size=2)(np.ones(shape))
+        assert np.shape(found) == shape + shape
+
+
+@pytest.mark.parametrize(
+    ("kind", "match", "size"),
+    [
+        (wg.errors.ShapeError, "chunk_size must be positive", 0),
+        (wg.errors.ShapeError, "chunk_size must be positive", -3),
+        (wg.errors.DtypeError, "chunk_size must be an int", 2.0),
+        (wg.errors.DtypeError, "chunk_size must be an int", "2"),
+        (wg.errors.DtypeError, "chunk_size must be an int", True),
+    ],
+)
+@pytest.mark.parametrize(
+    "transform", [*MODES, wg.hessian, wg.value_and_jacobian, wg.value_and_hessian]
+)
+def test_sizes_of_parts_that_cannot_be(transform: Any, kind: Any, match: str, size: Any) -> None:
+    with pytest.raises(kind, match=match) as info:
+        transform(np.sin, chunk_size=size)
+    assert transform.__name__ in str(info.value)
+
+
+@pytest.mark.parametrize(("jac", "less"), [(wg.jacfwd, 5.0), (wg.jacrev, 1.5)])
+def test_parts_at_a_time_take_less_memory(jac: Any, less: float, rng: np.random.Generator) -> None:
+    w = rng.normal(size=(200, 200))
+
+    def f(x: Any) -> Any:
+        for _ in range(6):
+            x = np.tanh(w @ x)
+        return x
+
+    x = rng.normal(size=200)
+    peaks = []
+    for size in (None, 10):
+        tracemalloc.start()
+        jac(f, chunk_size=size)(x)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[0] > less * peaks[1]
+    assert peaks[1] < 2.5 * x.size**2 * 8
