@@ -141,8 +141,10 @@ def full(
     return stored(np.broadcast_to(x if dtype is None else astype(x, dtype), wanted))
 
 
-for _numpys, _ours in ((np.zeros, zeros), (np.ones, ones), (np.empty, empty), (np.full, full)):
-    implements(_numpys)(_ours)
+implements(np.zeros)(zeros)
+implements(np.ones)(ones)
+implements(np.empty)(empty)
+implements(np.full)(full)
 
 
 # With the type of another array.
@@ -208,13 +210,10 @@ def full_like(
     return full(shape, fill_value, dtype)
 
 
-for _numpys, _ours in (
-    (np.zeros_like, zeros_like),
-    (np.ones_like, ones_like),
-    (np.empty_like, empty_like),
-    (np.full_like, full_like),
-):
-    implements(_numpys)(_ours)
+implements(np.zeros_like)(zeros_like)
+implements(np.ones_like)(ones_like)
+implements(np.empty_like)(empty_like)
+implements(np.full_like)(full_like)
 
 
 # With the values of another array.
@@ -297,7 +296,7 @@ def copy(a: Array, order: Any = "K", subok: bool = False) -> Array:
         array([0., 4.])
     """
     if not is_traced((a,)):
-        return writable(np.copy(a, order, subok))
+        return writable(np.array(a, order=order, subok=subok))
     x = as_array(a, "np.copy")
     if not x.shape:
         return stored(current(x))
@@ -322,5 +321,6 @@ def _plain(function: Any) -> Any:
     return made
 
 
-for _numpys in (np.eye, np.identity, np.tri, np.fromfunction, np.fromiter):
-    implements(_numpys)(_plain(_numpys))
+_OTHERS: tuple[Any, ...] = (np.eye, np.identity, np.tri, np.fromfunction, np.fromiter)
+for _function in _OTHERS:
+    implements(_function)(_plain(_function))

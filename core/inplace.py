@@ -27,7 +27,7 @@ from .primitives.indexing import (
     setitem_p,
 )
 from .selection import Selection, selecting_mask, whole_of
-from .storage import View, current, storage_of, twin
+from .storage import View, current, peek, storage_of, twin
 from .tracing import WRITTEN, Tracer
 
 __all__ = ["At", "put", "replace", "setitem", "update"]
@@ -40,7 +40,7 @@ def _writable(x: Array, operation: str) -> Any:
             f"{operation}: a traced value cannot be written into a plain NumPy array.",
             fix="make the array accept traced values first: x = wengert.numpy.array(x)",
         )
-    if x._trace.number != WRITTEN and not x.shape:
+    if x._trace.number != WRITTEN and not x.aval.shape:
         raise InPlaceWriteError(
             f"{operation}: a traced scalar cannot be changed in place, as NumPy's cannot.",
             got=repr(x),
@@ -91,11 +91,7 @@ def setitem(x: Array, index: Any, value: Any) -> None:
         storage.replace(_where(mask, whole, current(x)))
         return
     value = asarray(value, operation)
-    v = (
-        value._trace.get()
-        if isinstance(value, Tracer) and value._trace.number == WRITTEN
-        else value
-    )  # type: ignore[attr-defined]  # a Storage
+    v = peek(value)
     aval = aval_of(x)
     _check_cast(operation, aval_of(v), aval)
     if mask is not None:

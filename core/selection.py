@@ -103,19 +103,20 @@ class Selection(NDArrayOperatorsMixin):
     @property
     def ndim(self) -> int:
         """Number of axes."""
-        return aval_of(self.whole).ndim - self.mask.ndim + 1
+        n: int = self.mask.ndim
+        return aval_of(self.whole).ndim - n + 1
 
     def sum(self) -> Array:
         """`np.sum` of the selected elements."""
-        return np.sum(self)  # type: ignore[call-overload]  # __array_function__ takes it
+        return np.sum(self)
 
     def prod(self) -> Array:
         """`np.prod` of the selected elements."""
-        return np.prod(self)  # type: ignore[call-overload]  # __array_function__ takes it
+        return np.prod(self)
 
     def mean(self) -> Array:
         """`np.mean` of the selected elements."""
-        return np.mean(self)  # type: ignore[call-overload]  # __array_function__ takes it
+        return np.mean(self)
 
     @property
     def shape(self) -> NoReturn:
@@ -154,7 +155,10 @@ class Selection(NDArrayOperatorsMixin):
 
 def selecting_mask(index: Any) -> Array | None:
     """The mask, if that is all of the index and its values are not known now."""
-    if not isinstance(index, Tracer) or index.dtype.kind != "b" or not index.shape:
+    if not isinstance(index, Tracer):
+        return None
+    aval = index.aval
+    if aval.dtype.kind != "b" or not aval.shape:
         return None
     mask = current(index)
     return mask if isinstance(mask, Tracer) else None

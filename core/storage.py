@@ -25,7 +25,7 @@ from .rules import linear
 from .tracing import WRITTEN, Primitive, Trace, Tracer, newest_trace
 from .views import READ_ONLY
 
-__all__ = ["Storage", "View", "current", "storage_of", "write"]
+__all__ = ["Storage", "View", "current", "peek", "storage_of", "write"]
 
 copy_p: Primitive = linear(
     "copy",
@@ -52,6 +52,13 @@ def current(x: Array) -> Array:
     """The value itself, for a tracer whose value is in a storage."""
     if isinstance(x, Tracer) and x._trace.number == WRITTEN:
         return x._trace.read()  # type: ignore[attr-defined]  # a Storage
+    return x
+
+
+def peek(x: Array) -> Array:
+    """`current`, for use that does not keep the memory of the value."""
+    if isinstance(x, Tracer) and isinstance(x._trace, Storage):
+        return x._trace.get()
     return x
 
 

@@ -269,7 +269,8 @@ real_sign_p = zero_derivative("sign", np.sign, ufunc=np.sign)
 def _sign(x: Array) -> Array:
     # A complex sign is z/|z|, which does have a derivative.
     if aval_of(x).dtype.kind == "c":
-        return x / _nonzero(np.abs(x))
+        size = np.abs(x)
+        return np.where(size == 0, 0, x) / _nonzero(size)
     return real_sign_p.bind(x)
 
 
@@ -343,8 +344,9 @@ for _f in (
 
 def _modf(x: Array) -> tuple[Array, Array]:
     x = astype(x, np.modf.resolve_dtypes((aval_of(x).dtype, None, None))[-1])
-    whole = np.trunc(x)
-    return np.copysign(np.where(np.isinf(x), 0.0, x - np.where(np.isinf(x), 0.0, whole)), x), whole
+    infinite = np.isinf(x)
+    part = np.fmod(np.where(infinite, 0.0, x), 1.0)
+    return np.where(infinite, np.copysign(0.0, x), part), np.trunc(x)
 
 
 def _frexp(x: Array) -> tuple[Array, Array]:

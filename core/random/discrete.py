@@ -45,7 +45,7 @@ def poisson(rng: Rng, lam: Array = 1.0, size: Size = None, *, like: Any = None) 
         >>> import numpy as np, wengert as wg
         >>> rng = np.random.default_rng(0)
         >>> wg.vmap(lambda lam: wg.random.poisson(rng, lam))(np.array([1.0, 100.0]))
-        @
+        array([ 1, 75])
     """
     return draws(count_p, "poisson", rng, size, (lam,), like)
 
@@ -71,7 +71,7 @@ def binomial(rng: Rng, n: Array, p: Array, size: Size = None, *, like: Any = Non
         >>> import numpy as np, wengert as wg
         >>> rng = np.random.default_rng(0)
         >>> wg.vmap(lambda p: wg.random.binomial(rng, 100, p))(np.array([0.1, 0.9]))
-        @
+        array([11, 92])
     """
     return draws(count_p, "binomial", rng, size, (n, p), like)
 
@@ -99,7 +99,7 @@ def negative_binomial(
         >>> import numpy as np, wengert as wg
         >>> rng = np.random.default_rng(0)
         >>> wg.vmap(lambda p: wg.random.negative_binomial(rng, 5, p))(np.array([0.1, 0.9]))
-        @
+        array([28,  0])
     """
     return draws(count_p, "negative_binomial", rng, size, (n, p), like)
 
@@ -124,7 +124,7 @@ def geometric(rng: Rng, p: Array, size: Size = None, *, like: Any = None) -> Arr
         >>> import numpy as np, wengert as wg
         >>> rng = np.random.default_rng(0)
         >>> wg.vmap(lambda p: wg.random.geometric(rng, p))(np.array([0.01, 0.9]))
-        @
+        array([68,  1])
     """
     return draws(count_p, "geometric", rng, size, (p,), like)
 
@@ -158,7 +158,7 @@ def integers(
         >>> import numpy as np, wengert as wg
         >>> rng = np.random.default_rng(0)
         >>> wg.vmap(lambda x: wg.random.integers(rng, 10, like=x))(np.zeros(5))
-        @
+        array([8, 6, 5, 2, 3])
     """
     if high is None:
         low, high = 0, low
@@ -187,7 +187,8 @@ def multinomial(rng: Rng, n: int, pvals: Array, size: Size = None, *, like: Any 
         >>> import numpy as np, wengert as wg
         >>> rng = np.random.default_rng(0)
         >>> wg.vmap(lambda p: wg.random.multinomial(rng, 9, p))(np.array([[0.5, 0.5], [0.1, 0.9]]))
-        @
+        array([[5, 4],
+               [0, 9]])
     """
     arrays, lanes = operands_of("multinomial", (pvals,), like)
     draw = lambda rng, pvals: rng.multinomial(n, pvals, size)
@@ -239,7 +240,7 @@ def choice(
         >>> import numpy as np, wengert as wg
         >>> rng = np.random.default_rng(0)
         >>> wg.grad(lambda x: wg.random.choice(rng, x))(np.arange(3.0))
-        @
+        array([0., 0., 1.])
     """
     check_generator(rng, "choice")
     options: dict[str, Any] = {"size": size, "replace": replace, "shuffle": shuffle}
@@ -269,7 +270,8 @@ def permutation(rng: Rng, x: Array, axis: int = 0, *, like: Any = None) -> Array
         >>> import numpy as np, wengert as wg
         >>> rng = np.random.default_rng(0)
         >>> wg.vmap(lambda x: wg.random.permutation(rng, 4, like=x))(np.zeros(2))
-        @
+        array([[2, 0, 1, 3],
+               [3, 2, 1, 0]])
     """
     check_generator(rng, "permutation")
     if not isinstance(x, Tracer):

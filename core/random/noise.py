@@ -51,8 +51,8 @@ def normal(
     Example:
         >>> import numpy as np, wengert as wg
         >>> rng = np.random.default_rng(0)
-        >>> wg.grad(lambda loc: np.mean(wg.random.normal(rng, loc, 2.0, 100)))(1.0)
-        np.float64(0.9999999999999999)
+        >>> wg.grad(lambda loc: wg.random.normal(rng, loc, 2.0))(1.0)
+        np.float64(1.0)
     """
     z, loc, scale = noise(
         "normal", "standard_normal", rng, size, (loc, scale), like, bounded={1: "scale"}
@@ -79,8 +79,8 @@ def uniform(
     Example:
         >>> import numpy as np, wengert as wg
         >>> rng = np.random.default_rng(0)
-        >>> wg.jvp(lambda high: wg.random.uniform(rng, 0.0, high), (2.0,), (1.0,))
-        (np.float64(1.2739233746429086), np.float64(0.6369616873214543))
+        >>> wg.grad(lambda high: wg.random.uniform(rng, 0.0, high))(2.0).round(6)
+        np.float64(0.636962)
     """
     u, low, high = noise("uniform", "random", rng, size, (low, high), like)
     return low + (high - low) * u
@@ -105,8 +105,8 @@ def exponential(rng: Rng, scale: Array = 1.0, size: Size = None, *, like: Any = 
     Example:
         >>> import numpy as np, wengert as wg
         >>> rng = np.random.default_rng(0)
-        >>> wg.grad(lambda scale: wg.random.exponential(rng, scale))(2.0)
-        np.float64(0.6799319039689096)
+        >>> wg.grad(lambda scale: wg.random.exponential(rng, scale))(2.0).round(6)
+        np.float64(0.679932)
     """
     e, scale = noise(
         "exponential", "standard_exponential", rng, size, (scale,), like, bounded={0: "scale"}
@@ -284,8 +284,8 @@ def weibull(rng: Rng, a: Array, size: Size = None, *, like: Any = None) -> Array
     Example:
         >>> import numpy as np, wengert as wg
         >>> rng = np.random.default_rng(0)
-        >>> wg.grad(lambda a: wg.random.weibull(rng, a))(2.0)
-        np.float64(0.07952302082153757)
+        >>> wg.grad(lambda a: wg.random.weibull(rng, a))(2.0).round(6)
+        np.float64(0.079523)
     """
     e, a = noise("weibull", "standard_exponential", rng, size, (a,), like, bounded={0: "a"})
     return e ** (1.0 / a)
@@ -310,8 +310,8 @@ def pareto(rng: Rng, a: Array, size: Size = None, *, like: Any = None) -> Array:
     Example:
         >>> import numpy as np, wengert as wg
         >>> rng = np.random.default_rng(0)
-        >>> wg.grad(lambda a: wg.random.pareto(rng, a))(2.0)
-        np.float64(-0.2388090414447303)
+        >>> wg.grad(lambda a: wg.random.pareto(rng, a))(2.0).round(6)
+        np.float64(-0.238809)
     """
     e, a = noise("pareto", "standard_exponential", rng, size, (a,), like, bounded={0: "a"})
     return np.expm1(e / a)
@@ -336,8 +336,8 @@ def power(rng: Rng, a: Array, size: Size = None, *, like: Any = None) -> Array:
     Example:
         >>> import numpy as np, wengert as wg
         >>> rng = np.random.default_rng(0)
-        >>> wg.grad(lambda a: wg.random.power(rng, a))(2.0)
-        np.float64(0.12406615680457708)
+        >>> wg.grad(lambda a: wg.random.power(rng, a))(2.0).round(6)
+        np.float64(0.124066)
     """
     e, a = noise("power", "standard_exponential", rng, size, (a,), like, bounded={0: "a"})
     return (-np.expm1(-e)) ** (1.0 / a)
@@ -362,8 +362,8 @@ def rayleigh(rng: Rng, scale: Array = 1.0, size: Size = None, *, like: Any = Non
     Example:
         >>> import numpy as np, wengert as wg
         >>> rng = np.random.default_rng(0)
-        >>> wg.grad(lambda scale: wg.random.rayleigh(rng, scale))(2.0)
-        np.float64(1.1661319856421997)
+        >>> wg.grad(lambda scale: wg.random.rayleigh(rng, scale))(2.0).round(6)
+        np.float64(1.166132)
     """
     e, scale = noise(
         "rayleigh", "standard_exponential", rng, size, (scale,), like, bounded={0: "scale"}

@@ -26,6 +26,7 @@ from specs.linalg import LINALG
 from specs.operators import OPERATORS
 from specs.polynomials import POLYNOMIALS, RANGES
 from specs.reductions import REDUCTIONS
+from specs.scipy_stats import SCIPY_STATS
 from specs.shapes import SHAPES
 from specs.table import Case, Spec
 from specs.ufuncs import OPTIONS, UFUNC_METHODS, UFUNCS
@@ -51,6 +52,7 @@ SPECS: tuple[Spec, ...] = (
     *DECOMPOSITIONS,
     *FFT,
     *CREATION,
+    *SCIPY_STATS,
 )
 
 

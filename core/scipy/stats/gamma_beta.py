@@ -220,18 +220,24 @@ def _t_score(x: Array, df: Array) -> Array:
     return 0.5 * (sc.psi((df + 1.0) / 2) - sc.psi(df / 2) - 1.0 / df - np.log1p(r) + pull)
 
 
+def _t_cdf(x: Array, df: Array) -> Array:
+    y = df / (df + x * x)
+    by_order = 0.25 * np.sign(x) * partial_of(sc.betainc, 0, df / 2, 0.5, y)
+    return -by_order - x * t._density(x, df) / (2.0 * df)
+
+
 def _t_entropy(df: Array) -> Array:
     return 0.25 * (df + 1.0) * (_trigamma((df + 1.0) / 2) - _trigamma(df / 2)) + 0.5 / df
 
 
-t = Continuous(
+t: Continuous = Continuous(
     "t",
     LINE,
     (
         Shape(
             "df",
             score=_t_degrees(_t_score),
-            cdf=_t_degrees(lambda x, df: partial_of(sc.stdtr, 0, df, x)),
+            cdf=_t_degrees(_t_cdf),
             entropy=_t_degrees(_t_entropy),
         ),
     ),
