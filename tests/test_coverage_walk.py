@@ -112,7 +112,7 @@ def test_other_functions_do_not_lose_traced_values(name: str, transform: str) ->
                 continue
             except (ValueError, RuntimeError, np.exceptions.VisibleDeprecationWarning):
                 continue
-            except DeprecationWarning:
+            except (DeprecationWarning, PendingDeprecationWarning):
                 return x
             assert not isinstance(y, np.ndarray) or y.dtype.kind not in "fc" or name in _CREATE, (
                 f"np.{name} made a plain array of a traced value: {y}"

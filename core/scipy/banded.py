@@ -27,7 +27,8 @@ def _solve(bands: Array, b: Array, *, below: int, above: int) -> Array:
         y = scipy.linalg.solve_banded((below, above), bands, wide, check_finite=False)
         return np.moveaxis(y.reshape((n, *b.shape[:-2], b.shape[-1])), 0, -2)
     lead = np.broadcast_shapes(bands.shape[:-2], b.shape[:-2])
-    bands = np.broadcast_to(bands * _inside(bands.shape, below, above), (*lead, *bands.shape[-2:]))
+    bands = np.where(_inside(bands.shape, below, above), bands, 0)
+    bands = np.broadcast_to(bands, (*lead, *bands.shape[-2:]))
     rows, n = bands.shape[-2:]
     long = np.moveaxis(bands, -2, 0).reshape(rows, -1)
     right = np.broadcast_to(b, (*lead, *b.shape[-2:])).reshape(-1, b.shape[-1])

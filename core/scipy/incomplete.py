@@ -218,14 +218,14 @@ def gammainc_by_a(a: Array, x: Array, n: int) -> Array:
         y[far] = _gamma_quadrature(a[far], x[far], n)
         return y
 
-    return _in_blocks(block, a, x)
+    return in_blocks(block, a, x)
 
 
-def _in_blocks(block: Callable[..., Array], *operands: Any) -> Array:
+def in_blocks(block: Callable[..., Any], *operands: Any, dtype: Any = np.float64) -> Any:
     """Broadcast operands, and apply a function of vectors a block at a time."""
-    spread = np.broadcast_arrays(*[np.asarray(x, np.float64) for x in operands])
+    spread = np.broadcast_arrays(*[np.asarray(x, dtype) for x in operands])
     flat = [np.ravel(x) for x in spread]
-    y = np.empty(flat[0].shape)
+    y = np.empty(flat[0].shape, dtype)
     with np.errstate(all="ignore"):
         for i in range(0, y.size, _BLOCK):
             y[i : i + _BLOCK] = block(*[x[i : i + _BLOCK] for x in flat])
@@ -372,4 +372,4 @@ def betainc_by_ab(a: Array, b: Array, x: Array, m: int, n: int) -> Array:
                 z[k] = compute(a[k], b[k], x[k], y[k], m, n)
         return z
 
-    return _in_blocks(block, a, b, x)
+    return in_blocks(block, a, b, x)

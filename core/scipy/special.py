@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from . import (
+    special_bessel,
+    special_elementary,
+    special_error,
+    special_hyper,
+    special_integrals,
+    special_polynomials,
+    special_waves,
     special_gamma,
     special_incomplete,
 )

@@ -12,11 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy.special
 
 from ..aval import Array, aval_of
-from ..primitives.elementwise import astype, weight
+from ..primitives.elementwise import weight
+from ..rules import elementwise
 from ..tracing import Primitive
-from .special_base import several, special, unknown
+from .special_base import alias, in_precision, several, special, unknown
 from .special_gamma import rgamma
 
 
@@ -89,21 +91,31 @@ k1e_p = special("k1e", lambda y, x: y - k0e_p.bind(x) - y / x)
 
 
 def _spherical(name: str, sign: float, above: float) -> Primitive:
-    def maker(suffix: str) -> Primitive:
+    function = getattr(scipy.special, name)
+
+    def maker(suffix: str, derivative: bool) -> Primitive:
         def slope(y: Array, n: Array, z: Array) -> Array:
             first = n == 0
             lower = np.where(first, 0.0, n * primitive.bind(np.where(first, n, n - 1), z))
             upper = above * (n + 1) * primitive.bind(n + 1, z)
             return sign * (lower + upper) / (2 * n + 1)
 
-        label = f"{name}{suffix}"
-        primitive = special(f"_{label}", unknown(name, "n"), slope)
+        primitive = elementwise(
+            name + suffix,
+            None,
+            unknown(name, "n"),
+            in_precision(slope),
+            impl=lambda n, z: function(n, z, derivative)[()],
+            dtype=lambda n, z: np.asarray(function(0, np.ones((), z.dtype))).dtype,
+        )
+        alias(f"_{name}{suffix}", primitive)  # what older versions call
         return primitive
 
-    maker("_d")
-    return maker("")
+    derivatives[name] = maker("_d", True)
+    return maker("", False)
 
 
+derivatives: dict[str, Primitive] = {}
 spherical_jn_p = _spherical("spherical_jn", 1.0, -1.0)
 spherical_yn_p = _spherical("spherical_yn", 1.0, -1.0)
 spherical_in_p = _spherical("spherical_in", 1.0, 1.0)
