@@ -21,6 +21,7 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 
+from .aval import SCALAR_AVALS
 from .errors import LeafTypeError, TreeError
 from .treedef import (
     LEAF,
@@ -388,7 +389,7 @@ def is_static_leaf(x: Any) -> bool:
     """True for a leaf that passes through the transformations as it is: text, functions, ..."""
     if isinstance(x, np.ndarray):
         return x.dtype.kind in "USMm"
-    return isinstance(x, _STATIC)
+    return type(x) not in SCALAR_AVALS and isinstance(x, _STATIC)
 
 
 def with_fixed_values(treedef: TreeDef, leaves: Iterable[Any]) -> TreeDef:

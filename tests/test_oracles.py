@@ -24,6 +24,9 @@ JAX_LACKS = {
     "hypot.reduce": "jnp.hypot is no ufunc",
     "divide.reduce": "jnp.divide is no ufunc",
     "repeat": "jnp.repeat takes no list",
+    "polydiv": "jnp.polydiv keeps leading zeros of the remainder",
+    "roots": "jnp.roots is always complex",
+    "linalg.eig": "no derivative in JAX unless asked for",
 }
 AUTOGRAD_HAS = [
     "sin",

@@ -200,7 +200,7 @@ def aligned_leaves(
         check_same_structure(wanted, found, operation, which, like)
     assert aligned is not None
     for i, t in enumerate(aligned):
-        if zeros and t is not None and i not in active and not _may_be_zero(t):
+        if zeros and t is not None and i not in active and not _is_zero(t):
             path = leaf_paths(treedef, "")[i]
             raise DtypeError(
                 f"{operation}: {which} must be None at {path or 'the top'}, where {like} have no "
@@ -211,8 +211,8 @@ def aligned_leaves(
     return [aligned[i] for i in active]
 
 
-def _may_be_zero(t: Any) -> bool:
-    return isinstance(t, Tracer) or (is_array_leaf(t) and not np.any(t))
+def _is_zero(t: Any) -> bool:
+    return is_array_leaf(t) and not isinstance(t, Tracer) and not np.any(t)
 
 
 def flatten_result(operation: str, result: Any) -> tuple[list[Any], tree.TreeDef]:

@@ -383,9 +383,15 @@ def _linear_operands(
         if aval.dtype.kind in "fc":
             active.append(i)
             avals.append(aval)
-        elif is_described(x) or len(leaves) == 1:
+        elif is_described(x):
             raise DtypeError(
                 f"{operation}: {argument_path(paths[i])} must be of floats or complex numbers.",
                 got=repr(aval),
+                fix="pass the value itself, if it is a constant of the function",
             )
+    if leaves and not active:
+        raise DtypeError(
+            f"{operation}: {argument_path(paths[0])} must be of floats or complex numbers.",
+            got=repr(leaves[0]),
+        )
     return active, avals

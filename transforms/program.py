@@ -15,7 +15,7 @@ import numpy as np
 from ..core import tree
 from ..core.array_tracer import ArrayTracer
 from ..core.aval import Array, ShapedArray, aval_of
-from ..core.errors import ConcretizationError, DtypeError, LeafTypeError, ShapeError
+from ..core.errors import ConcretizationError, DtypeError, ShapeError
 from ..core.generators import watch
 from ..core.ir import Atom, Equation, Literal, Program, Var
 from ..core.source import Source, boundary, describe_function, user_source
@@ -188,7 +188,6 @@ def _trace_program(
     paths = leaf_paths(in_tree, "")
     values: list[Any] = list(leaves)
     inputs: list[Var] = []
-    _refuse_generators(operation, (args, kwargs))
     check_generators = watch(operation, fun, (args, kwargs))
     trace = ProgramTrace(name)
     try:
@@ -212,15 +211,3 @@ def _trace_program(
         in_tree=tree.with_fixed_values(in_tree, leaves),
         out_tree=tree.with_fixed_values(out_tree, outs),
     )
-
-
-def _refuse_generators(operation: str, arguments: Any) -> None:
-    """Raise for a random number generator: what it draws now would be drawn for good."""
-    for x in tree.leaves(arguments):
-        if isinstance(x, np.random.Generator | np.random.RandomState | np.random.BitGenerator):
-            raise LeafTypeError(
-                f"{operation}: an argument is a random number generator, and the program would "
-                "repeat the numbers that it draws now.",
-                got=repr(x),
-                fix="draw the numbers outside, and pass them as an argument",
-            )

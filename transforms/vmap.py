@@ -376,9 +376,9 @@ def _batch_size(
 
 def _place(operation: str, path: str, o: Array, axis: Any, trace: BatchTrace, size: int) -> Array:
     """A result with its batch axis where out_axes wants it; what is no array stays as it is."""
-    if is_static_leaf(o) and not isinstance(o, np.ndarray):
-        return o
     batched = type(o) is BatchTracer and o._trace is trace
+    if not batched and is_static_leaf(o) and not isinstance(o, np.ndarray):
+        return o
     if axis is None:
         if batched:
             raise BatchError(

@@ -1,6 +1,7 @@
 """The primitives with their rules, one file a family. Importing this package defines them all."""
 
 from . import (
+    calculus,
     choice,
     contractions,
     creation,
@@ -20,17 +21,21 @@ from . import (
     norms,
     padding,
     polynomials,
+    products,
     quantiles,
     ranges,
     reductions,
+    scimath,
     shaping,
     singular,
     sorting,
+    special,
     statistics,
     ufunc_methods,
 )
 
 __all__ = [
+    "calculus",
     "choice",
     "contractions",
     "creation",
@@ -50,12 +55,15 @@ __all__ = [
     "norms",
     "padding",
     "polynomials",
+    "products",
     "quantiles",
     "ranges",
     "reductions",
+    "scimath",
     "shaping",
     "singular",
     "sorting",
+    "special",
     "statistics",
     "ufunc_methods",
 ]

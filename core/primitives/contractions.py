@@ -135,10 +135,14 @@ def _core_operands(name: str, a: Array, b: Array, axes: tuple[int, int]) -> tupl
 _CORE = {1: "a (stack of) vectors", 2: "a (stack of) matrices"}
 
 
+def _conjugate(x: Array) -> Array:
+    """The conjugate; real operands are spared the copy."""
+    return np.conjugate(x) if x.dtype.kind == "c" else x
+
+
 def _vecdot(a: Array, b: Array) -> Array:
     a, b = _core_operands("np.vecdot", a, b, (1, 1))
-    left = np.conjugate(a) if aval_of(a).dtype.kind == "c" else a
-    return np.einsum("...i,...i->...", left, b)  # no products in memory
+    return np.einsum("...i,...i->...", _conjugate(a), b)  # no products in memory
 
 
 def _matvec(a: Array, b: Array) -> Array:
@@ -148,7 +152,7 @@ def _matvec(a: Array, b: Array) -> Array:
 
 def _vecmat(a: Array, b: Array) -> Array:
     a, b = _core_operands("np.vecmat", a, b, (1, 2))
-    return np.matmul(np.conjugate(a)[..., None, :], b)[..., 0, :]
+    return np.matmul(_conjugate(a)[..., None, :], b)[..., 0, :]
 
 
 for _name, _function in (("vecdot", _vecdot), ("matvec", _matvec), ("vecmat", _vecmat)):
@@ -193,7 +197,7 @@ def linalg_outer(x1: Array, x2: Array, /) -> Array:
 def vdot(a: Array, b: Array, /) -> Array:
     """`np.vdot` on traced values."""
     a, b = np.ravel(as_array(a, "np.vdot")), np.ravel(as_array(b, "np.vdot"))
-    return matmul(np.conjugate(a), b)
+    return matmul(_conjugate(a), b)
 
 
 @implements(np.tensordot)

@@ -1,4 +1,4 @@
-"""Cumulative sums and products, and differences."""
+"""Cumulative sums and products."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from ..aval import Array, ShapedArray
 from ..dispatch import implements
 from ..rules import linear
-from ..tracing import Primitive
+from ..tracing import Primitive, Rule
 from .elementwise import as_array, astype
 from .reductions import sum_dtype
 
@@ -68,21 +68,35 @@ def cumprod(a: Array, axis: int | None = None, dtype: Any = None, out: None = No
     return _cumulative(cumprod_p, a, axis, dtype)
 
 
-@implements(np.diff)
-def diff(a: Array, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Array:
-    """`np.diff` on traced values."""
-    x = as_array(a, "np.diff")
-    axis = normalize_axis_index(axis, x.ndim)
-    ends = []
-    for end in (prepend, append):
-        if end is not None:
-            end = as_array(end, "np.diff")
-            if np.ndim(end) == 0:
-                end = np.broadcast_to(end, [1 if i == axis else d for i, d in enumerate(x.shape)])
-        ends.append(end)
-    parts = [p for p in (ends[0], x, ends[1]) if p is not None]
-    x = np.concatenate(parts, axis=axis) if len(parts) > 1 else x
-    before, after = [(*[slice(None)] * axis, s) for s in (slice(None, -1), slice(1, None))]
-    for _ in range(n):
-        x = x[after] ^ x[before] if x.dtype.kind == "b" else x[after] - x[before]
-    return x
+def _cumulative_function(primitive: Primitive, name: str, start: int) -> Rule:
+    def function(
+        x: Array,
+        /,
+        *,
+        axis: int | None = None,
+        dtype: Any = None,
+        out: None = None,
+        include_initial: bool = False,
+    ) -> Array:
+        x = np.atleast_1d(as_array(x, name))
+        if axis is None and x.ndim > 1:
+            raise ValueError(f"{name}: `axis` must be given for more than one axis; got {x.ndim}")
+        axis = normalize_axis_index(0 if axis is None else axis, x.ndim)
+        y = _cumulative(primitive, x, axis, dtype)
+        if not include_initial:
+            return y
+        shape = [1 if i == axis else d for i, d in enumerate(x.shape)]
+        return np.concatenate([np.full(shape, start, y.dtype), y], axis=axis)
+
+    function.__name__ = name.rpartition(".")[2]
+    function.__doc__ = f"`{name}` on traced values."
+    return function
+
+
+if hasattr(np, "cumulative_sum"):
+    cumulative_sum = implements(np.cumulative_sum)(
+        _cumulative_function(cumsum_p, "np.cumulative_sum", 0)
+    )
+    cumulative_prod = implements(np.cumulative_prod)(
+        _cumulative_function(cumprod_p, "np.cumulative_prod", 1)
+    )

@@ -46,8 +46,16 @@ def _places(obj: Any, what: str) -> Any:
 def delete(arr: Array, obj: Any, axis: int | None = None) -> Array:
     """`np.delete` on traced values."""
     x, axis = _flat_by_default(as_array(arr, "np.delete"), axis)
-    kept = np.delete(np.arange(x.shape[axis]), _places(obj, "which elements np.delete takes out"))
+    n = x.shape[axis]
+    kept = np.delete(np.arange(n), _places(obj, "which elements np.delete takes out"))
+    if len(kept) == n - 1:
+        at = int(np.argmax(np.append(kept, n) != np.arange(n)))
+        return np.concatenate([_part(x, axis, 0, at), _part(x, axis, at + 1, n)], axis=axis)
     return getitem(x, (*[_ALL] * axis, kept))
+
+
+def _part(x: Array, axis: int, start: int, stop: int) -> Array:
+    return getitem(x, (*[_ALL] * axis, slice(start, stop)))
 
 
 @implements(np.insert)
@@ -65,7 +73,10 @@ def insert(arr: Array, obj: Any, values: Array, axis: int | None = None) -> Arra
         new = np.reshape(new, (1,) * (len(shape) - np.ndim(new)) + np.shape(new))
         if where.ndim == 0:
             new = np.moveaxis(new, 0, axis)
-        where = np.repeat(where.ravel(), new.shape[axis])
+        at = int(np.argmax(np.insert(np.arange(n), where.ravel(), -1) < 0))
+        new = np.broadcast_to(new, (*shape[:axis], new.shape[axis], *shape[axis + 1 :]))
+        parts = [_part(x, axis, 0, at), new, _part(x, axis, at, n)]
+        return np.concatenate(parts, axis=axis)
     # NumPy itself says where the new elements go, among the numbers of the old ones.
     order = np.insert(np.arange(n), where, n + np.arange(where.size))
     new = np.broadcast_to(new, (*shape[:axis], where.size, *shape[axis + 1 :]))
@@ -112,14 +123,23 @@ def compress(condition: Array, a: Array, axis: int | None = None, out: None = No
     if mask.ndim != 1:
         raise ValueError("np.compress: the condition must have one axis")
     x, axis = _flat_by_default(as_array(a, "np.compress"), axis)
-    return getitem(x, (*[_ALL] * axis, np.flatnonzero(mask)))
+    return _where(x, axis, mask)
+
+
+def _where(x: Array, axis: int, mask: Array) -> Array:
+    chosen = np.flatnonzero(mask)
+    if chosen.size and chosen[-1] >= x.shape[axis]:
+        raise IndexError(
+            f"the condition chooses element {chosen[-1]} of an axis of length {x.shape[axis]}"
+        )
+    return getitem(x, (*[_ALL] * axis, chosen))
 
 
 @implements(np.extract)
 def extract(condition: Array, arr: Array) -> Array:
     """`np.extract` on traced values."""
     mask = plain_value(condition, "the condition of np.extract")
-    return getitem(np.ravel(as_array(arr, "np.extract")), np.flatnonzero(mask))
+    return _where(np.ravel(as_array(arr, "np.extract")), 0, mask)
 
 
 # A function for each vector, or over axis after axis.

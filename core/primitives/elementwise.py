@@ -204,8 +204,17 @@ logaddexp2_p = _ufunc(
 sin_p = _ufunc(np.sin, lambda y, x: np.cos(x))
 cos_p = _ufunc(np.cos, lambda y, x: -np.sin(x))
 tan_p = _ufunc(np.tan, lambda y, x: 1.0 + y * y)
-arcsin_p = _ufunc(np.arcsin, lambda y, x: 1.0 / np.sqrt((1.0 - x) * (1.0 + x)))
-arccos_p = _ufunc(np.arccos, lambda y, x: -1.0 / np.sqrt((1.0 - x) * (1.0 + x)))
+
+
+def _leg(x: Array) -> Array:
+    """sqrt(1 - x**2); of complex numbers on the real axis, from the side that NumPy's cut is on."""
+    if aval_of(x).dtype.kind == "c":
+        return np.sqrt(-(x - 1.0) * (x + 1.0))
+    return np.sqrt((1.0 - x) * (1.0 + x))
+
+
+arcsin_p = _ufunc(np.arcsin, lambda y, x: 1.0 / _leg(x))
+arccos_p = _ufunc(np.arccos, lambda y, x: -1.0 / _leg(x))
 arctan_p = _ufunc(np.arctan, lambda y, x: _inverse(1.0 + x * x))
 sinh_p = _ufunc(np.sinh, lambda y, x: np.cosh(x))
 cosh_p = _ufunc(np.cosh, lambda y, x: np.sinh(x))

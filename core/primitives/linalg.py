@@ -23,8 +23,9 @@ from .matrices import (
     MatrixShapeError,
     check_square,
     linalg_operand,
-    lined_up,
     mT,
+    solve_batch,
+    solve_shape,
     square_operand,
     stacked,
 )
@@ -43,39 +44,15 @@ def _solve_vectors(a: Array, b: Array) -> Array:
     return solve_p.bind(a, b) if b.ndim == 1 else np.linalg.solve(a, b[..., None])[..., 0]
 
 
-def _solve_shape(a: ShapedArray, b: ShapedArray) -> ShapedArray:
-    dtype = np.result_type(a.dtype, b.dtype)
-    if b.ndim == 1:
-        return ShapedArray(a.shape[:-1], dtype)
-    return ShapedArray(np.broadcast_shapes(a.shape[:-2], b.shape[:-2]) + b.shape[-2:], dtype)
-
-
-def _solve_batch(size: int, batched: Sequence[bool], a: Array, b: Array) -> Array:
-    b_ndim = b.ndim - batched[1]
-    if b_ndim == 1:
-        if not batched[0] and a.ndim == 2:  # one factorisation for all right-hand sides
-            return mT(solve_p.bind(a, mT(b)))
-        if batched[1]:
-            column = b[(slice(None), *[None] * (a.ndim - batched[0] - 2), slice(None), None)]
-        else:
-            column = b[:, None]
-        return solve_p.bind(a, column)[..., 0]
-    if not batched[0] and a.ndim == 2 and b_ndim == 2:
-        n, k = b.shape[1:]
-        wide = np.reshape(np.moveaxis(b, 0, 1), (n, size * k))
-        return np.moveaxis(np.reshape(solve_p.bind(a, wide), (n, size, k)), 1, 0)
-    return solve_p.bind(*lined_up(size, batched, a, b, cores=(2, 2)))
-
-
 solve_p: Primitive = Primitive(
     "solve",
     np.linalg.solve,
-    shape=_solve_shape,
+    shape=solve_shape,
     jvps=(_solve_jvp_matrix, lambda t, y, a, b: solve_p.bind(a, t)),
     transposes=(None, lambda ct, a, b: _solve_ct(ct, a, b)),
     linear="separately",
     linear_args=(1,),
-    batch=_solve_batch,
+    batch=solve_batch(lambda: solve_p),
 )
 
 

@@ -130,6 +130,41 @@ def stacked(primitive_of: Callable[[], Primitive], *cores: int) -> Rule:
     return batch
 
 
+# Linear systems: the right-hand side has one axis, or is a stack of matrices, as in NumPy 2.
+
+
+def solve_shape(a: ShapedArray, b: ShapedArray, **params: Any) -> ShapedArray:
+    """The type of the solution of a x = b."""
+    dtype = np.result_type(a.dtype, b.dtype)
+    if b.ndim == 1:
+        return ShapedArray(a.shape[:-1], dtype)
+    return ShapedArray(np.broadcast_shapes(a.shape[:-2], b.shape[:-2]) + b.shape[-2:], dtype)
+
+
+def solve_batch(primitive_of: Callable[[], Primitive]) -> Rule:
+    """The batching rule of what solves a x = b."""
+
+    def batch(size: int, batched: Sequence[bool], a: Array, b: Array, **params: Any) -> Array:
+        primitive = primitive_of()
+        b_ndim = b.ndim - batched[1]
+        if b_ndim == 1:
+            if not batched[0] and a.ndim == 2:  # one factorisation for all right-hand sides
+                return mT(primitive.bind(a, mT(b), **params))
+            if batched[1]:
+                column = b[(slice(None), *[None] * (a.ndim - batched[0] - 2), slice(None), None)]
+            else:
+                column = b[:, None]
+            return primitive.bind(a, column, **params)[..., 0]
+        if not batched[0] and a.ndim == 2 and b_ndim == 2:
+            n, k = b.shape[1:]
+            wide = np.reshape(np.moveaxis(b, 0, 1), (n, size * k))
+            y = np.reshape(primitive.bind(a, wide, **params), (n, size, k))
+            return np.moveaxis(y, 1, 0)
+        return primitive.bind(*lined_up(size, batched, a, b, cores=(2, 2)), **params)
+
+    return batch
+
+
 # Rounding.
 
 

@@ -184,28 +184,18 @@ def _reflect_odd(x: Array, axis: int, width: Pair, mode: str) -> Array:
     widths.
     """
     left, right = width
-    with_edge = mode == "symmetric"
-    unit = x.shape[axis] - (0 if with_edge else 1)
+    skip = 0 if mode == "symmetric" else 1
+    unit = x.shape[axis] - skip
     y = x
     while left or right:
-        # NumPy mirrors whole multiples of the length, at both ends in turn; the second end sees the
-        # first.
-        n = y.shape[axis] - (0 if with_edge else 1)
-        reach = n // unit * unit
-        for at_start in (True, False):
-            k = min(reach, left if at_start else right)
-            if not k:
-                continue
-            m = y.shape[axis]
-            skip = 0 if with_edge else 1
-            near = (skip, skip + k) if at_start else (m - skip - k, m - skip)
-            edge = _part(y, axis, 0, 1) if at_start else _part(y, axis, m - 1, m)
-            part = 2 * edge - np.flip(_part(y, axis, *near), axis)
-            y = np.concatenate([part, y] if at_start else [y, part], axis=axis)
-            if at_start:
-                left -= k
-            else:
-                right -= k
+        # NumPy mirrors whole multiples of the length.
+        m = y.shape[axis]
+        reach = (m - skip) // unit * unit
+        a, b = min(reach, left), min(reach, right)
+        before = 2 * _part(y, axis, 0, 1) - np.flip(_part(y, axis, skip, skip + a), axis)
+        after = 2 * _part(y, axis, m - 1, m) - np.flip(_part(y, axis, m - skip - b, m - skip), axis)
+        y = np.concatenate([before, y, after], axis=axis)
+        left, right = left - a, right - b
     return y
 
 
@@ -223,17 +213,24 @@ def _statistics(
     x: Array, axis: int, width: Pair, statistic: Callable[..., Array], lengths: Pair
 ) -> list[Array]:
     m = x.shape[axis]
-    ends = []
-    for at_start, n, length in zip((True, False), width, lengths, strict=True):
-        k = m if length is None else min(m, length)
-        if not k and statistic in (np.max, np.min):
-            raise ValueError("np.pad: a stat_length of 0 yields no value for padding")
-        part = _part(x, axis, 0, k) if at_start else _part(x, axis, m - k, m)
-        value = statistic(part, axis=axis, keepdims=True)
-        if x.dtype.kind in "iu" and value.dtype.kind == "f":
-            value = np.round(value)
-        ends.append(np.broadcast_to(astype(value, x.dtype), _with_length(x, axis, n)))
-    return ends
+    a, b = [m if length is None else min(m, length) for length in lengths]
+    if not (a and b) and statistic in (np.max, np.min):
+        raise ValueError("np.pad: a stat_length of 0 yields no value for padding")
+    first = _statistic(x, axis, statistic, 0, a)
+    last = first if a == b == m else _statistic(x, axis, statistic, m - b, m)
+    return [
+        np.broadcast_to(value, _with_length(x, axis, n))
+        for value, n in zip((first, last), width, strict=True)
+    ]
+
+
+def _statistic(
+    x: Array, axis: int, statistic: Callable[..., Array], start: int, stop: int
+) -> Array:
+    value = statistic(_part(x, axis, start, stop), axis=axis, keepdims=True)
+    if x.dtype.kind in "iu" and value.dtype.kind == "f":
+        value = np.round(value)
+    return astype(value, x.dtype)
 
 
 def _pad_with(

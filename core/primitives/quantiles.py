@@ -19,6 +19,7 @@ from ..errors import DtypeError, ShapeError
 from ..rules import lane_by_lane, reducer
 from ..tracing import Primitive, Rule
 from .elementwise import as_array, astype
+from .indexing import getitem
 from .reductions import axes_of
 from .sorting import stable_order
 
@@ -181,7 +182,7 @@ def _sorted_pairs(
     n: Any = np.sum(~np.isnan(x), axis=-1, keepdims=True) if nan else x.shape[-1]
     below, above, weight = _neighbours(method, n, q)
     first, second = [
-        np.take_along_axis(v, np.take_along_axis(order, k, -1) if nan else order[..., k], -1)
+        np.take_along_axis(v, np.take_along_axis(order, k, -1) if nan else getitem(order, (..., k)), -1)
         for k in (below, above)
     ]
     return first, second, weight, n, q

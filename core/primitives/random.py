@@ -223,9 +223,15 @@ def _dirichlet_jvp(
     fill = (1,) * (y.ndim - len(lanes) - 1)
     t, alpha = [np.reshape(a, (*a.shape[:-1], *fill, a.shape[-1])) for a in (t, alpha)]
     others = np.sum(alpha, axis=-1, keepdims=True) - alpha
-    room = np.where(y < 1, 1.0 - y, 1.0)
-    push = t * _velocity("beta", 0, y, alpha, others) / room
-    return push - y * np.sum(push, axis=-1, keepdims=True)
+    move = t * _velocity("beta", 0, y, alpha, others)
+    # One component may have nearly everything. It is kept apart, since it would drown the others.
+    large: Array = y > 0.5
+    rest = np.sum(np.where(large, 0.0, y), axis=-1, keepdims=True)
+    push = move / np.where(large, np.where(rest > 0, rest, 1.0), 1.0 - y)
+    small = np.where(large, 0.0, push)
+    from_large = np.sum(np.where(large, push, 0.0), axis=-1, keepdims=True)
+    from_small = np.sum(small, axis=-1, keepdims=True) - small
+    return move - y * (from_small + np.where(large, 0.0, from_large))
 
 
 dirichlet_p: Primitive = Primitive(

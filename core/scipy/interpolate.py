@@ -1,26 +1,24 @@
-"""`scipy.interpolate` on traced values: piecewise polynomials, and the cubic ones through points.
+"""`scipy.interpolate` on traced values: piecewise polynomials.
 
 `PPoly` holds coefficients and breakpoints, either of which may be traced, and evaluates them at
-points that may be traced too; where nothing is, SciPy does. The cubic interpolators only differ in
-the slopes that they find at the points. B-splines are in `splines.py`, grids in `grids.py`.
+points that may be traced too; where nothing is, SciPy does. `cubic.py` has the cubic polynomials
+through points, `splines.py` B-splines, `grids.py` what is given on a grid.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import prod
 from typing import Any, ClassVar
 
 import numpy as np
 import scipy.interpolate
-from numpy.lib.array_utils import normalize_axis_index
 
-from ..aval import Array, Shape, aval_of
+from ..aval import Array, aval_of
 from ..dispatch import is_traced
 from ..errors import DtypeError, ShapeError, UnsupportedError
 from ..primitives.elementwise import as_array, astype
+from ..primitives.indexing import take
 from ..tracing import Tracer
-from .banded import solve_banded_p
 
 
 def floats(x: Any, operation: str) -> Array:
@@ -141,9 +139,9 @@ class PPoly(Piecewise):
         if extrapolate == "periodic":
             q = wrapped(q, first, last)
         i = np.clip(np.searchsorted(self.x, q, side="right") - 1, 0, self.x.shape[0] - 2)
-        c = c[:, i]
+        c = take(c, i, axis=1)
         ones = (1,) * (c.ndim - 2)
-        s = np.reshape(q - self.x[i], (-1, *ones))
+        s = np.reshape(q - take(self.x, i), (-1, *ones))
         y = c[0] + 0 * s
         for k in range(1, c.shape[0]):
             y = y * s + c[k]
@@ -164,12 +162,17 @@ class PPoly(Piecewise):
         """The derivative of order nu, as a function."""
         if nu < 0:
             return self.antiderivative(-nu)
+        if self.is_plain():
+            return self.like(self.plain().derivative(nu).c, self.extrapolate)
         return self.like(self._derived(nu), self.extrapolate)
 
     def antiderivative(self, nu: int = 1) -> PPoly:
         """The function of which this is the derivative of order nu, and which begins with 0."""
         if nu <= 0:
             return self.derivative(-nu)
+        extrapolate = False if self.extrapolate == "periodic" else self.extrapolate
+        if self.is_plain():
+            return self.like(self.plain().antiderivative(nu).c, extrapolate)
         c = self.c
         h = np.reshape(self.x[1:] - self.x[:-1], (-1, *(1,) * (c.ndim - 2)))
         for _ in range(nu):
@@ -181,7 +184,7 @@ class PPoly(Piecewise):
             total = np.cumsum(gain[:-1] * h[:-1], axis=0)
             start = np.concatenate([np.zeros((1, *c.shape[2:]), c.dtype), total])
             c = np.concatenate([c, start[None]])
-        return self.like(c, False if self.extrapolate == "periodic" else self.extrapolate)
+        return self.like(c, extrapolate)
 
     def integrate(self, a: Any, b: Any, extrapolate: Any = None) -> Array:
         """The integral from a to b."""
@@ -198,113 +201,3 @@ class PPoly(Piecewise):
             periods = np.floor((ends - first) / (last - first))
             values = values + whole * np.reshape(periods, (2, *(1,) * (whole.ndim - 1)))
         return values[1] - values[0]
-
-
-# Cubic polynomials with given values and slopes at the points.
-
-
-class CubicHermiteSpline(PPoly):
-    """`scipy.interpolate.CubicHermiteSpline` for traced and plain values.
-
-    Args:
-        x: the points, in rising order.
-        y: the values there.
-        dydx: the slopes there.
-        axis: the axis of `y` that belongs to the points.
-        extrapolate: whether to go on beyond the points, or "periodic".
-
-    Example:
-        >>> import wengert as wg
-        >>> from wengert.scipy.interpolate import CubicHermiteSpline
-        >>> print(wg.grad(lambda d: CubicHermiteSpline([0, 1], [0, 0], [d, 0])(0.5))(1.0))
-        0.125
-    """
-
-    def __init__(
-        self, x: Any, y: Any, dydx: Any, axis: int = 0, extrapolate: Any = None
-    ) -> None:
-        name = "scipy.interpolate.CubicHermiteSpline"
-        x, y, axis = interpolated(name, x, y, axis)
-        slopes = np.moveaxis(floats(dydx, name), axis, 0)
-        if aval_of(slopes).shape != aval_of(y).shape:
-            raise ShapeError(
-                f"{name}: needs a slope for each value.", got=f"{slopes.shape} for {y.shape}"
-            )
-        self._through(x, y, slopes, axis, extrapolate)
-
-    def _through(self, x: Array, y: Array, slopes: Array, axis: int, extrapolate: Any) -> None:
-        h = np.reshape(x[1:] - x[:-1], (-1, *(1,) * (y.ndim - 1)))
-        mean = (y[1:] - y[:-1]) / h
-        bend = (slopes[:-1] + slopes[1:] - 2 * mean) / h
-        self.c = np.stack([bend / h, (mean - slopes[:-1]) / h - bend, slopes[:-1], y[:-1]])
-        self.x, self.axis = x, axis
-        self.extrapolate = True if extrapolate is None else extrapolate
-
-    def _as_scipy(self, theirs: Any) -> None:
-        """Take over an object of SciPy's."""
-        self.c, self.x, self.axis = theirs.c, theirs.x, theirs.axis
-        self.extrapolate = theirs.extrapolate
-
-
-def interpolated(name: str, x: Any, y: Any, axis: int) -> tuple[Array, Array, int]:
-    """Points and values, the axis of the points in front; checked as far as values are known."""
-    x, y = reals(x, name), floats(y, name)
-    axis = normalize_axis_index(axis, y.ndim)
-    if x.ndim != 1 or x.shape[0] < 2 or x.shape[0] != y.shape[axis]:
-        raise ShapeError(
-            f"{name}: needs two points or more, and as many values.",
-            got=f"x {aval_of(x)!r} and y {aval_of(y)!r}, axis {axis}",
-        )
-    if known(x[1:] <= x[:-1]):
-        raise ValueError(f"{name}: the points must rise; got {x!r}")
-    if known(~np.isfinite(x)) or known(~np.isfinite(y)):
-        raise ValueError(f"{name}: points and values must be finite")
-    return x, np.moveaxis(y, axis, 0), axis
-
-
-class CubicSpline(CubicHermiteSpline):
-    """`scipy.interpolate.CubicSpline` for traced and plain values.
-
-    Args:
-        x: the points, in rising order.
-        y: the values there.
-        axis: the axis of `y` that belongs to the points.
-        bc_type: "not-a-knot", "periodic", "clamped", "natural"; or a pair, for the two ends, of
-            such names (not "periodic") or of pairs (order, value) with the first or second
-            derivative there.
-        extrapolate: whether to go on beyond the points, or "periodic".
-
-    Example:
-        >>> import numpy as np, wengert as wg
-        >>> from wengert.scipy.interpolate import CubicSpline
-        >>> x = np.arange(4.0)
-        >>> print(np.round(wg.grad(lambda y: CubicSpline(x, y)(1.5))(x**2), 6))
-        [-0.0625  0.5625  0.5625 -0.0625]
-    """
-
-    def __init__(
-        self, x: Any, y: Any, axis: int = 0, bc_type: Any = "not-a-knot", extrapolate: Any = None
-    ) -> None:
-        ends = [*bc_type] if isinstance(bc_type, tuple | list) else []
-        values = [e[1] for e in ends if isinstance(e, tuple | list) and len(e) == 2]
-        if not is_traced([x, y, *values]):
-            self._as_scipy(scipy.interpolate.CubicSpline(x, y, axis, bc_type, extrapolate))
-            return
-        name = "scipy.interpolate.CubicSpline"
-        x, y, axis = interpolated(name, x, y, axis)
-        first, last = _end_conditions(name, bc_type, y)
-        if first == "periodic":
-            if known(~np.isclose(y[0], y[-1], rtol=1e-15, atol=1e-15)):
-                raise ValueError(f"{name}: for a periodic spline y must begin as it ends")
-            extrapolate = "periodic" if extrapolate is None else extrapolate
-        dtype = np.result_type(*[aval_of(v).dtype for v in (y, first, last) if not _named(v)])
-        y = astype(y, dtype)
-        shape = aval_of(y).shape
-        flat = np.reshape(y, (shape[0], prod(shape[1:])))
-        ends = [e if _named(e) else (e[0], np.reshape(e[1], (-1,))) for e in (first, last)]
-        slopes = _spline_slopes(x, flat, ends[0], ends[1])
-        self._through(x, y, np.reshape(slopes, shape), axis, extrapolate)
-
-
-def _named(end: Any) -> bool:
-    return isinstance(end, str)

@@ -1,9 +1,9 @@
 """Distribution functions, their complements and inverses.
 
-By the argument the slope is a density. Most of the rest are incomplete gamma or beta functions of
-other arguments, so their slopes by real parameters are known; an inverse divides by the slope of
-what it inverts. Counts that SciPy rounds down have derivative zero; parameters that must be
-integers have none.
+Most are incomplete gamma or beta functions of other arguments, so their slopes by real parameters
+are known too. A *law* is the tuple of these slopes, each a function of all arguments; a function
+that solves for one of the arguments divides by the slope of that one. Counts that SciPy rounds down
+have derivative zero; parameters that must be integers have none.
 """
 
 from __future__ import annotations
@@ -13,163 +13,323 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy.special import gammaln, hyp0f1, ive, rgamma
 
-from ..aval import Array
+from ..aval import Array, aval_of
 from ..rules import elementwise
+from ..tracing import Slope
 from .special_base import in_precision, special, ufunc_named, unknown
-from .special_bessel import ive_p
-from .special_hyper import hyp0f1_p
+from .special_elementary import exprel_slope
+from .special_error import ndtri_p
+from .special_gamma import beta_p, psi
 from .special_incomplete import (
     beta_density,
     betainc_by_a,
+    betainc_by_ab_p,
     betainc_by_b,
-    betaincc_p,
     gamma_by_shape,
     gamma_density,
 )
 
-Slopes = Callable[..., tuple[Any, ...]]
+Law = dict[str, Callable[..., Array]]
+"""The slope by each argument, as a function of all of them, in order."""
+
+
+def _direct(name: str, law: Law, sign: float = 1.0, **others: Slope) -> None:
+    """A ufunc that computes the law, or its complement; `others` are slopes that differ."""
+
+    def of(argument: str) -> Slope:
+        slope = law[argument]
+        return others.get(argument, lambda y, *args: sign * slope(*args))
+
+    special(name, *[of(a) for a in law])
+
+
+def _solver(
+    name: str, arguments: str, finds: str, law: Law, sign: float = 1.0, **others: Slope
+) -> None:
+    """A ufunc of `arguments`, among them the value "p", that finds the argument left out."""
+    names = arguments.split()
+
+    def of(argument: str) -> Slope:
+        def slope(y: Array, *args: Array) -> Array:
+            at = dict(zip(names, args, strict=True)) | {finds: y}
+            straight = [at[a] for a in law]
+            steep = law[finds](*straight)
+            return sign / steep if argument == "p" else -law[argument](*straight) / steep
+
+        return others.get(argument, slope)
+
+    special(name, *[of(a) for a in names])
+
 
 # Chi-squared, gamma and Poisson: incomplete gamma functions.
 
+_CHI2: Law = {
+    "v": lambda v, x: 0.5 * gamma_by_shape(v / 2, x / 2),
+    "x": lambda v, x: 0.5 * gamma_density(v / 2, x / 2),
+}
+_direct("chdtr", _CHI2)
+_direct("chdtrc", _CHI2, -1.0)
+_solver("chdtri", "v p", "x", _CHI2, -1.0)
+_solver("chdtriv", "p x", "v", _CHI2)
 
-def _poisson_mass(k: Array, m: Array) -> Array:
-    """m**k exp(-m) / k! for the whole part of k."""
-    return gamma_density(np.floor(k) + 1.0, m)
+_GAMMA: Law = {
+    "a": lambda a, b, x: x * gamma_density(b, a * x),
+    "b": lambda a, b, x: gamma_by_shape(b, a * x),
+    "x": lambda a, b, x: a * gamma_density(b, a * x),
+}
+_direct("gdtr", _GAMMA)
+_direct("gdtrc", _GAMMA, -1.0)
+_solver("gdtria", "p b x", "a", _GAMMA)
+_solver("gdtrib", "a p x", "b", _GAMMA)
+_solver("gdtrix", "a b p", "x", _GAMMA)
 
+_POISSON: Law = {
+    "k": lambda k, m: -gamma_by_shape(k + 1, m),
+    "m": lambda k, m: -gamma_density(k + 1, m),
+}
+_COUNTED_POISSON: Law = {
+    "k": lambda k, m: 0.0 * m,
+    "m": lambda k, m: -gamma_density(np.floor(k) + 1.0, m),
+}
+_direct("pdtr", _COUNTED_POISSON, k=None)
+_direct("pdtrc", _COUNTED_POISSON, -1.0, k=None)
+_solver("pdtri", "k p", "m", _COUNTED_POISSON, k=unknown("pdtri", "k"))
+_solver("pdtrik", "p m", "k", _POISSON)
 
-special(
-    "chdtr",
-    lambda y, v, x: 0.5 * gamma_by_shape(v / 2, x / 2),
-    lambda y, v, x: 0.5 * gamma_density(v / 2, x / 2),
-)
-special(
-    "chdtrc",
-    lambda y, v, x: -0.5 * gamma_by_shape(v / 2, x / 2),
-    lambda y, v, x: -0.5 * gamma_density(v / 2, x / 2),
-)
-special(
-    "chdtri",
-    lambda x, v, p: -gamma_by_shape(v / 2, x / 2) / gamma_density(v / 2, x / 2),
-    lambda x, v, p: -2 / gamma_density(v / 2, x / 2),
-)
-special(
-    "chdtriv",
-    lambda v, p, x: 2 / gamma_by_shape(v / 2, x / 2),
-    lambda v, p, x: -gamma_density(v / 2, x / 2) / gamma_by_shape(v / 2, x / 2),
-)
-special(
-    "gdtr",
-    lambda y, a, b, x: x * gamma_density(b, a * x),
-    lambda y, a, b, x: gamma_by_shape(b, a * x),
-    lambda y, a, b, x: a * gamma_density(b, a * x),
-)
-special(
-    "gdtrc",
-    lambda y, a, b, x: -x * gamma_density(b, a * x),
-    lambda y, a, b, x: -gamma_by_shape(b, a * x),
-    lambda y, a, b, x: -a * gamma_density(b, a * x),
-)
-special(
-    "gdtria",
-    lambda a, p, b, x: 1 / (x * gamma_density(b, a * x)),
-    lambda a, p, b, x: -gamma_by_shape(b, a * x) / (x * gamma_density(b, a * x)),
-    lambda a, p, b, x: -a / x,
-)
-special(
-    "gdtrib",
-    lambda b, a, p, x: -x * gamma_density(b, a * x) / gamma_by_shape(b, a * x),
-    lambda b, a, p, x: 1 / gamma_by_shape(b, a * x),
-    lambda b, a, p, x: -a * gamma_density(b, a * x) / gamma_by_shape(b, a * x),
-)
-special(
-    "gdtrix",
-    lambda x, a, b, p: -x / a,
-    lambda x, a, b, p: -gamma_by_shape(b, a * x) / (a * gamma_density(b, a * x)),
-    lambda x, a, b, p: 1 / (a * gamma_density(b, a * x)),
-)
-special("pdtr", None, lambda y, k, m: -_poisson_mass(k, m))
-special("pdtrc", None, lambda y, k, m: _poisson_mass(k, m))
-special("pdtri", None, lambda m, k, p: -1 / _poisson_mass(k, m))
-special(
-    "pdtrik",
-    lambda k, p, m: -1 / gamma_by_shape(k + 1, m),
-    lambda k, p, m: -gamma_density(k + 1, m) / gamma_by_shape(k + 1, m),
-)
+# Beta, binomial, negative binomial, F: incomplete beta functions.
 
-# F, Student's t, binomial and negative binomial: incomplete beta functions.
+_BETA: Law = {"a": betainc_by_a, "b": betainc_by_b, "x": beta_density}
+_solver("btdtria", "p b x", "a", _BETA)
+_solver("btdtrib", "a p x", "b", _BETA)
+
+_BINOMIAL: Law = {
+    "k": lambda k, n, q: betainc_by_b(n - k, k + 1, 1 - q) - betainc_by_a(n - k, k + 1, 1 - q),
+    "n": lambda k, n, q: betainc_by_a(n - k, k + 1, 1 - q),
+    "q": lambda k, n, q: -beta_density(n - k, k + 1, 1 - q),
+}
+_COUNTED_BINOMIAL: Law = {
+    "k": lambda k, n, q: 0.0 * q,
+    "n": lambda k, n, q: 0.0 * q,
+    "q": lambda k, n, q: _BINOMIAL["q"](np.floor(k), n, q),
+}
+_direct("bdtr", _COUNTED_BINOMIAL, k=None, n=unknown("bdtr", "n"))
+_direct("bdtrc", _COUNTED_BINOMIAL, -1.0, k=None, n=unknown("bdtrc", "n"))
+_solver("bdtri", "k n p", "q", _COUNTED_BINOMIAL, k=None, n=unknown("bdtri", "n"))
+_solver("bdtrik", "p n q", "k", _BINOMIAL)
+_solver("bdtrin", "k p q", "n", _BINOMIAL)
+
+_NEGATIVE_BINOMIAL: Law = {
+    "k": lambda k, n, q: betainc_by_b(n, k + 1, q),
+    "n": lambda k, n, q: betainc_by_a(n, k + 1, q),
+    "q": lambda k, n, q: beta_density(n, k + 1, q),
+}
 
 
-def _f_slopes(n: Array, d: Array, x: Array) -> tuple[Array, Array, Array]:
-    """The derivatives of betainc(n / 2, d / 2, n x / (n x + d))."""
+def _integers(name: str) -> dict[str, Slope]:
+    return {"k": unknown(name, "k"), "n": unknown(name, "n")}
+
+
+_direct("nbdtr", _NEGATIVE_BINOMIAL, **_integers("nbdtr"))
+_direct("nbdtrc", _NEGATIVE_BINOMIAL, -1.0, **_integers("nbdtrc"))
+_solver("nbdtri", "k n p", "q", _NEGATIVE_BINOMIAL, **_integers("nbdtri"))
+_solver("nbdtrik", "p n q", "k", _NEGATIVE_BINOMIAL)
+_solver("nbdtrin", "k p q", "n", _NEGATIVE_BINOMIAL)
+
+
+def _f_share(n: Array, d: Array, x: Array) -> tuple[Array, Array, Array, Array]:
+    """The arguments of betainc, and its density there times d z / d(n x)."""
     total = n * x + d
     a, b, z = n / 2, d / 2, n * x / total
-    # the density times z (1 - z), which has no pole
-    mass = beta_density(a, b, z) * (d / (total * total))
-    by_n = 0.5 * betainc_by_a(a, b, z) + mass * x
-    by_d = 0.5 * betainc_by_b(a, b, z) - mass * x * n / d
-    return by_n, by_d, mass * n
+    return a, b, z, beta_density(a, b, z) * (d / (total * total))
 
 
-def _f_slope(i: int, sign: float) -> Any:
-    return lambda y, n, d, x: sign * _f_slopes(n, d, x)[i]
+def _f_by_n(n: Array, d: Array, x: Array) -> Array:
+    a, b, z, mass = _f_share(n, d, x)
+    return 0.5 * betainc_by_a(a, b, z) + mass * x
 
 
-special("fdtr", *[_f_slope(i, 1.0) for i in range(3)])
-special("fdtrc", *[_f_slope(i, -1.0) for i in range(3)])
+def _f_by_d(n: Array, d: Array, x: Array) -> Array:
+    a, b, z, mass = _f_share(n, d, x)
+    return 0.5 * betainc_by_b(a, b, z) - mass * (n * x / d)
 
 
-def _inverse(solve_for: int, slopes: Slopes) -> list[Any]:
-    """The slopes of the inverse of f, whose slopes `slopes(*arguments)` are known, by each
-    argument: those of f, with the value of f in the place of the one solved for.
-    """
+_F: Law = {"n": _f_by_n, "d": _f_by_d, "x": lambda n, d, x: n * _f_share(n, d, x)[3]}
+_direct("fdtr", _F)
+_direct("fdtrc", _F, -1.0)
+_solver("fdtri", "n d p", "x", _F)
+_solver("fdtridfd", "n p x", "d", _F)
 
-    def of(i: int) -> Any:
-        def slope(y: Array, *args: Array) -> Array:
-            found = slopes(*args[:solve_for], y, *args[solve_for + 1 :])
-            if i == solve_for:
-                return 1 / found[solve_for]
-            return -found[i] / found[solve_for]
-
-        return slope
-
-    return [of(i) for i in range(3)]
+# Student's t. By symmetry from betainc(v / 2, 1 / 2, v / (v + t**2)).
 
 
-special("fdtri", *_inverse(2, _f_slopes))
-_by_n, _by_p, _by_x = (1, 0, 2), (1, 0, 2), (0, 1, 2)
+def _student_density(v: Array, t: Array) -> Array:
+    beta = beta_p.bind(0.5, v / 2)
+    return np.exp(-0.5 * (v + 1) * np.log1p(t * t / v)) / (np.sqrt(v) * beta)
 
 
-def _reorder(order: tuple[int, ...], slopes: list[Any]) -> list[Any]:
-    """Slopes for a ufunc that takes operand `order[k]` at k-th place."""
-
-    def of(k: int) -> Any:
-        def slope(y: Array, *args: Array) -> Array:
-            straight: list[Any] = [None] * len(args)
-            for place, a in zip(order, args, strict=True):
-                straight[place] = a
-            return slopes[order[k]](y, *straight)
-
-        return slope
-
-    return [of(k) for k in range(len(order))]
-
-
-# fdtridfd(dfn, p, x) finds dfd
-special("fdtridfd", *_inverse(1, _f_slopes))
-
-
-def _student_slopes(df: Array, t: Array) -> tuple[Array, Array]:
-    """By symmetry from 1 - betainc(df / 2, 1 / 2, df / (df + t**2)) / 2."""
+def _student_by_v_value(v: Array, t: Array) -> Array:
     square = t * t
-    z = df / (df + square)
-    a = df / 2
-    half = 0.0 * df + 0.5
-    far = np.abs(t) > 0
-    z1 = np.where(far, z, 0.5)
-    density = np.exp(-0.5 * (df + 1) * np.log1p(square / df)) / (
-        np.sqrt(df) * beta_p.bind(half, a)
-    )
-    inner = betainc_by_a(a, half, z1) / 2
-    by_df = -0.5 * np.sign(t) * inner - density * t / (2 * df)
-    return np.where(far, by_df, 0.0), density
+    near = square < v
+    outer = betainc_by_a(v / 2, 0.5, v / (v + square))
+    inner = -betainc_by_b(0.5, v / 2, square / (v + square))
+    tail = np.where(near, inner, outer)
+    return -0.25 * np.sign(t) * tail - _student_density(v, t) * t / (2 * v)
+
+
+def _student_density_by_v(v: Array, t: Array) -> Array:
+    square = t * t
+    slope = psi((v + 1) / 2) - psi(v / 2) - 1 / v - np.log1p(square / v)
+    slope = slope + (v + 1) * square / (v * (v + square))
+    return 0.5 * _student_density(v, t) * slope
+
+
+def _student_second(y: Array, v: Array, t: Array) -> Array:
+    square = t * t
+    z = v / (v + square)
+    bend = 0.5 * betainc_by_ab_p.bind(v / 2, 0.5, z, m=2, n=0)
+    # the density of betainc times d z / d v is that of t times |t| / v
+    density = _student_density(v, t)
+    by_a = np.log(z) - psi(v / 2) + psi(v / 2 + 0.5)
+    tail = np.sign(t) * bend + density * t / v * by_a
+    return -0.25 * tail - t / (2 * v) * (_student_density_by_v(v, t) - density / v)
+
+
+student_by_v_p = elementwise(
+    "stdtr_by_df",
+    None,
+    in_precision(_student_second),
+    in_precision(lambda y, v, t: _student_density_by_v(v, t)),
+    impl=lambda v, t: _student_by_v_value(v, t),
+    dtype=lambda v, t: np.result_type(v.dtype_or_python_type, t.dtype_or_python_type, np.float32),
+)
+_STUDENT: Law = {"v": student_by_v_p.bind, "x": _student_density}
+_direct("stdtr", _STUDENT)
+_solver("stdtridf", "p x", "v", _STUDENT)
+_solver("stdtrit", "v p", "x", _STUDENT)
+
+# Non-central chi-squared: f_v' = (f_(v-2) - f_v) / 2, and by the non-centrality
+# (f_(v+2) - f_v) / 2.
+
+
+def _noncentral_density(x: Array, v: Array, c: Array) -> Array:
+    dtype = np.result_type(*[aval_of(z).dtype_or_python_type for z in (x, v, c)], np.float32)
+    x, v, c = [np.asarray(z, np.float64) for z in (x, v, c)]
+    order = v / 2 - 1
+    with np.errstate(all="ignore"):
+        z = np.sqrt(x * c)
+        near = (z * z < 4 * (order + 1)) | (c == 0)
+        small = np.where(near, z * z / 4, 0.0)
+        log = order * np.log(x / 2) - gammaln(order + 1) - (x + c) / 2
+        sign = np.sign(rgamma(order + 1))
+        by_series = 0.5 * sign * np.exp(log) * hyp0f1(order + 1, small)
+        steps = np.exp(-((np.sqrt(x) - np.sqrt(c)) ** 2) / 2 + order / 2 * np.log(x / c))
+        y = np.where(near & (order > -1), by_series, 0.5 * steps * ive(order, z))
+    return np.asarray(y, dtype)[()]
+
+
+noncentral_p = elementwise(
+    "chndtr_density",
+    None,
+    in_precision(
+        lambda y, x, v, c: 0.5 * (noncentral_p.bind(x, v - 2, c) - noncentral_p.bind(x, v, c))
+    ),
+    unknown("chndtr", "df"),
+    in_precision(
+        lambda y, x, v, c: 0.5 * (noncentral_p.bind(x, v + 2, c) - noncentral_p.bind(x, v, c))
+    ),
+    impl=_noncentral_density,
+    dtype=lambda *avals: np.result_type(*[a.dtype_or_python_type for a in avals], np.float32),
+)
+_NONCENTRAL: Law = {
+    "x": noncentral_p.bind,
+    "df": lambda x, v, c: unknown("chndtr", "df")(0.0),
+    "nc": lambda x, v, c: -noncentral_p.bind(x, v + 2, c),
+}
+_direct("chndtr", _NONCENTRAL)
+_solver("chndtrix", "p df nc", "x", _NONCENTRAL)
+_solver("chndtrinc", "x df p", "nc", _NONCENTRAL)
+special("chndtridf", *[unknown("chndtridf", a) for a in ("x", "p", "nc")])
+
+# Nobody's slopes: other non-central distributions.
+
+for _name, _arguments in (
+    ("ncfdtr", "dfn dfd nc f"),
+    ("ncfdtri", "dfn dfd nc p"),
+    ("ncfdtridfd", "dfn p nc f"),
+    ("ncfdtridfn", "p dfd nc f"),
+    ("ncfdtrinc", "dfn dfd p f"),
+    ("nctdtr", "df nc t"),
+    ("nctdtridf", "p nc t"),
+    ("nctdtrinc", "df p t"),
+    ("nctdtrit", "df nc p"),
+):
+    special(_name, *[unknown(_name, a) for a in _arguments.split()])
+
+# The mean and the deviation of a normal distribution, from its quantiles.
+
+
+def _quantile_slope(p: Array) -> Array:
+    y = ndtri_p.bind(p)
+    return math.sqrt(2 * math.pi) * np.exp(0.5 * (y * y))
+
+
+special(
+    "nrdtrimn",
+    lambda y, p, std, x: -std * _quantile_slope(p),
+    lambda y, p, std, x: -ndtri_p.bind(p),
+    1.0,
+)
+special(
+    "nrdtrisd",
+    lambda y, mn, p, x: -1 / ndtri_p.bind(p),
+    lambda y, mn, p, x: -y * _quantile_slope(p) / ndtri_p.bind(p),
+    lambda y, mn, p, x: 1 / ndtri_p.bind(p),
+)
+
+# Tukey's lambda, whose quantiles are (p**l - (1 - p)**l) / l.
+
+
+def _tukey_by_x(p: Array, x: Array, l: Array) -> Array:  # noqa: E741  # lambda
+    inside = (p > 0) & (p < 1)
+    q = np.where(inside, p, 0.5)
+    return np.where(inside, 1 / (q ** (l - 1) + (1 - q) ** (l - 1)), 0.0)
+
+
+def _tukey_by_lambda(p: Array, x: Array, l: Array) -> Array:  # noqa: E741  # lambda
+    q = np.where((p > 0) & (p < 1), p, 0.5)
+    u, v = np.log(q), np.log1p(-q)
+    return -_tukey_by_x(p, x, l) * (u * u * exprel_slope(l * u) - v * v * exprel_slope(l * v))
+
+
+special("tklmbda", _tukey_by_x, _tukey_by_lambda)
+
+# Kolmogorov and Smirnov.
+
+
+def _kolmogorov_slope(x: Array) -> Array:
+    """Theta series: one for each side of 0.8."""
+    right, left = x > 0.8, (x > 0.04) & (x <= 0.8)
+    z = np.where(right, x, 1.0)
+    far: Any = 0.0
+    for k in range(1, 6):
+        far = far + (-1) ** k * 8 * k * k * z * np.exp(-2 * k * k * (z * z))
+    w = np.where(left, x, 1.0) ** -2.0
+    near: Any = 0.0
+    for k in range(1, 5):
+        c = (2 * k - 1) ** 2 * math.pi**2 / 8
+        near = near + math.sqrt(2 * math.pi) * np.exp(-c * w) * w * (1 - 2 * c * w)
+    return np.where(right, far, np.where(left, near, 0.0))
+
+
+special("kolmogorov", lambda y, x: _kolmogorov_slope(x))
+special("kolmogi", lambda x, p: 1 / _kolmogorov_slope(x))
+if ufunc_named("_smirnovp") is not None:
+    _smirnovp = special("_smirnovp", unknown("smirnov", "n"), unknown("smirnov'", "d"))
+    _SMIRNOV: Law = {"n": lambda n, d: 0.0 * d, "d": _smirnovp.bind}
+    _direct("smirnov", _SMIRNOV, n=unknown("smirnov", "n"))
+    _solver("smirnovi", "n p", "d", _SMIRNOV, n=unknown("smirnovi", "n"))
+else:
+    for _name in ("smirnov", "smirnovi"):
+        special(_name, unknown(_name, "n"), unknown(_name, "d"))

@@ -181,5 +181,5 @@ special(
 
 # Lambert's W, and Wright's omega. w(z) exp(w(z)) = z.
 
-special("_lambertw", lambda w, z, k, tol: 1.0 / ((1.0 + w) * np.exp(w)), None, None)
+lambertw_p = special("_lambertw", lambda w, z, k, tol: 1.0 / ((1.0 + w) * np.exp(w)), None, None)
 special("wrightomega", lambda w, z: w / (1.0 + w))

@@ -179,5 +179,5 @@ zeta_p = special(
     unknown("zeta", "x"),
     lambda y, x, q: -x * zeta_p.bind(x + 1, q),
 )
-special("_riemann_zeta", unknown("zeta", "x"), name="riemann_zeta")
+riemann_zeta_p = special("_riemann_zeta", unknown("zeta", "x"), name="riemann_zeta")
 special("zetac", unknown("zetac", "x"))

@@ -35,9 +35,9 @@ def _polynomial(name: str, slope: Any, *parameters: str) -> Primitive:
     )
 
 
-_gegenbauer_p = _polynomial(
+gegenbauer_p = _polynomial(
     "eval_gegenbauer",
-    lambda n, a, x: 2 * a * _lower(n, lambda k: _gegenbauer_p.bind(k, a + 1, x)),
+    lambda n, a, x: 2 * a * _lower(n, lambda k: gegenbauer_p.bind(k, a + 1, x)),
     "alpha",
 )
 _jacobi_p = _polynomial(
@@ -62,24 +62,24 @@ _genlaguerre_p = _polynomial(
 _polynomial(
     "eval_laguerre", lambda n, x: -_lower(n, lambda k: _genlaguerre_p.bind(k, 1.0, x))
 )
-_legendre_p = _polynomial(
-    "eval_legendre", lambda n, x: _lower(n, lambda k: _gegenbauer_p.bind(k, 1.5, x))
+legendre_p_p = _polynomial(
+    "eval_legendre", lambda n, x: _lower(n, lambda k: gegenbauer_p.bind(k, 1.5, x))
 )
 _polynomial(
     "eval_sh_legendre",
-    lambda n, x: 2 * _lower(n, lambda k: _gegenbauer_p.bind(k, 1.5, 2 * x - 1)),
+    lambda n, x: 2 * _lower(n, lambda k: gegenbauer_p.bind(k, 1.5, 2 * x - 1)),
 )
 _chebyu_p = _polynomial(
-    "eval_chebyu", lambda n, x: 2 * _lower(n, lambda k: _gegenbauer_p.bind(k, 2.0, x))
+    "eval_chebyu", lambda n, x: 2 * _lower(n, lambda k: gegenbauer_p.bind(k, 2.0, x))
 )
 _polynomial("eval_chebyt", lambda n, x: n * _lower(n, lambda k: _chebyu_p.bind(k, x)))
 _chebys_p = _polynomial(
-    "eval_chebys", lambda n, x: _lower(n, lambda k: _gegenbauer_p.bind(k, 2.0, x / 2))
+    "eval_chebys", lambda n, x: _lower(n, lambda k: gegenbauer_p.bind(k, 2.0, x / 2))
 )
 _polynomial("eval_chebyc", lambda n, x: n * _lower(n, lambda k: _chebys_p.bind(k, x)))
 _sh_chebyu_p = _polynomial(
     "eval_sh_chebyu",
-    lambda n, x: 4 * _lower(n, lambda k: _gegenbauer_p.bind(k, 2.0, 2 * x - 1)),
+    lambda n, x: 4 * _lower(n, lambda k: gegenbauer_p.bind(k, 2.0, 2 * x - 1)),
 )
 _polynomial("eval_sh_chebyt", lambda n, x: 2 * n * _lower(n, lambda k: _sh_chebyu_p.bind(k, x)))
 _hermite_p = _polynomial(
@@ -103,15 +103,15 @@ def _lpmv_slope(y: Array, m: Array, v: Array, x: Array) -> Array:
     flat = lpmv_p.bind(m, v - 1, inside) * (v + m) - v * inside * lpmv_p.bind(m, v, inside)
     ends = _lpmv_slope_at_ends(np.where(end & (m > 0), m, 1), v, np.where(end, x, 1.0))
     slope = np.where(end, ends, flat / (1 - inside * inside))
-    return np.where(m == 0, _gegenbauer_p.bind(v - 1.0, 1.5, x), slope)
+    return np.where(m == 0, gegenbauer_p.bind(v - 1.0, 1.5, x), slope)
 
 
 def _lpmv_slope_at_ends(m: Array, v: Array, x: Array) -> Array:
     """From (1 - x**2)**(m / 2) times the m-th derivative of Legendre's function, m > 0."""
     square = 1 - x * x
     scale = (-2.0) ** m * gamma_p.bind(m + 0.5) / math.sqrt(math.pi)
-    steep = -m * x * square ** (m / 2 - 1) * _gegenbauer_p.bind(v - m, m + 0.5, x)
-    flat = square ** (m / 2) * (2 * m + 1) * _gegenbauer_p.bind(v - m - 1.0, m + 1.5, x)
+    steep = -m * x * square ** (m / 2 - 1) * gegenbauer_p.bind(v - m, m + 0.5, x)
+    flat = square ** (m / 2) * (2 * m + 1) * gegenbauer_p.bind(v - m - 1.0, m + 1.5, x)
     return scale * (steep + flat)
 
 

@@ -53,7 +53,6 @@ from ..core.arrays import (
     zeros,
     zeros_like,
 )
-from ..core.aval import Array as _Array
 from ..core.primitives.choice import (
     allclose,
     clip,
@@ -92,10 +91,12 @@ from ..core.primitives.creation import (
     shares_memory,
     size,
 )
+from ..core.primitives.calculus import (
+    diff,
+)
 from ..core.primitives.cumulative import (
     cumprod,
     cumsum,
-    diff,
 )
 from ..core.primitives.editing import (
     apply_along_axis,

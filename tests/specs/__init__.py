@@ -17,7 +17,7 @@ from specs.choice import CHOICE
 from specs.contractions import CONTRACTIONS
 from specs.creation import CREATION
 from specs.decompositions import DECOMPOSITIONS
-from specs.editing import EDITING
+from specs.editing import EDITING, EMATH
 from specs.fft import FFT
 from specs.indexing import INDEXING
 from specs.inplace import INPLACE
@@ -42,6 +42,7 @@ SPECS: tuple[Spec, ...] = (
     *REDUCTIONS,
     *SHAPES,
     *EDITING,
+    *EMATH,
     *POLYNOMIALS,
     *RANGES,
     *JOINING,

@@ -1,6 +1,8 @@
-"""Inserting, deleting and choosing along axes; grids and positions; functions along axes."""
+"""Editing along axes, grids and positions, functions along axes; np.emath."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -70,13 +72,13 @@ EDITING = (
         "compress",
         lambda m, x, *, condition, axis=None: m.compress(condition, x, axis),
         (
-            S("axis", (real(2, 3),), {"condition": [1, 0, 1], "axis": 1}),
-            S("short", (real(3, 2),), {"condition": [False, True], "axis": 0}),
-            S("flat", (real(2, 2),), {"condition": [True, False, True]}),
-            S("none", (real(3),), {"condition": [False]}),
+            S("axis", (real(2, 3),), {"condition": np.array([1, 0, 1]), "axis": 1}),
+            S("short", (real(3, 2),), {"condition": np.array([False, True]), "axis": 0}),
+            S("flat", (real(2, 2),), {"condition": np.array([True, False, True])}),
+            S("none", (real(3),), {"condition": np.array([False])}),
             S("f4", (real(3, dtype="f4"),), {"condition": _MASK}),
             S("c16", (cplx(3),), {"condition": _MASK}),
-            S("scalar", (real(),), {"condition": [True]}),
+            S("scalar", (real(),), {"condition": np.array([True])}),
         ),
         (np.compress,),
     ),
@@ -84,8 +86,8 @@ EDITING = (
         "extract",
         lambda m, x, *, condition: m.extract(condition, x),
         (
-            S("plain", (real(2, 2),), {"condition": [[True, False], [True, True]]}),
-            S("ints", (real(4),), {"condition": [0, 2, 0, 1]}),
+            S("plain", (real(2, 2),), {"condition": np.array([[True, False], [True, True]])}),
+            S("ints", (real(4),), {"condition": np.array([0, 2, 0, 1])}),
             S("f4", (real(3, dtype="f4"),), {"condition": _MASK}),
         ),
         (np.extract,),
@@ -176,5 +178,35 @@ EDITING = (
         (np.ravel_multi_index,),
         order=0,
         leads="numpy",
+    ),
+)
+
+
+def _emath(name: str, *samples: Any) -> Spec:
+    def call(m: Any, *args: Any) -> Any:
+        return getattr(np.emath, name)(*args)
+
+    return Spec(
+        f"emath.{name}", call, samples, (getattr(np.emath, name),), traceable=False, of_numpy=False
+    )
+
+
+_INSIDE = (S("inside", (real(3, lo=0.1, hi=0.9),)), S("f4", (real(2, lo=0.1, hi=0.9, dtype="f4"),)))
+_NEGATIVE = (S("negative", (real(3, lo=-3, hi=-1),)), S("ints", (const([-2, 3]),)))
+_BEYOND = (S("beyond", (real(3, lo=1.5, hi=3.0),)), S("c16", (cplx(2),)))
+
+EMATH = (
+    *[_emath(name, *_INSIDE, *_NEGATIVE) for name in ("sqrt", "log", "log2", "log10")],
+    *[_emath(name, *_INSIDE, *_BEYOND) for name in ("arccos", "arcsin", "arctanh")],
+    _emath(
+        "logn",
+        S("inside", (real(lo=1.5), real(3, lo=0.5))),
+        S("negative", (real(lo=1.5), real(3, lo=-3, hi=-1))),
+    ),
+    _emath(
+        "power",
+        S("inside", (real(3, lo=0.5), real(3))),
+        S("negative", (real(3, lo=-3, hi=-1), real())),
+        S("ints", (ints(3, lo=1, hi=4), const([-1, 2, -2]))),
     ),
 )

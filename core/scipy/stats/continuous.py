@@ -48,7 +48,30 @@ def above(x: Array, bound: float) -> Array:
 
 # Without shapes.
 
-norm = Continuous("norm", LINE, score=lambda x: -x, mean_rule=lambda: 0.0, var_rule=lambda: 1.0)
+
+def _normal_rate(x: Array) -> Array:
+    """The normal density over its cdf: what a tail loses, relative to the tail."""
+    tail = sc.erfcx(-np.minimum(x, 0.0) * math.sqrt(0.5))
+    body = norm._density(x) / sc.ndtr(np.maximum(x, 0.0))
+    return np.where(x < 0, math.sqrt(2 / math.pi) / tail, body)
+
+
+def _over_square(x: Array) -> Array:
+    """x / (1 + x^2), also for huge x."""
+    big = np.abs(x) > 1.0
+    y = np.where(big, 1.0 / np.where(big, x, 1.0), x)
+    return y / (1.0 + y * y)
+
+
+norm: Continuous = Continuous(
+    "norm",
+    LINE,
+    score=lambda x: -x,
+    over_cdf=_normal_rate,
+    over_sf=lambda x: _normal_rate(-x),
+    mean_rule=lambda: 0.0,
+    var_rule=lambda: 1.0,
+)
 halfnorm = Continuous(
     "halfnorm",
     FROM_ZERO,
@@ -57,7 +80,12 @@ halfnorm = Continuous(
     var_rule=lambda: 1 - 2 / math.pi,
 )
 expon = Continuous(
-    "expon", FROM_ZERO, score=lambda x: -1.0, mean_rule=lambda: 1.0, var_rule=lambda: 1.0
+    "expon",
+    FROM_ZERO,
+    score=lambda x: -1.0,
+    over_sf=lambda x: 1.0,
+    mean_rule=lambda: 1.0,
+    var_rule=lambda: 1.0,
 )
 uniform = Continuous(
     "uniform",
@@ -77,6 +105,8 @@ logistic = Continuous(
     "logistic",
     LINE,
     score=lambda x: -np.tanh(x / 2),
+    over_cdf=lambda x: sc.expit(-x),
+    over_sf=lambda x: sc.expit(x),
     mean_rule=lambda: 0.0,
     var_rule=lambda: math.pi**2 / 3,
 )
@@ -91,6 +121,7 @@ gumbel_r = Continuous(
     "gumbel_r",
     LINE,
     score=lambda x: np.expm1(-x),
+    over_cdf=lambda x: np.exp(-x),
     mean_rule=lambda: np.euler_gamma,
     var_rule=lambda: math.pi**2 / 6,
 )
@@ -98,16 +129,10 @@ gumbel_l = Continuous(
     "gumbel_l",
     LINE,
     score=lambda x: -np.expm1(x),
+    over_sf=lambda x: np.exp(x),
     mean_rule=lambda: -np.euler_gamma,
     var_rule=lambda: math.pi**2 / 6,
 )
-
-
-def _over_square(x: Array) -> Array:
-    """x / (1 + x^2), also for huge x."""
-    big = np.abs(x) > 1.0
-    y = np.where(big, 1.0 / np.where(big, x, 1.0), x)
-    return y / (1.0 + y * y)
 
 
 # Powers and exponentials.
@@ -139,6 +164,8 @@ lognorm = Continuous(
         ),
     ),
     score=lambda x, s: -(1.0 + np.log(x) / (s * s)) / x,
+    over_cdf=lambda x, s: _normal_rate(np.log(x) / s) / (s * x),
+    over_sf=lambda x, s: _normal_rate(-np.log(x) / s) / (s * x),
     mean_rule=lambda s: np.exp(s * s / 2),
     var_rule=lambda s: np.expm1(s * s) * np.exp(s * s),
 )
@@ -154,6 +181,7 @@ weibull_min = Continuous(
         ),
     ),
     score=lambda x, c: (c - 1.0 - c * x**c) / x,
+    over_sf=lambda x, c: c * x ** (c - 1.0),
     mean_rule=lambda c: sc.gamma(1.0 + 1.0 / c),
     var_rule=lambda c: sc.gamma(1.0 + 2.0 / c) - sc.gamma(1.0 + 1.0 / c) ** 2,
 )

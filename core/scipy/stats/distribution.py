@@ -107,12 +107,18 @@ def all_positive(*shapes: Array) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Distribution:
-    """A row of the table; see `Continuous` and `Discrete`."""
+    """A row of the table; see `Continuous` and `Discrete`.
+
+    `over_cdf` and `over_sf` are the density divided by the cdf and by the sf, where their
+    logarithms reach so far that a difference of logarithms would not do.
+    """
 
     name: str
     support: Support
     shapes: tuple[Shape, ...] = ()
     score: Rule | None = None
+    over_cdf: Rule | None = None
+    over_sf: Rule | None = None
     valid: Callable[..., Any] = all_positive
     mean_rule: Rule | None = None
     var_rule: Rule | None = None
@@ -195,7 +201,7 @@ class Distribution:
         if method.endswith(self.density):
             rule = self._density_slope(log, i)
         else:
-            rule = self._cdf_slope(log, 1.0 if method.endswith("cdf") else -1.0, i)
+            rule = self._cdf_slope(log, method.endswith("cdf"), i)
 
         def slope(y: Array, z: Array, *shapes: Array) -> Array:
             mask = self._mask(method, z, shapes)
@@ -213,8 +219,8 @@ class Distribution:
             return lambda y, *args: density(*args)
         return lambda y, *args: product(y, score(*args))
 
-    def _cdf_slope(self, log: bool, sign: float, i: int) -> Rule:
-        density, logdensity = self._density, self._logdensity
+    def _cdf_slope(self, log: bool, lower: bool, i: int) -> Rule:
+        density, logdensity, sign = self._density, self._logdensity, 1.0 if lower else -1.0
         shape = self.shapes[i - 1] if i else None
         if shape is not None and shape.cdf is not None:
             by_shape = shape.cdf
@@ -222,11 +228,14 @@ class Distribution:
                 return lambda y, *args: sign * finite_exp(-y) * by_shape(*args)
             return lambda y, *args: sign * by_shape(*args)
         flow = shape.flow if shape is not None else lambda *args: 1.0
+        over = self.over_cdf if lower else self.over_sf
         if flow is None:
             return unknown(f"scipy.stats.{self.name}: the cdf")
-        if log:
-            return lambda y, *args: sign * finite_exp(logdensity(*args) - y) * flow(*args)
-        return lambda y, *args: sign * product(density(*args), flow(*args))
+        if not log:
+            return lambda y, *args: sign * product(density(*args), flow(*args))
+        if over is not None:
+            return lambda y, *args: sign * over(*args) * flow(*args)
+        return lambda y, *args: sign * finite_exp(logdensity(*args) - y) * flow(*args)
 
     def velocity(self, i: int, x: Array, *shapes: Array) -> Array:
         """`pathwise`, and 0 where a draw has ended up at an end of the support."""

@@ -214,16 +214,24 @@ def _t_degrees(formula: Any) -> Any:
     return rule
 
 
+# psi((df + 1) / 2) - psi(df / 2) - 1 / df as a series in 1 / df**2.
+_PSI_STEP = (1 / 2, -1 / 4, 1 / 2, -17 / 8, 31 / 2, -691 / 4)
+
+
+def _psi_step(df: Array) -> Array:
+    large = df > 30.0
+    s = 1.0 / np.where(large, df * df, 900.0)
+    series: Any = 0.0
+    for c in reversed(_PSI_STEP):
+        series = (series + c) * s
+    few = np.where(large, 1.0, df)
+    return np.where(large, series, sc.psi((few + 1.0) / 2) - sc.psi(few / 2) - 1.0 / few)
+
+
 def _t_score(x: Array, df: Array) -> Array:
     r = x * x / df
-    pull = (df + 1.0) / df * r / (1.0 + r)
-    return 0.5 * (sc.psi((df + 1.0) / 2) - sc.psi(df / 2) - 1.0 / df - np.log1p(r) + pull)
-
-
-def _t_cdf(x: Array, df: Array) -> Array:
-    y = df / (df + x * x)
-    by_order = 0.25 * np.sign(x) * partial_of(sc.betainc, 0, df / 2, 0.5, y)
-    return -by_order - x * t._density(x, df) / (2.0 * df)
+    share = r / (1.0 + r)
+    return 0.5 * (_psi_step(df) + share - np.log1p(r) + share / df)
 
 
 def _t_entropy(df: Array) -> Array:
@@ -237,7 +245,7 @@ t: Continuous = Continuous(
         Shape(
             "df",
             score=_t_degrees(_t_score),
-            cdf=_t_degrees(_t_cdf),
+            cdf=_t_degrees(lambda x, df: partial_of(sc.stdtr, 0, df, x)),
             entropy=_t_degrees(_t_entropy),
         ),
     ),

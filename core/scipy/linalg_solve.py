@@ -1,0 +1,572 @@
+"""Linear systems of `scipy.linalg` on traced values: solve, triangular and Cholesky and LU solvers,
+banded systems, Sylvester's and Lyapunov's equations.
+
+Stacks of matrices are taken everywhere. Where SciPy's code takes one matrix, they are solved one
+after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+
+from ..aval import Array, ShapedArray, aval_of
+from ..dispatch import implements, unsupported_argument
+from ..errors import ShapeError
+from ..primitives.matrices import (
+    adjoint,
+    check_square,
+    hermitian,
+    lanes,
+    linalg_operand,
+    matrix_operand,
+    mT,
+    solve_batch,
+    solve_shape,
+    square_operand,
+    stacked,
+    typed,
+    value_or_none,
+)
+from ..rules import unbroadcast
+from ..tracing import Primitive
+from .banded import solve_banded_p
+
+
+def checked(x: Array, check_finite: bool) -> Array:
+    """An operand that SciPy refuses if it holds infinities or NaN, where that is known."""
+    known = value_or_none(x) if check_finite else None
+    if known is not None and not np.all(np.isfinite(known)):
+        raise ValueError("array must not contain infs or NaNs")
+    return x
+
+
+def _right_hand_side(operation: str, a: Array, b: Any, check_finite: bool) -> Array:
+    b = checked(linalg_operand(b, operation), check_finite)
+    if b.ndim == 0 or a.shape[-1] != b.shape[-1 if b.ndim == 1 else -2]:
+        raise ShapeError(
+            f"{operation}: the matrix and the right-hand side don't fit.",
+            got=f"{aval_of(a)!r} and {aval_of(b)!r}",
+            needed=f"a right-hand side of shape ({a.shape[-1]},) or (..., {a.shape[-1]}, k)",
+        )
+    return b
+
+
+def each(f: Any, cores: Sequence[int], *arrays: Array) -> Array:
+    """`f` of each matrix of stacks, put together again."""
+    stack = np.broadcast_shapes(*[x.shape[: x.ndim - c] for x, c in zip(arrays, cores, strict=True)])
+    if not stack:
+        return f(*arrays)
+    found = lanes(f, cores, *arrays)
+    if not found:
+        sample = f(*[np.ones(x.shape[x.ndim - c :], x.dtype) for x, c in zip(arrays, cores, strict=True)])
+        return np.zeros((*stack, *sample.shape), sample.dtype)
+    return np.reshape(np.array(found), (*stack, *found[0].shape))
+
+
+# Triangular matrices.
+
+
+def _triangular(
+    a: Array, b: Array, *, trans: int, lower: bool, unit_diagonal: bool
+) -> Array:
+    def one(a: Array, b: Array) -> Array:
+        return scipy.linalg.solve_triangular(
+            a, b, trans=trans, lower=lower, unit_diagonal=unit_diagonal, check_finite=False
+        )
+
+    if b.size == 0 or a.size == 0:
+        aval = solve_shape(aval_of(a), aval_of(b))
+        return np.zeros(aval.shape, aval.dtype)
+    if b.ndim == 1:
+        return each(lambda a: one(a, b), (2,), a)
+    return each(one, (2, 2), a, b)
+
+
+def _operator(t: Array, trans: int, lower: bool, unit_diagonal: bool) -> Array:
+    """The matrix that solve_triangular inverts: a triangle, perhaps transposed."""
+    k = -1 if unit_diagonal else 0
+    t = np.tril(t, k) if lower else np.triu(t, -k)
+    return t if trans == 0 else mT(t) if trans == 1 else adjoint(t)
+
+
+def _triangular_by_matrix(t: Array, y: Array, a: Array, b: Array, **how: Any) -> Array:
+    t = _operator(t, **how)
+    if b.ndim > 1:
+        return triangular_p.bind(a, -(t @ y), **how)
+    return triangular_p.bind(a, -(t @ y[..., None]), **how)[..., 0]
+
+
+def _triangular_transpose(ct: Array, a: Array, b: Any, *, trans: int, **how: Any) -> Array:
+    if trans == 2:
+        a = np.conjugate(a)
+    trans = 1 if trans == 0 else 0
+    if b.ndim == 1 and ct.ndim > 1:
+        y = triangular_p.bind(a, ct[..., None], trans=trans, **how)[..., 0]
+    else:
+        y = triangular_p.bind(a, ct, trans=trans, **how)
+    return unbroadcast(y, b)
+
+
+triangular_p: Primitive = Primitive(
+    "solve_triangular",
+    _triangular,
+    shape=solve_shape,
+    jvps=(_triangular_by_matrix, lambda t, y, a, b, **how: triangular_p.bind(a, t, **how)),
+    transposes=(None, _triangular_transpose),
+    linear="separately",
+    linear_args=(1,),
+    batch=solve_batch(lambda: triangular_p),
+)
+
+_TRANS = {0: 0, 1: 1, 2: 2, "N": 0, "T": 1, "C": 2}
+
+
+def _solve_factor(factor: Array, b: Array, trans: int, lower: bool, unit: bool = False) -> Array:
+    return triangular_p.bind(factor, b, trans=trans, lower=lower, unit_diagonal=unit)
+
+
+@implements(scipy.linalg.solve_triangular)
+def solve_triangular(
+    a: Array,
+    b: Array,
+    trans: Any = 0,
+    lower: bool = False,
+    unit_diagonal: bool = False,
+    overwrite_b: bool = False,
+    check_finite: bool = True,
+) -> Array:
+    """`scipy.linalg.solve_triangular` on traced values."""
+    name = "scipy.linalg.solve_triangular"
+    a = checked(square_operand(a, name), check_finite)
+    b = _right_hand_side(name, a, b, check_finite)
+    if trans not in _TRANS:
+        raise ValueError(f"{name}: `trans` must be 0, 1, 2, 'N', 'T' or 'C'; got {trans!r}")
+    return _solve_factor(a, b, _TRANS[trans], bool(lower), bool(unit_diagonal))
+
+
+# Matrices of which SciPy reads one triangle: the derivative is that of the symmetric part.
+
+
+def _mirror(x: Array, *, lower: bool, conjugate: bool) -> Array:
+    half = np.tril(x) if lower else np.triu(x)
+    other = mT(np.tril(x, -1) if lower else np.triu(x, 1))
+    return half + (np.conjugate(other) if conjugate else other)
+
+
+mirror_p: Primitive = Primitive(
+    "mirror",
+    _mirror,
+    shape=lambda x, **params: x,
+    jvps=(
+        lambda t, y, x, *, lower, conjugate: hermitian(t) if conjugate else (t + mT(t)) * 0.5,
+    ),
+    batch=stacked(lambda: mirror_p),
+)
+"""The whole of a symmetric (or Hermitian, if `conjugate`) matrix, of its lower or upper half."""
+
+_STRUCTURES = {
+    None: "gen",
+    "general": "gen",
+    "gen": "gen",
+    "banded": "gen",
+    "symmetric": "sym",
+    "sym": "sym",
+    "hermitian": "her",
+    "her": "her",
+    "positive definite": "pos",
+    "pos": "pos",
+    "diagonal": "diagonal",
+    "tridiagonal": "tridiagonal",
+    "upper triangular": "upper",
+    "lower triangular": "lower",
+}
+
+
+def _structured(name: str, a: Array, assume_a: Any, lower: bool) -> tuple[str, Array]:
+    """The matrix that SciPy takes `a` for."""
+    if assume_a not in _STRUCTURES:
+        raise ValueError(f"{name}: {assume_a!r} is not a recognized matrix structure")
+    structure = _STRUCTURES[assume_a]
+    if structure in ("sym", "her", "pos"):
+        return structure, mirror_p.bind(a, lower=bool(lower), conjugate=structure != "sym")
+    if structure == "tridiagonal":
+        return structure, np.triu(np.tril(a, 1), -1)
+    return structure, a
+
+
+@implements(scipy.linalg.solve)
+def solve(
+    a: Array,
+    b: Array,
+    lower: bool = False,
+    overwrite_a: bool = False,
+    overwrite_b: bool = False,
+    check_finite: bool = True,
+    assume_a: Any = None,
+    transposed: bool = False,
+) -> Array:
+    """`scipy.linalg.solve` on traced values."""
+    name = "scipy.linalg.solve"
+    a = checked(square_operand(a, name), check_finite)
+    b = _right_hand_side(name, a, b, check_finite)
+    structure, a = _structured(name, a, assume_a, lower)
+    if transposed and aval_of(a).dtype.kind == "c":
+        raise unsupported_argument(name, "transposed", True, "transpose the matrix: a.mT")
+    if structure == "diagonal":
+        d = np.diagonal(a, axis1=-2, axis2=-1)
+        return b / (d if b.ndim == 1 else d[..., None])
+    if structure in ("upper", "lower"):
+        return _solve_factor(a, b, int(transposed), structure == "lower")
+    if structure == "pos":
+        factor = np.linalg.cholesky(a)
+        return _solve_factor(factor, _solve_factor(factor, b, 0, True), 2, True)
+    return np.linalg.solve(mT(a) if transposed else a, b)
+
+
+@implements(scipy.linalg.inv)
+def inv(
+    a: Array,
+    overwrite_a: bool = False,
+    check_finite: bool = True,
+    *,
+    assume_a: Any = None,
+    lower: bool = False,
+) -> Array:
+    """`scipy.linalg.inv` on traced values."""
+    name = "scipy.linalg.inv"
+    a = checked(square_operand(a, name), check_finite)
+    structure, a = _structured(name, a, assume_a, lower)
+    if structure in ("upper", "lower"):
+        a = np.triu(a) if structure == "upper" else np.tril(a)
+    elif structure == "diagonal":
+        a = np.tril(np.triu(a))
+    return np.linalg.inv(a)
+
+
+# Cholesky's factors.
+
+
+@implements(scipy.linalg.cholesky)
+def cholesky(
+    a: Array, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True
+) -> Array:
+    """`scipy.linalg.cholesky` on traced values; differentiated as `np.linalg.cholesky`."""
+    a = checked(square_operand(a, "scipy.linalg.cholesky"), check_finite)
+    return np.linalg.cholesky(a) if lower else adjoint(np.linalg.cholesky(adjoint(a)))
+
+
+@implements(scipy.linalg.cho_factor)
+def cho_factor(
+    a: Array, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True
+) -> tuple[Array, bool]:
+    """`scipy.linalg.cho_factor` on traced values: the factor, with elements of `a` beside it."""
+    a = checked(square_operand(a, "scipy.linalg.cho_factor"), check_finite)
+    factor = np.linalg.cholesky(a) if lower else adjoint(np.linalg.cholesky(adjoint(a)))
+    inside = np.tri(a.shape[-1], dtype=bool)
+    return np.where(inside if lower else inside.T, factor, a), lower
+
+
+@implements(scipy.linalg.cho_solve)
+def cho_solve(
+    c_and_lower: Any, b: Array, overwrite_b: bool = False, check_finite: bool = True
+) -> Array:
+    """`scipy.linalg.cho_solve` on traced values."""
+    name = "scipy.linalg.cho_solve"
+    c, lower = c_and_lower
+    c = checked(square_operand(c, name), check_finite)
+    b = _right_hand_side(name, c, b, check_finite)
+    first, second = (0, 2) if lower else (2, 0)
+    return _solve_factor(c, _solve_factor(c, b, first, bool(lower)), second, bool(lower))
+
+
+# LU. For a = p l u: l^-1 p^T da u^-1 = (strictly lower, of l) + (upper, of u).
+
+
+def _lu_factor(x: Array) -> tuple[Array, Array, Array]:
+    *stack, m, n = x.shape
+    k = min(m, n)
+    if 0 in x.shape:
+        order = np.broadcast_to(np.arange(m), (*stack, m)).copy()
+        return np.zeros(x.shape, x.dtype), np.zeros((*stack, k), np.int32), order
+    found = lanes(_lu_factor_one, (2,), x)
+    shapes = ((*stack, m, n), (*stack, k), (*stack, m))
+    factors, pivots, orders = [
+        np.reshape(np.array(part), shape)
+        for part, shape in zip(zip(*found, strict=True), shapes, strict=True)
+    ]
+    return factors, pivots, orders
+
+
+def _lu_factor_one(x: Array) -> tuple[Array, Array, Array]:
+    factors, pivots = scipy.linalg.lu_factor(x, check_finite=False)
+    order = np.arange(x.shape[0])
+    for i, j in enumerate(pivots):
+        order[i], order[j] = order[j], order[i]
+    return factors, pivots, order
+
+
+def _lu_jvp(t: Array, y: tuple[Array, Array, Array], x: Array) -> tuple[Array, None, None]:
+    factors, _, order = y
+    m, n = x.shape[-2:]
+    k = min(m, n)
+    square = factors[..., :k, :k]
+    t = np.take_along_axis(t, order[..., None], axis=-2)
+
+    def over_l(b: Array) -> Array:
+        return _solve_factor(square, b, 0, True, unit=True)
+
+    def over_u(b: Array) -> Array:
+        return mT(_solve_factor(square, mT(b), 1, False))
+
+    turn = over_u(over_l(t[..., :k, :k]))
+    lower, upper = np.tril(square, -1) + np.eye(k, dtype=x.dtype), np.triu(square)
+    l_dot, u_dot = lower @ np.tril(turn, -1), np.triu(turn) @ upper
+    y_dot = l_dot + u_dot
+    if m > k:
+        below = over_u(t[..., k:, :] - factors[..., k:, :] @ u_dot)
+        return np.concatenate([y_dot, below], axis=-2), None, None
+    if n > k:
+        right = over_l(t[..., :, k:] - l_dot @ factors[..., :, k:])
+        return np.concatenate([y_dot, right], axis=-1), None, None
+    return y_dot, None, None
+
+
+lu_p: Primitive = Primitive(
+    "lu",
+    _lu_factor,
+    shape=lambda x: (
+        x,
+        typed((*x.shape[:-2], min(x.shape[-2:])), np.int32),
+        typed(x.shape[:-1], np.int64),
+    ),
+    jvps=(_lu_jvp,),
+    batch=stacked(lambda: lu_p),
+    multiple_results=True,
+)
+"""a -> (l and u in one matrix, the pivots, the order of the rows)."""
+
+
+@implements(scipy.linalg.lu_factor)
+def lu_factor(
+    a: Array, overwrite_a: bool = False, check_finite: bool = True
+) -> tuple[Array, Array]:
+    """`scipy.linalg.lu_factor` on traced values; the pivots are plain integers."""
+    a = checked(matrix_operand(a, "scipy.linalg.lu_factor"), check_finite)
+    factors, pivots, _ = lu_p.bind(a)
+    return factors, pivots
+
+
+@implements(scipy.linalg.lu)
+def lu(
+    a: Array,
+    permute_l: bool = False,
+    overwrite_a: bool = False,
+    check_finite: bool = True,
+    p_indices: bool = False,
+) -> tuple[Array, ...]:
+    """`scipy.linalg.lu` on traced values; the permutation is constant."""
+    a = checked(matrix_operand(a, "scipy.linalg.lu"), check_finite)
+    factors, _, order = lu_p.bind(a)
+    m, n = a.shape[-2:]
+    k = min(m, n)
+    lower = np.tril(factors[..., :, :k], -1) + np.eye(m, k, dtype=a.dtype)
+    upper = np.triu(factors[..., :k, :])
+    rows = np.argsort(order, axis=-1)
+    if permute_l:
+        return np.take_along_axis(lower, rows[..., None], axis=-2), upper
+    if p_indices:
+        return rows, lower, upper
+    p = (rows[..., None] == np.arange(m)).astype(np.zeros(0, a.dtype).real.dtype)
+    return p, lower, upper
+
+
+@implements(scipy.linalg.lu_solve)
+def lu_solve(
+    lu_and_piv: Any,
+    b: Array,
+    trans: int = 0,
+    overwrite_b: bool = False,
+    check_finite: bool = True,
+) -> Array:
+    """`scipy.linalg.lu_solve` on traced values."""
+    name = "scipy.linalg.lu_solve"
+    factors, pivots = lu_and_piv
+    factors = checked(square_operand(factors, name), check_finite)
+    b = _right_hand_side(name, factors, b, check_finite)
+    if trans not in (0, 1, 2):
+        raise ValueError(f"{name}: `trans` must be 0, 1 or 2; got {trans!r}")
+    order = row_order_p.bind(pivots)
+    vector = b.ndim == 1
+    column = b[:, None] if vector else b
+    if trans == 0:
+        column = _rows(column, order)
+        y = _solve_factor(factors, column, 0, True, unit=True)
+        y = _solve_factor(factors, y, 0, False)
+    else:
+        y = _solve_factor(factors, column, trans, False)
+        y = _solve_factor(factors, y, trans, True, unit=True)
+        y = _rows(y, np.argsort(order, axis=-1))
+    return y[..., 0] if vector else y
+
+
+def _rows(x: Array, order: Array) -> Array:
+    """The rows of stacks of matrices, in an order of their own for each."""
+    stack = np.broadcast_shapes(x.shape[:-2], order.shape[:-1])
+    x = np.broadcast_to(x, (*stack, *x.shape[-2:]))
+    order = np.broadcast_to(order[..., None], (*stack, order.shape[-1], 1))
+    return np.take_along_axis(x, order, axis=-2)
+
+
+def _row_order(pivots: Array) -> Array:
+    """The order of the rows after they were exchanged one after the other."""
+    n = pivots.shape[-1]
+    order = np.broadcast_to(np.arange(n), pivots.shape).copy()
+    for i in range(n):
+        other = pivots[..., i, None]
+        moved = np.take_along_axis(order, other, axis=-1)
+        np.put_along_axis(order, other, order[..., i, None], axis=-1)
+        order[..., i] = moved[..., 0]
+    return order
+
+
+row_order_p: Primitive = Primitive(
+    "row_order",
+    lambda pivots: _row_order(np.asarray(pivots)),
+    shape=lambda pivots: typed(pivots.shape, np.int64),
+    jvps=(None,),
+    batch=stacked(lambda: row_order_p),
+)
+
+
+# Banded matrices.
+
+
+@implements(scipy.linalg.solve_banded)
+def solve_banded(
+    l_and_u: tuple[int, int],
+    ab: Array,
+    b: Array,
+    overwrite_ab: bool = False,
+    overwrite_b: bool = False,
+    check_finite: bool = True,
+) -> Array:
+    """`scipy.linalg.solve_banded` on traced values."""
+    name = "scipy.linalg.solve_banded"
+    below, above = int(l_and_u[0]), int(l_and_u[1])
+    ab = checked(matrix_operand(ab, name), check_finite)
+    b = _right_hand_side(name, ab, b, check_finite)
+    if ab.shape[-2] != below + above + 1:
+        raise ShapeError(
+            f"{name}: `ab` must have a row for each diagonal.",
+            got=f"{aval_of(ab)!r} with l_and_u={l_and_u}",
+            needed=f"{below + above + 1} rows",
+        )
+    y = solve_banded_p.bind(ab, b[:, None] if b.ndim == 1 else b, below=below, above=above)
+    return y[..., 0] if b.ndim == 1 else y
+
+
+@implements(scipy.linalg.solveh_banded)
+def solveh_banded(
+    ab: Array,
+    b: Array,
+    overwrite_ab: bool = False,
+    overwrite_b: bool = False,
+    lower: bool = False,
+    check_finite: bool = True,
+) -> Array:
+    """`scipy.linalg.solveh_banded` on traced values: solved as a general banded system."""
+    ab = checked(matrix_operand(ab, "scipy.linalg.solveh_banded"), check_finite)
+    n, width = ab.shape[-1], ab.shape[-2] - 1
+    given = [ab[..., k if lower else width - k, :] for k in range(width + 1)]
+    rows = [given[0]]
+    for k in range(1, width + 1):
+        near, pad = given[k], np.zeros((*ab.shape[:-2], min(k, n)), ab.dtype)
+        if lower:
+            above = np.concatenate([pad, np.conjugate(near[..., : max(n - k, 0)])], axis=-1)
+            rows = [above, *rows, near]
+        else:
+            below = np.concatenate([np.conjugate(near[..., k:]), pad], axis=-1)
+            rows = [near, *rows, below]
+    return solve_banded((width, width), np.stack(rows, axis=-2), b, check_finite=check_finite)
+
+
+# Sylvester's equation, a x + x b = q.
+
+
+def _sylvester(a: Array, b: Array, q: Array) -> Array:
+    dtype = np.result_type(a, b, q)
+    y = each(scipy.linalg.solve_sylvester, (2, 2, 2), a, b, q)
+    return y.astype(dtype, copy=False)
+
+
+sylvester_p: Primitive = Primitive(
+    "solve_sylvester",
+    _sylvester,
+    shape=lambda a, b, q: ShapedArray(
+        (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2], q.shape[:-2]), *q.shape[-2:]),
+        np.result_type(a.dtype, b.dtype, q.dtype),
+    ),
+    jvps=(
+        lambda t, y, a, b, q: -sylvester_p.bind(a, b, t @ y),
+        lambda t, y, a, b, q: -sylvester_p.bind(a, b, y @ t),
+        lambda t, y, a, b, q: sylvester_p.bind(a, b, t),
+    ),
+    transposes=(
+        None,
+        None,
+        lambda ct, a, b, q: unbroadcast(sylvester_p.bind(mT(a), mT(b), ct), q),
+    ),
+    linear="separately",
+    linear_args=(2,),
+    batch=stacked(lambda: sylvester_p, 2, 2, 2),
+)
+
+
+@implements(scipy.linalg.solve_sylvester)
+def solve_sylvester(a: Array, b: Array, q: Array) -> Array:
+    """`scipy.linalg.solve_sylvester` on traced values."""
+    name = "scipy.linalg.solve_sylvester"
+    a, b = square_operand(a, name), square_operand(b, name)
+    q = matrix_operand(q, name)
+    if q.shape[-2:] != (a.shape[-1], b.shape[-1]):
+        raise ShapeError(
+            f"{name}: the matrices don't fit.",
+            got=", ".join([repr(aval_of(x)) for x in (a, b, q)]),
+            needed=f"q of shape (..., {a.shape[-1]}, {b.shape[-1]})",
+        )
+    return sylvester_p.bind(a, b, q)
+
+
+@implements(scipy.linalg.solve_continuous_lyapunov, scipy.linalg.solve_lyapunov)
+def solve_continuous_lyapunov(a: Array, q: Array) -> Array:
+    """`scipy.linalg.solve_continuous_lyapunov` on traced values."""
+    a = square_operand(a, "scipy.linalg.solve_continuous_lyapunov")
+    return solve_sylvester(a, adjoint(a), q)
+
+
+@implements(scipy.linalg.solve_discrete_lyapunov)
+def solve_discrete_lyapunov(a: Array, q: Array, method: str | None = None) -> Array:
+    """`scipy.linalg.solve_discrete_lyapunov` on traced values."""
+    name = "scipy.linalg.solve_discrete_lyapunov"
+    a, q = square_operand(a, name), square_operand(q, name)
+    check_square(name, a, q)
+    n = a.shape[-1]
+    method = ("direct" if n < 10 else "bilinear") if method is None else method.lower()
+    eye = np.eye(n, dtype=a.dtype)
+    if method == "direct":
+        pairs = a[..., :, None, :, None] * np.conjugate(a)[..., None, :, None, :]
+        left = np.eye(n * n, dtype=a.dtype) - np.reshape(pairs, (*a.shape[:-2], n * n, n * n))
+        flat = np.reshape(q, (*q.shape[:-2], n * n, 1))
+        y = np.linalg.solve(left, flat)
+        return np.reshape(y, (*y.shape[:-2], n, n))
+    if method != "bilinear":
+        raise ValueError(f"{name}: `method` must be 'direct' or 'bilinear'; got {method!r}")
+    ah = adjoint(a)
+    inverse = np.linalg.inv(ah + eye)
+    b = (ah - eye) @ inverse
+    c = 2 * (np.linalg.inv(a + eye) @ q) @ inverse
+    return solve_sylvester(adjoint(b), b, -c)

@@ -1,0 +1,179 @@
+"""Ufuncs of scipy.special, called as SciPy's own on traced values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.special
+from scipy.special import _ufuncs
+
+from specs.table import Draw, S, Sample, Spec, const, cplx, ints, python, real
+
+Span = tuple[float, float]
+INF = np.inf
+
+
+def fixed(x: Any) -> Any:
+    """An operand that is not differentiated: a number, or an array of integers."""
+    return const(x)
+
+
+def _loops(ufunc: np.ufunc, kind: str) -> bool:
+    return any(t.partition("->")[0].endswith(kind) for t in ufunc.types)
+
+
+def ufunc_row(
+    name: str,
+    *operands: Any,
+    order: int = 3,
+    special: Any = None,
+    tolerance: float = 4.0,
+    ulps: float = 4,
+    complex_: Span | None = None,
+    full: bool = True,
+    also: tuple[str, ...] = (),
+) -> tuple[Spec, ...]:
+    """A row for a ufunc; none where SciPy lacks it.
+
+    Operands are intervals to differentiate in, or what `fixed` makes. `special` are points, for
+    the last operand, where only the value is compared; `complex_` is the interval of the real
+    part where it is checked for complex numbers. `also` names private ufuncs behind the function.
+    """
+    function = getattr(scipy.special, name, None)
+    if function is None:
+        return ()
+    covered = [getattr(_ufuncs, f, None) for f in also] if also else [function]
+
+    def draws(*shape: int, dtype: str = "f8") -> tuple[Draw, ...]:
+        return tuple(
+            [real(*shape, lo=o[0], hi=o[1], dtype=dtype) if type(o) is tuple else o for o in operands]
+        )
+
+    samples = [S("vector", draws(3)), S("f4", draws(2, dtype="f4"))]
+    if full:
+        samples += [S("scalar", draws()), S("empty", draws(0, 2))]
+        spans = [i for i, o in enumerate(operands) if type(o) is tuple]
+        if len(spans) == 1:
+            pythons = [python(*o) if type(o) is tuple else o for o in operands]
+            samples.append(S("python", tuple(pythons)))
+        else:
+            first = list(draws(3))
+            first[spans[0]] = real(2, 1, lo=operands[spans[0]][0], hi=operands[spans[0]][1])
+            samples.append(S("broadcast", tuple(first)))
+    if complex_ is not None:
+        last = cplx(3, lo=complex_[0], hi=complex_[1])
+        samples.append(S("c16", (*draws()[:-1], last)))
+        single = cplx(2, lo=complex_[0], hi=complex_[1], dtype="c8")
+        samples.append(S("c8", (*draws(dtype="f4")[:-1], single), derivative=False))
+    if special is not None:
+        points = (*draws()[:-1], const(special))
+        samples.append(S("special", points, derivative=False, warns=True))
+    return (
+        Spec(
+            f"special.{name}",
+            lambda m, *xs: function(*xs),
+            tuple(samples),
+            tuple([f for f in covered if f is not None]),
+            order=order,
+            ulps=ulps,
+            tolerance=tolerance,
+            of_numpy=False,
+        ),
+    )
+
+
+def rows(*found: tuple[Spec, ...]) -> tuple[Spec, ...]:
+    """The rows of functions that SciPy has."""
+    return tuple([spec for group in found for spec in group])
+
+
+FAR = (0.0, -0.0, 1.0, -1.0, 1000.0, -1000.0, INF, -INF, np.nan)
+UNIT = (0.0, 0.25, 1.0, -0.5, 1.5, np.nan)
+POSITIVE = (0.0, 1e-300, 1.0, 700.0, INF, np.nan)
+
+ERROR_FUNCTIONS = rows(
+    ufunc_row("erf", (-2, 2), special=FAR, complex_=(-1, 1)),
+    ufunc_row("erfc", (-2, 2), special=FAR, complex_=(-1, 1)),
+    ufunc_row("erfcx", (-2, 2), special=FAR, complex_=(-1, 1)),
+    ufunc_row("erfi", (-1, 1), special=(0.0, 1.0, -30.0), complex_=(-1, 1)),
+    ufunc_row("erfinv", (-0.8, 0.8), special=UNIT),
+    ufunc_row("erfcinv", (0.3, 1.7), special=UNIT),
+    ufunc_row("dawsn", (-2, 2), special=FAR, complex_=(-1, 1)),
+    ufunc_row("wofz", (-2, 2), special=FAR, complex_=(-1, 1)),
+    ufunc_row("voigt_profile", (-2, 2), (0.5, 1.5), (0.2, 1)),
+    ufunc_row("ndtr", (-2, 2), special=FAR, complex_=(-1, 1)),
+    ufunc_row("log_ndtr", (-4, 2), special=FAR, complex_=(-1, 1)),
+    ufunc_row("ndtri", (0.1, 0.9), special=UNIT),
+    ufunc_row("ndtri_exp", (-3, -0.3), special=(-INF, 0.0, -1000.0, 1.0)),
+    ufunc_row("owens_t", (-2, 2), (-2, 2)),
+    ufunc_row("fresnel", (-2, 2), special=FAR, complex_=(-1, 1)),
+    ufunc_row("modfresnelp", (-2, 2), full=False),
+    ufunc_row("modfresnelm", (-2, 2), full=False),
+)
+
+ELEMENTARY = rows(
+    ufunc_row("expit", (-3, 3), special=FAR),
+    ufunc_row("log_expit", (-3, 3), special=FAR),
+    ufunc_row("logit", (0.2, 0.8), special=UNIT),
+    ufunc_row("xlogy", (-2, 2), (0.5, 2), special=POSITIVE, complex_=(0.5, 2)),
+    ufunc_row("xlog1py", (-2, 2), (-0.5, 2), special=POSITIVE, complex_=(0.5, 2)),
+    ufunc_row("entr", (0.3, 2), special=FAR),
+    ufunc_row("rel_entr", (0.3, 2), (0.3, 2), special=FAR),
+    ufunc_row("kl_div", (0.3, 2), (0.3, 2), special=FAR),
+    ufunc_row("boxcox", (0.5, 2), (-1, 1), special=(0.0, 1e-300, 1.0, -INF)),
+    ufunc_row("boxcox1p", (-0.5, 2), (-1, 1), special=(0.0, 1e-300, 1.0)),
+    ufunc_row("inv_boxcox", (-0.5, 0.5), (-0.9, 0.9), special=(0.0, 1e-300, 1.0)),
+    ufunc_row("inv_boxcox1p", (-0.5, 0.5), (-0.9, 0.9), special=(0.0, 1e-300, 1.0)),
+    ufunc_row("powm1", (0.5, 2), (-2, 2)),
+    ufunc_row("huber", (0.5, 1), (1.2, 2), special=FAR),
+    ufunc_row("pseudo_huber", (0.5, 1), (-2, 2), special=FAR),
+    ufunc_row("exp2", (-2, 2)),
+    ufunc_row("exp10", (-1, 1)),
+    ufunc_row("expm1", (-2, 2), special=FAR, complex_=(-1, 1)),
+    ufunc_row("log1p", (-0.5, 2), special=FAR, complex_=(-0.5, 2)),
+    ufunc_row("cbrt", (0.5, 2)),
+    ufunc_row("cosm1", (-2, 2), special=FAR),
+    ufunc_row("exprel", (-2, 2), special=FAR),
+    ufunc_row("round", (0.6, 0.9), order=0, full=False),
+    ufunc_row("sindg", (-90, 90)),
+    ufunc_row("cosdg", (-90, 90)),
+    ufunc_row("tandg", (-60, 60)),
+    ufunc_row("cotdg", (20, 80)),
+    ufunc_row("radian", (-90, 90), (0, 60), (0, 60)),
+    ufunc_row("wrightomega", (-2, 2), special=FAR, complex_=(-1, 1)),
+)
+
+GAMMA = rows(
+    ufunc_row("gamma", (0.5, 4), special=FAR, complex_=(-1.5, 2), tolerance=16),
+    ufunc_row("gammaln", (0.5, 4), special=(*FAR, -0.5, -2.5)),
+    ufunc_row("loggamma", (0.5, 4), special=FAR, complex_=(-1.5, 2), tolerance=16),
+    ufunc_row("gammasgn", (0.5, 4), order=0, special=(*FAR, -0.5, -1.5)),
+    ufunc_row("rgamma", (-2.5, 4), special=FAR, complex_=(-1.5, 2), tolerance=16),
+    ufunc_row("psi", (0.5, 4), special=FAR, complex_=(-1.5, 2), tolerance=64),
+    ufunc_row("beta", (0.5, 3), (0.5, 3)),
+    ufunc_row("betaln", (0.5, 3), (0.5, 3)),
+    ufunc_row("binom", (2, 5), (0.5, 1.5), special=(0.0, 3.0, 10.0)),
+    ufunc_row("poch", (0.5, 3), (-0.3, 2), special=(0.0, 3.0)),
+    ufunc_row("zetac", fixed([1.5, 3.0]), full=False),
+    ufunc_row("gammainc", (0.5, 3), (0.5, 3), special=POSITIVE),
+    ufunc_row("gammaincc", (0.5, 3), (0.5, 3), special=POSITIVE),
+    ufunc_row("gammaincinv", (0.5, 3), (0.2, 0.8), tolerance=16, special=UNIT),
+    ufunc_row("gammainccinv", (0.5, 3), (0.2, 0.8), tolerance=16, special=UNIT),
+    ufunc_row("betainc", (0.5, 3), (0.5, 3), (0.2, 0.8), special=UNIT),
+    ufunc_row("betaincc", (0.5, 3), (0.5, 3), (0.2, 0.8), special=UNIT),
+    ufunc_row("betaincinv", (0.8, 3), (0.8, 3), (0.2, 0.8), tolerance=64, special=UNIT),
+    ufunc_row("betainccinv", (0.8, 3), (0.8, 3), (0.2, 0.8), tolerance=64, special=UNIT),
+)
+
+ORDERS = [0.0, 1.0, 2.5]
+BESSEL = rows(
+    *[
+        ufunc_row(name, fixed(ORDERS), (0.5, 4), complex_=(0.5, 2), special=(0.0, 1.0, 50.0))
+        for name in ("jv", "iv", "jve", "ive")
+    ],
+    *[
+        ufunc_row(name, fixed(ORDERS), (0.8, 4), complex_=(0.5, 2), special=(0.0, 1.0, 50.0))
+        for name in ("yv", "kv", "yve", "kve")
+    ],
+)
