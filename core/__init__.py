@@ -22,6 +22,7 @@ __all__ = [
     "Trace",
     "Tracer",
     "Var",
+    "arrays",
     "aval_of",
     "bind",
     "check_program",

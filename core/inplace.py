@@ -24,8 +24,8 @@ from .primitives.indexing import (
     getitem_p,
     parse_index,
     scatter,
-    setitem_p,
 )
+from .primitives.writing import setitem_p
 from .selection import Selection, selecting_mask, whole_of
 from .storage import View, current, peek, storage_of, twin
 from .tracing import WRITTEN, Tracer

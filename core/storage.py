@@ -20,7 +20,8 @@ import numpy as np
 
 from .aval import Array, Shape, aval_of
 from .errors import InPlaceWriteError
-from .primitives.indexing import getitem_p, write_plain
+from .primitives.indexing import getitem_p
+from .primitives.writing import write_plain
 from .rules import linear
 from .tracing import WRITTEN, Primitive, Trace, Tracer, newest_trace
 from .views import READ_ONLY

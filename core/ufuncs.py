@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from .aval import Array, aval_of
 from .conversions import is_in_place_operator, refuse_write
@@ -22,7 +21,6 @@ from .dispatch import (
     find_ufunc,
     name_of,
     refuse_out,
-    unsupported_argument,
 )
 from .errors import DtypeError, UnsupportedError
 from .primitives import elementwise as ew

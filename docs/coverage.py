@@ -73,7 +73,9 @@ def listed(names: list[str]) -> str:
 def section(title: str, groups: dict[str, list[str]]) -> str:
     """One module's lists."""
     lines = [f"## {title}\n"]
-    lines += [f"**{group}** ({len(names)}): {listed(names)}\n" for group, names in groups.items() if names]
+    lines += [
+        f"**{group}** ({len(names)}): {listed(names)}\n" for group, names in groups.items() if names
+    ]
     return "\n".join(lines)
 
 

@@ -72,11 +72,12 @@ JOINTLY = (
     " atleast_2d atleast_3d flip rot90 roll tile repeat pad concatenate concatenate-array"
     " stack stack-array hstack vstack dstack column_stack append block block-row split"
     " array_split unstack basic-index advanced-index index-by-arrays take take_along_axis"
-    " diagonal trace diag diagflat tril triu"
+    " diagonal trace diag diagflat tril triu delete insert resize compress extract meshgrid ix_"
+    " sliding_window_view linspace polyadd polysub polyder polyint"
 )
 ONE_BY_ONE = "multiply matmul dot inner outer tensordot kron einsum einsum-lists multiply.outer"
-IN_ONE = {"divide": 0, "linalg.solve": 1}
-_CONSTANTS = {"initial", "constant_values", "prepend", "append"}
+IN_ONE = {"divide": 0, "linalg.solve": 1, "polyval": 0, "polydiv": 0}
+_CONSTANTS = {"initial", "constant_values", "prepend", "append", "k"}
 """Options that add a constant to what is linear without them."""
 
 

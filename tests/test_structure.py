@@ -98,7 +98,7 @@ WRONG: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "polyfit-weights": (lambda x: np.polyfit(X, x, 1, w=[1, 2]), X),
     "polyfit-cov": (lambda x: np.polyfit(X, x, 2, cov=True), X),
     "vecdot": (lambda x: np.linalg.vecdot(x, np.ones(2)), X),
-    "einsum-cast": (lambda x: np.einsum("i", x, dtype="f4"), X),
+    "einsum-cast": (lambda x: np.einsum("i,i", x, x, dtype="f4"), X),
     "einsum-option": (lambda x: np.einsum("i", x, nonsense=1), X),
     "einsum-letters": (lambda x: np.einsum("ij,j", x, x), X),
     "astype": (lambda x: x.astype(int, casting="safe"), X),

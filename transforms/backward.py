@@ -15,7 +15,8 @@ import numpy as np
 
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.primitives.contractions import transpose_left, transpose_right
-from ..core.primitives.indexing import fill, fit_value, scatter_sum_p, setitem_p, winners
+from ..core.primitives.indexing import fill, scatter_sum_p
+from ..core.primitives.writing import fit_value, setitem_p, winners
 from ..core.rules import unbroadcast
 from ..core.tracing import Primitive, Together, Tracer
 from .linear import (

@@ -13,7 +13,6 @@ from ..core.errors import DtypeError, NonScalarOutputError
 from ..core.source import boundary, describe_function
 from ..core.tree import flatten, is_static_leaf
 from .arguments import Choice
-from .captures import Captures
 from .jvp import jvp
 from .linearize import record
 
@@ -124,15 +123,11 @@ def _gradient_function(
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         selected, chosen, places = choice.select(args, kwargs)
         check_complex_inputs(operation, chosen, holomorphic)
-        captures = Captures(handed_out=False)
-        try:
-            value, linear, aux = record(
-                label, name, selected, chosen, has_aux, captures, places, each=True
-            )
-            out = _scalar_type(operation, linear.out_avals, value, holomorphic)
-            found = linear.pull_back([out.dtype.type(1)], once=True)
-        finally:
-            captures.release()
+        value, linear, aux = record(
+            label, name, selected, chosen, has_aux, at_once=True, labels=places, each=True
+        )
+        out = _scalar_type(operation, linear.out_avals, value, holomorphic)
+        found = linear.pull_back([out.dtype.type(1)], once=True)
         g = choice.pack(found)
         return ((value, aux), g) if has_aux else (value, g)
 

@@ -16,7 +16,6 @@ from ..core.errors import DtypeError, ShapeError
 from ..core.source import boundary, describe_function
 from .api import distinct
 from .arguments import Choice
-from .captures import Captures
 from .grad import check_complex_inputs
 from .linearize import LinearFunction, own_copy, record
 from .vmap import vmap
@@ -336,19 +335,15 @@ def _value_and_jacobian_function(
     def function(*args: Any, **kwargs: Any) -> Any:
         selected, chosen, places = choice.select(args, kwargs)
         check_complex_inputs(operation, chosen, holomorphic)
-        captures = Captures(handed_out=False)
-        try:
-            value, linear, aux = record(
-                label, name, selected, chosen, has_aux, captures, places, each=True
-            )
-            forward = mode == "forward" or (
-                mode == "fewer" and _size(linear.in_avals) <= _size(linear.out_avals)
-            )
-            if not holomorphic:
-                _check_real(operation, linear, forward)
-            rows = _columns(linear, chunk_size) if forward else _rows(linear, chunk_size)
-        finally:
-            captures.release()
+        value, linear, aux = record(
+            label, name, selected, chosen, has_aux, at_once=True, labels=places, each=True
+        )
+        forward = mode == "forward" or (
+            mode == "fewer" and _size(linear.in_avals) <= _size(linear.out_avals)
+        )
+        if not holomorphic:
+            _check_real(operation, linear, forward)
+        rows = _columns(linear, chunk_size) if forward else _rows(linear, chunk_size)
         # rows[i][j]: derivative of result leaf i by argument leaf j
         inner = [tree.unflatten(linear.in_tree, row) for row in rows]
         found = tree.unflatten(linear.out_tree, [choice.pack(t) for t in inner])

@@ -171,18 +171,17 @@ def record(
     fun: Callable[..., Any],
     primals: Sequence[Any],
     has_aux: bool = False,
-    captures: Captures | None = None,
+    at_once: bool = False,
     labels: Labels = None,
     each: bool = False,
 ) -> tuple[Any, LinearFunction, Any]:
     """Run a function at `primals`, recording its linear part: (result, linear function, aux).
 
-    Whoever runs the linear function at once, and no more, passes `captures`, and releases them.
+    With `at_once` the linear function is run before any more of the user's code, and no more.
     `labels` are the user's positions or names of the primals; `each` of them must have a leaf with
     a derivative.
     """
-    given = captures
-    captures = given or Captures(handed_out=True)
+    captures = Captures(handed_out=not at_once)
     operation = f"{label} of {name}"
     leaves, in_tree = flatten_arguments(operation, primals, labels)
     in_avals, active = differentiable_leaves(operation, leaves, in_tree, labels, each)
@@ -201,8 +200,7 @@ def record(
     finally:
         trace.close()
         linear.close()
-        if given is None:
-            captures.release()
+        captures.release()
     result, aux = split_aux(operation, result, has_aux)
     outs, out_tree = flatten_result(operation, result)
     values: list[Any] = []

@@ -21,7 +21,7 @@ import numpy as np
 from ..core.aval import Array, aval_of
 from ..core.errors import NonLinearError
 from ..core.primitives.contractions import matmul_p
-from ..core.primitives.indexing import setitem_p
+from ..core.primitives.writing import setitem_p
 from ..core.source import NEAR, user_frame
 from ..core.storage import write
 from ..core.tracing import Primitive, Slope, Trace

@@ -18,7 +18,7 @@ from ..core import tree
 from ..core.array_tracer import ArrayTracer
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import BatchError, ConcretizationError, LeafTypeError
-from ..core.primitives.indexing import lanes_to_write
+from ..core.primitives.writing import lanes_to_write
 from ..core.rules import ndim_of
 from ..core.source import NEAR, Source, boundary, describe_function, user_source
 from ..core.storage import strides_of, write

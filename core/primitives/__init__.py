@@ -13,6 +13,7 @@ from . import (
     elementwise,
     fft,
     grids,
+    histograms,
     indexing,
     joining,
     linalg,
@@ -32,6 +33,8 @@ from . import (
     special,
     statistics,
     ufunc_methods,
+    values,
+    writing,
 )
 
 __all__ = [
@@ -47,6 +50,7 @@ __all__ = [
     "elementwise",
     "fft",
     "grids",
+    "histograms",
     "indexing",
     "joining",
     "linalg",
@@ -66,4 +70,6 @@ __all__ = [
     "special",
     "statistics",
     "ufunc_methods",
+    "values",
+    "writing",
 ]

@@ -9,7 +9,6 @@ linear in time also when the cotangents are traced.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from enum import Enum
 from typing import Any
@@ -20,7 +19,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from ..aval import Array, Shape, ShapedArray, aval_of
 from ..dispatch import implements, is_traced
 from ..errors import ConcretizationError, ShapeError
-from ..rules import align_batch, convert, linear, ndim_of, unbroadcast, variadic
+from ..rules import align_batch, linear, ndim_of, variadic
 from ..tracing import Primitive, Together, Tracer
 from ..views import link, read_only, view
 from .elementwise import as_array
@@ -57,7 +56,8 @@ def _index_sample(aval: ShapedArray) -> Array:
     return np.broadcast_to(np.zeros((), aval.dtype), aval.shape)
 
 
-def _getitem_shape(x: ShapedArray, *arrays: ShapedArray, index: Template) -> ShapedArray:
+def getitem_shape(x: ShapedArray, *arrays: ShapedArray, index: Template) -> ShapedArray:
+    """The type of what an index selects."""
     y = _getitem(
         np.broadcast_to(np.zeros((), x.dtype), x.shape),
         *[_index_sample(a) for a in arrays],
@@ -134,10 +134,9 @@ getitem_p = linear(
     lambda ct, x, *arrays, index: scatter_sum_p.bind(
         ct, *arrays, places=((index, len(arrays)),), shape=x.shape, dtype=x.dtype
     ),
-    shape=_getitem_shape,
+    shape=getitem_shape,
     batch=_getitem_batch,
     accumulate=_accumulate,
-    put_back=lambda x, y, *, index: setitem_p.bind(x, y, index=index),
 )
 
 
@@ -172,7 +171,7 @@ def _scatter_transpose(
     ]
 
 
-def _lanes_of_place(
+def lanes_of_place(
     size: int, ct: Array, arrays: Sequence[Array], batched: Sequence[bool], index: Template
 ) -> tuple[Array, list[Array], Template]:
     """What to put where in a batched array, for values `ct` of all lanes."""
@@ -203,7 +202,7 @@ def _scatter_batch(
     ):
         if not ct_batched:
             ct = np.broadcast_to(ct, (size, *np.shape(ct)))
-        ct, arrays, key = _lanes_of_place(size, ct, arrays, arrays_batched, index)
+        ct, arrays, key = lanes_of_place(size, ct, arrays, arrays_batched, index)
         cts.append(ct)
         all_arrays += arrays
         new_places.append((key, len(arrays)))
@@ -228,124 +227,6 @@ def scatter(ct: Array, index: Template, shape: Shape, *arrays: Array) -> Array:
     return scatter_sum_p.bind(
         ct, *arrays, places=((index, len(arrays)),), shape=shape, dtype=aval_of(ct).dtype
     )
-
-
-# Writing: the array with other values at some places.
-
-
-def write_plain(x: Array, v: Array, arrays: Sequence[Array], index: Template) -> None:
-    """`x[index] = v` for plain arrays."""
-    x[fill(index, arrays)] = v
-
-
-def _setitem(x: Array, v: Array, *arrays: Array, index: Template) -> Array:
-    y = np.array(x)
-    write_plain(y, v, arrays, index)
-    return y
-
-
-def _setitem_shape(
-    x: ShapedArray, v: ShapedArray, *arrays: ShapedArray, index: Template
-) -> ShapedArray:
-    place = _getitem_shape(x, *arrays, index=index)
-    extra = max(v.ndim - place.ndim, 0)
-    try:
-        fits = np.broadcast_shapes(v.shape[extra:], place.shape) == place.shape
-    except ValueError:
-        fits = False
-    if not fits or any([d != 1 for d in v.shape[:extra]]):
-        raise ShapeError(
-            f"x[...] = v: the value {v!r} does not fit the place of shape {place.shape}."
-        )
-    return ShapedArray(x.shape, x.dtype)
-
-
-def winners(x: Any, arrays: Sequence[Array], index: Template) -> Array | None:
-    """Which of the values written by index arrays stay: of those for the same place, the last.
-
-    None if all do.
-    """
-    place = _getitem_shape(aval_of(x), *[aval_of(a) for a in arrays], index=index).shape
-    numbers = np.arange(math.prod(place)).reshape(place)
-    if any([isinstance(a, Tracer) for a in arrays]):
-        board = setitem_p.bind(np.zeros(x.shape, np.intp), numbers, *arrays, index=index)
-        return getitem_p.bind(board, *arrays, index=index) == numbers
-    board = np.empty(x.shape, np.intp)  # only what is written is read
-    key = fill(index, arrays)
-    board[key] = numbers
-    kept: Array = board[key] == numbers
-    return None if kept.all() else kept
-
-
-def fit_value(ct: Array, v: Any) -> Array:
-    """The cotangent of a value that was written, from that of its place."""
-    extra = len(v.shape) - ct.ndim
-    if extra > 0:  # NumPy drops leading axes of length 1
-        ct = np.reshape(ct, (1,) * extra + ct.shape)
-    return unbroadcast(ct, v)
-
-
-def _setitem_transpose(
-    ct: Array, wanted: Sequence[bool], x: Any, v: Any, *arrays: Any, index: Template
-) -> list[Array | None]:
-    ct_x = ct_v = None
-    if wanted[0]:
-        ct_x = convert(setitem_p.bind(ct, ct.dtype.type(0), *arrays, index=index), x.dtype)
-    if wanted[1]:
-        ct_v = getitem_p.bind(ct, *arrays, index=index)
-        kept = winners(x, arrays, index) if arrays else None
-        ct_v = fit_value(ct_v if kept is None else np.where(kept, ct_v, 0), v)
-    return [ct_x, ct_v]
-
-
-def lanes_to_write(
-    size: int, batched: Sequence[bool], x: Array, v: Array, arrays: Sequence[Array], index: Template
-) -> tuple[Array, Array, list[Array], Template]:
-    """Operands and template that write to all lanes at once."""
-    if not batched[0]:
-        x = np.broadcast_to(x, (size, *np.shape(x)))
-    if not arrays:
-        if batched[1]:
-            rank = _place_ndim(x.ndim - 1, index)
-            lane = np.shape(v)[1:]
-            v = np.reshape(
-                v, (size, *(1,) * (rank - len(lane)), *lane[max(len(lane) - rank, 0) :])
-            )
-        return x, v, [], (_ALL, *index)
-    lanes = [
-        ShapedArray(a.shape[b:], a.dtype)
-        for a, b in zip(map(aval_of, arrays), batched[2:], strict=True)
-    ]
-    aval = aval_of(x)
-    place = _getitem_shape(ShapedArray(aval.shape[1:], aval.dtype), *lanes, index=index).shape
-    if batched[1]:
-        lane = np.shape(v)[1:]
-        extra = max(len(lane) - len(place), 0)
-        v = np.reshape(v, (size, *(1,) * (len(place) - len(lane)), *lane[extra:]))
-    v = np.broadcast_to(v, (size, *place))
-    return x, *_lanes_of_place(size, v, arrays, batched[2:], index)
-
-
-def _place_ndim(ndim: int, index: Template) -> int:
-    """The number of axes of what a template without index arrays selects."""
-    return ndim - sum([type(i) is int for i in index]) + sum([i is None for i in index])
-
-
-setitem_p: Primitive = variadic(
-    "setitem",
-    _setitem,
-    Together(_setitem_transpose),
-    linear="jointly",
-    linear_args=(0, 1),
-    shape=_setitem_shape,
-    batch=lambda size, batched, x, v, *arrays, index: _setitem_lanes(
-        *lanes_to_write(size, batched, x, v, arrays, index)
-    ),
-)
-
-
-def _setitem_lanes(x: Array, v: Array, arrays: Sequence[Array], index: Template) -> Array:
-    return setitem_p.bind(x, v, *arrays, index=index)
 
 
 # From what the user writes between the brackets to a template.

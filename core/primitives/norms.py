@@ -57,7 +57,7 @@ p_norm_p = reducer("p_norm", _p_norm, _p_norm_jvp, dtype=real_dtype)
 
 
 def _nuclear_jvp(t: Array, y: Array, x: Array) -> Array:
-    return np.sum(np.real(np.conjugate(polar_p.bind(x)) * t), axis=(-2, -1))
+    return np.sum(np.real(np.conjugate(polar_p.bind(x, full=False)) * t), axis=(-2, -1))
 
 
 nuclear_p: Primitive = Primitive(

@@ -215,7 +215,7 @@ vector_p: Primitive = Primitive(
 
 
 def _dirichlet_jvp(
-    t: Array, y: Array, alpha: Array, *rest: Array, lanes: Shape, **params: Any
+    t: Array, y: Array, alpha: Array, *like: Array, lanes: Shape, **params: Any
 ) -> Array:
     """Each component moves as the beta variable that it is; the others make room for it, in
     proportion (Jankowiak and Obermeyer 2018).
@@ -225,7 +225,7 @@ def _dirichlet_jvp(
     others = np.sum(alpha, axis=-1, keepdims=True) - alpha
     move = t * _velocity("beta", 0, y, alpha, others)
     # One component may have nearly everything. It is kept apart, since it would drown the others.
-    large: Array = y > 0.5
+    large = y > 0.5
     rest = np.sum(np.where(large, 0.0, y), axis=-1, keepdims=True)
     push = move / np.where(large, np.where(rest > 0, rest, 1.0), 1.0 - y)
     small = np.where(large, 0.0, push)

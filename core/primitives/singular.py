@@ -16,7 +16,7 @@ from ..dispatch import implements, unsupported_argument
 from ..errors import ShapeError
 from ..rules import unbroadcast
 from ..tracing import Primitive, Tracer
-from .degenerate import EQUAL, by_sums_p, outside_p, split_p
+from .degenerate import EQUAL, VANISHING, by_sums_p, outside_p, split_p
 from .elementwise import astype, real_dtype
 from .matrices import (
     adjoint,
@@ -28,6 +28,7 @@ from .matrices import (
     lined_up,
     matrix_operand,
     mT,
+    peak,
     stacked,
     typed,
     value_or_none,
@@ -354,22 +355,18 @@ def lstsq(a: Array, b: Array, rcond: Any = None) -> tuple[Array, Array, Array, A
     return x, np.atleast_1d(astype(squares, real_dtype(dtype))), rank, s
 
 
-# The polar factor: u vh without the singular values of zero. What turns u and v alike leaves it
-# alone, so that equal singular values do no harm: its derivative solves Lyapunov's equation.
+# The polar factor, u vh. What turns u and v alike leaves it alone, so that equal singular values do
+# no harm: its derivative solves Lyapunov's equation.
 
 
 def _lyapunov(h: Array, c: Array) -> Array:
     w, v = np.linalg.eigh(h)
     total = w[..., None, :] + w[..., :, None]
     inside = adjoint(v) @ c @ v
-    zero = (
-        np.abs(total)
-        <= EQUAL
-        * w.shape[-1]
-        * epsilon(w)
-        * np.max(np.abs(w), axis=-1, initial=0.0)[..., None, None]
-    )
-    return v @ np.where(zero, 0, inside / np.where(zero, 1, total)) @ adjoint(v)
+    zero = np.abs(total) <= EQUAL * w.shape[-1] * epsilon(w) * peak(w, 1)[..., None]
+    lost = zero & (np.abs(inside) > epsilon(w) ** VANISHING * peak(c, 2))
+    y = np.where(zero, np.where(lost, np.nan, 0), inside / np.where(zero, 1, total))
+    return v @ y.astype(inside.dtype, copy=False) @ adjoint(v)
 
 
 lyapunov_p: Primitive = Primitive(
@@ -385,23 +382,27 @@ lyapunov_p: Primitive = Primitive(
     linear_args=(1,),
     batch=stacked(lambda: lyapunov_p, 2, 2),
 )
-"""x with h x + x h = c, for Hermitian h >= 0; of least norm where h is singular."""
+"""x with h x + x h = c, for Hermitian h >= 0; of least norm, or NaN, where h is singular."""
 
 
-def _polar(x: Array) -> Array:
+def _polar(x: Array, *, full: bool) -> Array:
     u, s, vh = np.linalg.svd(x, full_matrices=False)
+    if full:
+        return u @ vh
     large = s > EQUAL * s.shape[-1] * epsilon(s) * np.max(s, axis=-1, keepdims=True, initial=0.0)
     return (u * large[..., None, :]) @ vh
 
 
-def _polar_jvp(t: Array, y: Array, x: Array) -> Array:
+def _polar_jvp(t: Array, y: Array, x: Array, *, full: bool) -> Array:
     if x.shape[-2] < x.shape[-1]:
-        return adjoint(_polar_jvp(adjoint(t), adjoint(y), adjoint(x)))
+        return adjoint(_polar_jvp(adjoint(t), adjoint(y), adjoint(x), full=full))
     yh = adjoint(y)
     h = hermitian(yh @ x)
     inside = yh @ t
     y_dot = y @ lyapunov_p.bind(h, inside - adjoint(inside))
-    if x.shape[-2] > x.shape[-1]:
+    if x.shape[-2] > x.shape[-1] and full:
+        y_dot = y_dot + adjoint(np.linalg.solve(h, adjoint(t - y @ inside)))
+    elif x.shape[-2] > x.shape[-1]:
         y_dot = y_dot + (t - y @ inside) @ pinv_p.bind(h, np.asarray(_cut(h)), hermitian=True)
     return y_dot
 
@@ -413,7 +414,8 @@ def _cut(h: Array) -> float:
 polar_p: Primitive = Primitive(
     "polar",
     _polar,
-    shape=lambda x: x,
+    shape=lambda x, *, full: x,
     jvps=(_polar_jvp,),
     batch=stacked(lambda: polar_p),
 )
+"""u vh; without the singular vectors of zero, unless `full`."""

@@ -50,7 +50,7 @@ argsort_p: Primitive = zero_derivative(
 
 def stable_order(x: Array, axis: int) -> Array:
     """The order of a stable sort."""
-    return argsort_p.bind(x, axis=axis, kind="stable")
+    return argsort_p.bind(x, axis=normalize_axis_index(axis, x.ndim), kind="stable")
 
 
 @implements(np.argsort)

@@ -10,15 +10,10 @@ import numpy as np
 from ..aval import Array, aval_of
 from ..dispatch import implements
 from ..errors import ShapeError
-from ..tracing import Tracer
 from .elementwise import as_array, astype
 from .quantiles import like_operand
 from .reductions import axes_of
-
-
-def certain(condition: Array) -> bool:
-    """True if something is known to be so; False too where vmap or a program does not know."""
-    return not isinstance(condition, Tracer) and bool(np.any(condition))
+from .values import certain
 
 
 @implements(np.average)

@@ -230,7 +230,7 @@ def interpn(
     return RegularGridInterpolator(points, values, method, bounds_error, fill_value)(xi)
 
 
-class interp1d(Piecewise):
+class interp1d(Piecewise):  # noqa: N801  # SciPy's name
     """`scipy.interpolate.interp1d` for traced and plain values.
 
     Args:

@@ -95,7 +95,7 @@ def _stacked(batched: Sequence[bool], *args: Array) -> list[Array]:
 
 
 convolve_p: Primitive = bilinear(
-    "convolve",
+    "convolve_nd",
     _convolve,
     _convolve_left,
     _convolve_right,

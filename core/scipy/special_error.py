@@ -76,9 +76,8 @@ wofz_p = elementwise("wofz", _wofz, in_precision(_wofz_slope))
 
 def wofz(z: Array) -> Array:
     """Faddeeva's function, whose results are always complex."""
-    dtype = aval_of(z).dtype
-    if dtype.kind != "c":
-        z = astype(z, np.complex64 if np.can_cast(dtype, np.float32) else np.complex128)
+    if not _is_complex(z):
+        z = astype(z, _wofz.resolve_dtypes((aval_of(z).dtype_or_python_type, None))[0])
     return wofz_p.bind(z)
 
 

@@ -44,8 +44,7 @@ def basis(t: Array, k: int, q: Array, i: Array, nu: int = 0) -> Array:
         starts = [take(t, i + 1 - d + j) for j in range(d)]
         stops = [take(t, i + 1 + j) for j in range(d)]
         shares = [
-            _part(b, stop - start)
-            for b, start, stop in zip(columns, starts, stops, strict=True)
+            _part(b, stop - start) for b, start, stop in zip(columns, starts, stops, strict=True)
         ]
         if d <= k - nu:
             rising = [share * (q - start) for share, start in zip(shares, starts, strict=True)]

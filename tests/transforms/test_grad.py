@@ -497,7 +497,7 @@ def test_residuals_are_freed_during_the_backward_pass() -> None:
         assert len(alive) == 1
         assert alive[0] <= 1  # the walk itself may still hold the last entry
         wg.vjp(f, np.ones(1000))[1](1.0)
-        assert alive[1] == 10  # a pullback may be called again
+        assert alive[1] == 0  # a pullback has copies of what was captured
     finally:
         del Primitive.registry["test_probe"]
 
