@@ -91,14 +91,9 @@ def test_missing_rule() -> None:
 @pytest.mark.parametrize(
     ("name", "f"),
     [
-        ("np.interp", lambda x: np.interp(x, X, X)),  # fault
-        ("np.histogram", lambda x: np.histogram(x)[1]),  # fault
-        ("np.unique", lambda x: np.unique(x)),  # fault
-        ("np.copyto", lambda x: np.copyto(np.zeros(3), x)),  # fault
-        (
-            "np.lib.stride_tricks|np.sliding|np.lib",
-            lambda x: np.lib.stride_tricks.sliding_window_view(x, 2),  # fault
-        ),
+        ("np.save", lambda x: np.save("x.npy", x)),  # fault
+        ("np.savetxt", lambda x: np.savetxt("x.txt", x)),  # fault
+        ("np.savez", lambda x: np.savez("x.npz", x)),  # fault
     ],
 )
 @pytest.mark.parametrize(
@@ -120,9 +115,6 @@ def test_an_unknown_ufunc_is_named() -> None:
     ("match", "f"),
     [
         (r"np\.arctan2\.reduce has no rule", lambda x: np.arctan2.reduce(x)),  # fault
-        (r"np\.add\.at", lambda x: np.add.at(np.zeros(3), [0, 1, 2], x)),  # fault
-        (r"np\.add\.reduceat", lambda x: np.add.reduceat(x, [0, 1])),  # fault
-        (r"'where' is not supported", lambda x: np.sin(x, where=X > 0.2)),  # fault
         (r"'mode' is not supported", lambda x: np.linalg.qr(np.outer(x, x), "raw")),  # fault
         (r"cannot mix traced values with", lambda x: np.concatenate([x, {1.0}])),  # fault
     ],
@@ -278,7 +270,7 @@ def test_no_value_of_a_linear_argument() -> None:
 @pytest.mark.parametrize(
     ("match", "f"),
     [
-        ("boolean mask .* must be concrete", lambda x: np.sum(x[x > 0.2])),  # fault
+        ("boolean mask .* must be concrete", lambda x: np.max(x[x > 0.2])),  # fault
         ("boolean mask .* must be concrete", lambda x: x[x[0] > 0.2]),  # fault
         ("decide the shape of the result", lambda x: np.nonzero(x)),  # fault
         ("decide the shape of the result", lambda x: np.where(x > 0.2)),  # fault
@@ -577,8 +569,8 @@ def test_writing_shows_the_line_and_the_way_out() -> None:
     message = refused(
         errors.InPlaceWriteError, "cannot be written into a plain", store(scalar_write)
     )
-    assert "instead of  a[0] = x[0]" in message
-    assert "np.stack(values)" in message
+    assert "a = wengert.numpy.array(a)\n" in message
+    assert "a[0] = x[0]" in message
 
 
 def test_index_a_plain_array_with_a_tracer() -> None:

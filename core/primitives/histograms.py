@@ -35,7 +35,8 @@ def _bincount_batch(
 
 bincount_p: Primitive = linear(
     "bincount",
-    lambda w, places, *, length: np.bincount(places, w, minlength=length),
+    # Of nothing, NumPy makes integers.
+    lambda w, places, *, length: np.bincount(places, w, length).astype(np.float64, copy=False),
     lambda ct, w, places, *, length: getitem(ct, (places,)),
     shape=lambda w, places, *, length: ShapedArray((length,), np.dtype(np.float64)),
     batch=_bincount_batch,
@@ -81,7 +82,9 @@ def bincount(x: Array, /, weights: Any = None, minlength: int = 0) -> Array:
         )
     if aval_of(w).dtype.kind == "c":
         raise DtypeError("np.bincount: the weights must be real.", got=repr(aval_of(w)))
-    length = max(int(np.max(places, initial=-1)) + 1, operator.index(minlength))
+    if not places.size:
+        return np.bincount(places, None, minlength)
+    length = max(int(np.max(places)) + 1, operator.index(minlength))
     return bincount_p.bind(astype(w, np.float64), places, length=length)
 
 
@@ -207,6 +210,10 @@ def _columns(sample: Any) -> list[Array]:
     return [points[:, i] for i in np.arange(points.shape[1]).tolist()]
 
 
+def _several(bins: Any) -> bool:
+    return isinstance(bins, list | tuple) or np.ndim(bins) > 0
+
+
 @implements(np.histogramdd)
 def histogramdd(
     sample: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
@@ -214,7 +221,7 @@ def histogramdd(
     """`np.histogramdd` on traced values."""
     operation = "np.histogramdd"
     xs = _columns(sample)
-    kinds = [bins] * len(xs) if np.ndim(bins) == 0 else list(bins)
+    kinds = list(bins) if _several(bins) else [bins] * len(xs)
     limits = [None] * len(xs) if range is None else list(range)
     if len(kinds) != len(xs) or len(limits) != len(xs):
         raise ValueError(
@@ -264,7 +271,7 @@ def histogram2d(
     weights: Any = None,
 ) -> tuple[Array, Array, Array]:
     """`np.histogram2d` on traced values."""
-    if np.ndim(bins) and len(bins) not in (1, 2):
+    if _several(bins) and len(bins) not in (1, 2):
         bins = [bins, bins]
     counts, edges = np.histogramdd([x, y], bins, range, density, weights)
     return counts, edges[0], edges[1]
