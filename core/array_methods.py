@@ -346,7 +346,8 @@ class ArrayMethods(ConcreteTracer):
     def reshape(self: Array, *shape: Any, order: Any = "C", copy: bool | None = None) -> Array:
         """The array with another shape; given as one tuple or as several ints."""
         wanted = shape[0] if len(shape) == 1 else shape
-        return np.reshape(self, wanted, order=order, copy=copy)
+        options = {} if copy is None else {"copy": copy}  # which NumPy 2.0 does not have
+        return np.reshape(self, wanted, order=order, **options)
 
     def round(self: Array, decimals: int = 0, out: None = None) -> Array:
         """`np.round` of this array."""

@@ -210,12 +210,18 @@ def refuse_scipy(tracer: Any, frame: FrameType | None) -> None:
         user = user.f_back
     if user is frame or user is None:
         return
-    text = _called_object(user)[0] or "a function of SciPy"
+    text, called = _called_object(user)
+    name = text
+    if called is not None and hasattr(called, "__name__"):
+        parts = (getattr(called, "__module__", None) or "").split(".")
+        name = ".".join([*[p for p in parts if not p.startswith("_")], called.__name__])
+    ours = f"wengert.{name}" if name.startswith("scipy.") else "wengert.scipy"
     raise ArrayConversionError(
-        f"{text} makes plain arrays of its arguments, so what is traced would be lost.",
+        f"{text or 'a function of SciPy'} makes plain arrays of its arguments, so what is traced "
+        "would be lost.",
         got=repr(tracer),
-        fix="use it from wengert.scipy, which has the names of SciPy: wengert.scipy.stats and so "
-        "on\n(what is missing there cannot be traced)",
+        fix=f"use {ours}, which takes the same arguments\n(what wengert.scipy does not have "
+        "cannot be traced)",
         source=_source(user),
     )
 

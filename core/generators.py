@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from types import CodeType, FunctionType, MethodType, ModuleType
+from itertools import islice
+from types import BuiltinMethodType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ def _reachable(fun: Callable[..., Any], arguments: Any) -> Iterator[tuple[str, A
         if id(x) in seen or isinstance(x, np.ndarray | str | bytes | int | float | complex):
             continue
         seen.add(id(x))
-        owner = getattr(x, "__self__", None)  # of a method such as rng.normal
+        owner = x.__self__ if isinstance(x, MethodType | BuiltinMethodType) else None
         if is_generator(x):
             yield name, x
         elif is_generator(owner):
@@ -92,9 +93,10 @@ def _parts(name: str, x: Any) -> list[tuple[str, Any]]:
     if isinstance(x, FunctionType):
         return [] if _is_library(x.__module__) and not x.__closure__ else _parts_of_function(x)
     if isinstance(x, dict):
-        return [(f"{name}[{k!r}]" if name else str(k), v) for k, v in x.items()]
+        some = islice(x.items(), _MOST)
+        return [(f"{name}[{k!r}]" if name else str(k), v) for k, v in some]
     if isinstance(x, list | tuple | set):
-        return [(name, v) for v in x]
+        return [(name, v) for v in islice(x, _MOST)]
     if isinstance(x, ModuleType | type) or _is_library(type(x).__module__):
         return []
     name = name or type(x).__name__

@@ -11,16 +11,16 @@ from specs.scipy_stats import CDFS, CONTINUOUS, DISCRETE, QUANTILES
 
 import wengert as wg
 import wengert.scipy.stats as stats
-from wengert.errors import MissingRuleError, ShapeError, UnsupportedError
+from wengert.errors import ArrayConversionError, MissingRuleError, ShapeError, UnsupportedError
 
 Array = Any
 EDGES = np.array([-np.inf, -1.0, 0.0, 0.5, 1.0, 2.0, 7.0, 1e10, np.inf])
 CHANCES = np.array([-0.5, 0.0, 0.3, 1.0, 1.5])
 
 
-def methods() -> list[tuple[str, str]]:
+def methods() -> list[Any]:
     return [
-        (name, method)
+        pytest.param(name, method, id=f"{name}-{method}")
         for table, density in ((CONTINUOUS, "pdf"), (DISCRETE, "pmf"))
         for name in table
         for method in (density, f"log{density}", *CDFS, *QUANTILES)
@@ -33,7 +33,7 @@ def shapes_of(name: str) -> list[float]:
     return [float(d(np.random.default_rng(5))) for d in draws]
 
 
-@pytest.mark.parametrize(("name", "method"), methods(), ids="-".join)
+@pytest.mark.parametrize(("name", "method"), methods())
 def test_derivatives_are_finite_at_the_edges_of_the_support(name: str, method: str) -> None:
     """And 0 outside; wherever the value is finite, for every parameter."""
     points = CHANCES if method in QUANTILES else EDGES
@@ -83,7 +83,7 @@ def test_invalid_parameters_give_nan_as_in_scipy() -> None:
 
 def test_tails() -> None:
     rate = lambda x: wg.grad(stats.norm.logcdf)(x)
-    assert rate(-40.0) == pytest.approx(40.02496886275, rel=1e-12)
+    assert rate(-40.0) == pytest.approx(40.024968847207, rel=1e-12)
     assert rate(-1e7) == pytest.approx(1e7, rel=1e-12)
     assert wg.grad(rate)(-1e4) == pytest.approx(-1.0, rel=1e-7)
     assert wg.grad(stats.norm.logsf)(1e7) == pytest.approx(-1e7, rel=1e-12)
@@ -165,6 +165,13 @@ def test_what_has_no_rule_says_so() -> None:
         wg.grad(stats.vonmises.cdf, argnums=1)(0.5, 1.0)
     with pytest.raises(UnsupportedError, match="nan_policy"):
         wg.grad(lambda x: stats.sem(x, nan_policy="omit"))(np.ones(3))
+
+
+def test_scipy_itself_says_where_the_traced_form_is() -> None:
+    with pytest.raises(ArrayConversionError, match=r"use wengert\.scipy\.stats\.norm\.logpdf"):
+        wg.grad(lambda x: scipy.stats.norm.logpdf(x))(1.0)
+    with pytest.raises(ArrayConversionError, match=r"use wengert\.scipy\.stats\.sem"):
+        wg.grad(lambda x: scipy.stats.sem(x))(np.ones(3))
 
 
 def test_bad_vectors() -> None:

@@ -319,6 +319,47 @@ def test_values(table: str, row: Row) -> None:
             same(wg.make_program(g)(x)(x), expected, x)
 
 
+SMOOTH = (
+    ("np.prod(x)", "[0, 2, 0]"),
+    ("np.sum(np.cumprod(x))", "[2, 0, 3]"),
+    ("np.linalg.det(x)", "[[1, 2], [2, 4]]"),
+    ("np.linalg.det(x)", "[[1, 0, 0], [0, 0, 0], [0, 0, 0]]"),
+    ("x[0] ** x[1]", "[2, 0]"),
+    ("x[0] ** x[1]", "[2, 1]"),
+    ("x[0] ** x[1]", "[1, 0]"),
+    ("np.float_power(x[0], x[1])", "[2, 0]"),
+    ("np.sum(x ** np.arange(3.0))", "[0, 0, 0]"),
+    ("np.sinc(x)", "0"),
+    ("special.xlogy(x[0], x[1])", "[0, 2]"),
+    ("special.j1(x)", "0"),
+    ("special.i0(x)", "0"),
+    ("special.boxcox(x[0], x[1])", "[2, 0]"),
+    ("special.logsumexp(x)", "[0, 0]"),
+    ("special.softmax(x)[0]", "[0, 0]"),
+    ("np.logaddexp(x[0], x[1])", "[3, 3]"),
+    ("np.logaddexp2(x[0], x[1])", "[0, 0]"),
+    ("np.logaddexp.reduce(x)", "[0, 0, 0]"),
+    ("np.logaddexp.reduce(x)", "[50, 0]"),
+    ("np.hypot(x[0], x[1])", "[3, 0]"),
+    ("np.arctan2(x[0], x[1])", "[0, 1]"),
+    ("np.linalg.norm(x)", "[3, 0]"),
+    ("np.linalg.norm(x, 4)", "[1, 0]"),
+    ("np.var(x)", "[2, 2]"),
+    ("np.modf(x)[0] ** 2", "1.5"),
+)
+
+
+@pytest.mark.parametrize(("code", "point"), SMOOTH)
+def test_masks_that_avoid_nan_leave_second_derivatives_right(code: str, point: str) -> None:
+    if "special." in code:
+        pytest.importorskip("scipy")
+        from wengert.scipy import special
+    else:
+        special = None
+    f = function(Row(code, point, "", ""), np, special)
+    wg.test_util.check_grads(f, (number(point),), order=2, atol=1e-5, rtol=1e-5)
+
+
 # The document.
 
 

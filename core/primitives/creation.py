@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..aval import Array, Shape, aval_of
 from ..dispatch import asarray, implements
@@ -46,10 +48,7 @@ def size(a: Array, axis: Any = None) -> int:
     aval = aval_of(asarray(a, "np.size"))
     if axis is None:
         return aval.size
-    n = 1
-    for i in axis if isinstance(axis, tuple) else (axis,):
-        n *= aval.shape[i]
-    return n
+    return math.prod([aval.shape[i] for i in normalize_axis_tuple(axis, aval.ndim)])
 
 
 @implements(np.iscomplexobj)

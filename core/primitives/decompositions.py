@@ -146,7 +146,7 @@ def qr(a: Array, mode: str = "reduced") -> Any:
 # eigh. Differentiated as a function of the Hermitian part of its argument.
 
 
-def eigh_jvp(t: Array, y: tuple[Array, Array], x: Array, *, UPLO: str) -> tuple[Array, Array]:
+def _eigh_jvp(t: Array, y: tuple[Array, Array], x: Array, *, UPLO: str) -> tuple[Array, Array]:
     w, v = y
     w_dot, turns = split_p.bind(adjoint(v) @ hermitian(t) @ v, w, kind="hermitian")
     return w_dot, v @ turns
@@ -160,7 +160,7 @@ eigh_p: Primitive = Primitive(
     "eigh",
     lambda x, *, UPLO: tuple(np.linalg.eigh(x, UPLO)),
     shape=lambda x, *, UPLO: (_values_shape(x), x),
-    jvps=(eigh_jvp,),
+    jvps=(_eigh_jvp,),
     batch=stacked(lambda: eigh_p),
     multiple_results=True,
 )

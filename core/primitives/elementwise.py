@@ -145,8 +145,11 @@ def _power_by_base(y: Array, x: Array, p: Array) -> Array:
     # x**0 is constant, also at x = 0 where p * x**(p - 1) would be 0 * inf.
     if type(p) is int or type(p) is float:
         return 0.0 if p == 0 else 2.0 * x if p == 2 else p * np.power(x, p - 1)
-    # The exponent is cast, for where `p` stands for a Python number, np.where makes it a float64.
-    return p * np.power(x, astype(np.where(p == 0, 1, p - 1), aval_of(y).dtype))
+    # Only there, for elsewhere the derivative by p counts. The exponent is cast, for where `p`
+    # stands for a Python number, np.where makes it a float64.
+    dtype = aval_of(y).dtype
+    constant = (p == 0) & (np.abs(x) < np.finfo(dtype).tiny)
+    return p * np.power(x, astype(np.where(constant, 1, p - 1), dtype))
 
 
 def _power_by_exponent(y: Array, x: Array, p: Array) -> Array:

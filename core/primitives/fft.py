@@ -23,12 +23,12 @@ from ..tracing import Primitive, Rule
 from .elementwise import as_array, real_dtype
 from .indexing import getitem
 
-_SWAPPED = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
+SWAPPED = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 """The norm that gives the inverse transform the scale of the forward one, and vice versa."""
 
 
 @cache
-def _dtype_of(numpys: Callable[..., Any], dtype: np.dtype[Any]) -> np.dtype[Any]:
+def dtype_of(numpys: Callable[..., Any], dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The dtype of a transform's result, asked of NumPy."""
     found: np.dtype[Any] = numpys(np.zeros(2, dtype)).dtype
     return found
@@ -65,7 +65,7 @@ fft_p: Primitive = linear(
     _fft,
     _fft_transpose,
     shape=lambda x, *, n, axis, norm, inverse: ShapedArray(
-        _resized(x.shape, axis, n), _dtype_of(np.fft.fft, x.dtype)
+        _resized(x.shape, axis, n), dtype_of(np.fft.fft, x.dtype)
     ),
     batch=lambda size, batched, x, *, axis, **params: fft_p.bind(x, axis=axis + 1, **params),
 )
@@ -81,13 +81,13 @@ def _multiplicity(n: int, axis: int, like: Array) -> Array:
 
 
 def _rfft_transpose(ct: Array, x: Any, *, n: int, axis: int, norm: str) -> Array:
-    half = np.conjugate(ct) / _multiplicity(n, axis, ct)
-    g = irfft_p.bind(half, n=n, axis=axis, norm=_SWAPPED[norm])
+    spectrum = np.conjugate(ct) / _multiplicity(n, axis, ct)
+    g = irfft_p.bind(spectrum, n=n, axis=axis, norm=SWAPPED[norm])
     return convert(resize(g, axis, x.shape[axis]), x.dtype)
 
 
 def _irfft_transpose(ct: Array, x: Any, *, n: int, axis: int, norm: str) -> Array:
-    g = np.conjugate(rfft_p.bind(ct, n=n, axis=axis, norm=_SWAPPED[norm]))
+    g = np.conjugate(rfft_p.bind(ct, n=n, axis=axis, norm=SWAPPED[norm]))
     g = g * _multiplicity(n, axis, g)
     return convert(resize(g, axis, x.shape[axis]), x.dtype)
 
@@ -97,7 +97,7 @@ rfft_p: Primitive = linear(
     lambda x, *, n, axis, norm: np.fft.rfft(x, n, axis, norm),
     _rfft_transpose,
     shape=lambda x, *, n, axis, norm: ShapedArray(
-        _resized(x.shape, axis, n // 2 + 1), _dtype_of(np.fft.rfft, x.dtype)
+        _resized(x.shape, axis, n // 2 + 1), dtype_of(np.fft.rfft, x.dtype)
     ),
     batch=lambda size, batched, x, *, axis, **params: rfft_p.bind(x, axis=axis + 1, **params),
 )
@@ -106,7 +106,7 @@ irfft_p: Primitive = linear(
     lambda x, *, n, axis, norm: np.fft.irfft(x, n, axis, norm),
     _irfft_transpose,
     shape=lambda x, *, n, axis, norm: ShapedArray(
-        _resized(x.shape, axis, n), _dtype_of(np.fft.irfft, x.dtype)
+        _resized(x.shape, axis, n), dtype_of(np.fft.irfft, x.dtype)
     ),
     batch=lambda size, batched, x, *, axis, **params: irfft_p.bind(x, axis=axis + 1, **params),
 )
@@ -118,7 +118,7 @@ irfft_p: Primitive = linear(
 def norm_of(operation: str, norm: str | None) -> str:
     """NumPy's name of the scaling."""
     norm = "backward" if norm is None else norm
-    if norm not in _SWAPPED:
+    if norm not in SWAPPED:
         raise ValueError(
             f'{operation}: norm must be "backward", "ortho", "forward" or None; got {norm!r}'
         )
@@ -145,9 +145,10 @@ def number_of_points(operation: str, n: Any, default: int) -> int:
     return points
 
 
-def _along(
+def along(
     operation: str, a: Array, n: Any, axis: int, norm: str | None, inverse: bool = False
 ) -> Array:
+    """The transform along one axis."""
     x = as_array(a, operation)
     axis = normalize_axis_index(axis, x.ndim)
     points = number_of_points(operation, n, x.shape[axis])
@@ -155,7 +156,8 @@ def _along(
     return fft_p.bind(x, n=points, axis=axis, norm=norm, inverse=inverse)
 
 
-def _half(operation: str, a: Array, n: Any, axis: int, norm: str | None) -> Array:
+def half(operation: str, a: Array, n: Any, axis: int, norm: str | None) -> Array:
+    """The first half of the transform of reals along one axis."""
     x = as_array(a, operation)
     axis = normalize_axis_index(axis, x.ndim)
     if aval_of(x).dtype.kind == "c":
@@ -168,7 +170,8 @@ def _half(operation: str, a: Array, n: Any, axis: int, norm: str | None) -> Arra
     return rfft_p.bind(x, n=points, axis=axis, norm=norm_of(operation, norm))
 
 
-def _whole(operation: str, a: Array, n: Any, axis: int, norm: str | None) -> Array:
+def whole(operation: str, a: Array, n: Any, axis: int, norm: str | None) -> Array:
+    """The inverse of `half`."""
     x = as_array(a, operation)
     axis = normalize_axis_index(axis, x.ndim)
     points = number_of_points(operation, n, 2 * (x.shape[axis] - 1))
@@ -180,7 +183,7 @@ def fft(
     a: Array, n: int | None = None, axis: int = -1, norm: str | None = None, out: None = None
 ) -> Array:
     """`np.fft.fft` on traced values."""
-    return _along("np.fft.fft", a, n, axis, norm)
+    return along("np.fft.fft", a, n, axis, norm)
 
 
 @implements(np.fft.ifft)
@@ -188,7 +191,7 @@ def ifft(
     a: Array, n: int | None = None, axis: int = -1, norm: str | None = None, out: None = None
 ) -> Array:
     """`np.fft.ifft` on traced values."""
-    return _along("np.fft.ifft", a, n, axis, norm, inverse=True)
+    return along("np.fft.ifft", a, n, axis, norm, inverse=True)
 
 
 @implements(np.fft.rfft)
@@ -196,7 +199,7 @@ def rfft(
     a: Array, n: int | None = None, axis: int = -1, norm: str | None = None, out: None = None
 ) -> Array:
     """`np.fft.rfft` on traced values."""
-    return _half("np.fft.rfft", a, n, axis, norm)
+    return half("np.fft.rfft", a, n, axis, norm)
 
 
 @implements(np.fft.irfft)
@@ -204,7 +207,7 @@ def irfft(
     a: Array, n: int | None = None, axis: int = -1, norm: str | None = None, out: None = None
 ) -> Array:
     """`np.fft.irfft` on traced values."""
-    return _whole("np.fft.irfft", a, n, axis, norm)
+    return whole("np.fft.irfft", a, n, axis, norm)
 
 
 @implements(np.fft.hfft)
@@ -212,8 +215,8 @@ def hfft(
     a: Array, n: int | None = None, axis: int = -1, norm: str | None = None, out: None = None
 ) -> Array:
     """`np.fft.hfft` on traced values."""
-    swapped = _SWAPPED[norm_of("np.fft.hfft", norm)]
-    return _whole("np.fft.hfft", np.conjugate(as_array(a, "np.fft.hfft")), n, axis, swapped)
+    swapped = SWAPPED[norm_of("np.fft.hfft", norm)]
+    return whole("np.fft.hfft", np.conjugate(as_array(a, "np.fft.hfft")), n, axis, swapped)
 
 
 @implements(np.fft.ihfft)
@@ -221,8 +224,8 @@ def ihfft(
     a: Array, n: int | None = None, axis: int = -1, norm: str | None = None, out: None = None
 ) -> Array:
     """`np.fft.ihfft` on traced values."""
-    swapped = _SWAPPED[norm_of("np.fft.ihfft", norm)]
-    return np.conjugate(_half("np.fft.ihfft", a, n, axis, swapped))
+    swapped = SWAPPED[norm_of("np.fft.ihfft", norm)]
+    return np.conjugate(half("np.fft.ihfft", a, n, axis, swapped))
 
 
 # Along several axes, which may repeat.
@@ -230,7 +233,7 @@ def ihfft(
 _LAST_TWO = (-2, -1)
 
 
-def _axes_and_lengths(
+def axes_and_lengths(
     operation: str, x: Array, s: Any, axes: Any, inverse_real: bool = False
 ) -> tuple[list[int], list[Any]]:
     """The axes, and the number of points along each; None for all that there are."""
@@ -252,36 +255,40 @@ def _axes_and_lengths(
     return found, [x.shape[i] if n is None or n == -1 else n for n, i in zip(s, found, strict=True)]
 
 
-def _each(operation: str, a: Array, s: Any, axes: Any, norm: str | None, inverse: bool) -> Array:
+def each(operation: str, a: Array, s: Any, axes: Any, norm: str | None, inverse: bool) -> Array:
+    """The transform along several axes."""
     x = as_array(a, operation)
-    axes, lengths = _axes_and_lengths(operation, x, s, axes)
+    axes, lengths = axes_and_lengths(operation, x, s, axes)
     for axis, n in zip(axes[::-1], lengths[::-1], strict=True):
-        x = _along(operation, x, n, axis, norm, inverse)
+        x = along(operation, x, n, axis, norm, inverse)
     return x
 
 
-def _needs_axes(operation: str, axes: Sequence[int]) -> None:
+def needs_axes(operation: str, axes: Sequence[int]) -> None:
+    """Raise for a transform of reals along no axis."""
     if not axes:
         raise IndexError(f"{operation}: needs at least one axis to transform along")
 
 
-def _each_half(operation: str, a: Array, s: Any, axes: Any, norm: str | None) -> Array:
+def each_half(operation: str, a: Array, s: Any, axes: Any, norm: str | None) -> Array:
+    """`half` along the last of several axes, and the transform along the others."""
     x = as_array(a, operation)
-    axes, lengths = _axes_and_lengths(operation, x, s, axes)
-    _needs_axes(operation, axes)
-    x = _half(operation, x, lengths[-1], axes[-1], norm)
+    axes, lengths = axes_and_lengths(operation, x, s, axes)
+    needs_axes(operation, axes)
+    x = half(operation, x, lengths[-1], axes[-1], norm)
     for axis, n in zip(axes[-2::-1], lengths[-2::-1], strict=True):
-        x = _along(operation, x, n, axis, norm)
+        x = along(operation, x, n, axis, norm)
     return x
 
 
-def _each_whole(operation: str, a: Array, s: Any, axes: Any, norm: str | None) -> Array:
+def each_whole(operation: str, a: Array, s: Any, axes: Any, norm: str | None) -> Array:
+    """The inverse of `each_half`."""
     x = as_array(a, operation)
-    axes, lengths = _axes_and_lengths(operation, x, s, axes, inverse_real=True)
-    _needs_axes(operation, axes)
+    axes, lengths = axes_and_lengths(operation, x, s, axes, inverse_real=True)
+    needs_axes(operation, axes)
     for axis, n in zip(axes[:-1], lengths[:-1], strict=True):
-        x = _along(operation, x, n, axis, norm, inverse=True)
-    return _whole(operation, x, lengths[-1], axes[-1], norm)
+        x = along(operation, x, n, axis, norm, inverse=True)
+    return whole(operation, x, lengths[-1], axes[-1], norm)
 
 
 def _of_axes(operation: str, transform: Rule, default: Any, *options: Any) -> Rule:
@@ -295,14 +302,14 @@ def _of_axes(operation: str, transform: Rule, default: Any, *options: Any) -> Ru
     return function
 
 
-fftn = implements(np.fft.fftn)(_of_axes("np.fft.fftn", _each, None, False))
-ifftn = implements(np.fft.ifftn)(_of_axes("np.fft.ifftn", _each, None, True))
-fft2 = implements(np.fft.fft2)(_of_axes("np.fft.fft2", _each, _LAST_TWO, False))
-ifft2 = implements(np.fft.ifft2)(_of_axes("np.fft.ifft2", _each, _LAST_TWO, True))
-rfftn = implements(np.fft.rfftn)(_of_axes("np.fft.rfftn", _each_half, None))
-rfft2 = implements(np.fft.rfft2)(_of_axes("np.fft.rfft2", _each_half, _LAST_TWO))
-irfftn = implements(np.fft.irfftn)(_of_axes("np.fft.irfftn", _each_whole, None))
-irfft2 = implements(np.fft.irfft2)(_of_axes("np.fft.irfft2", _each_whole, _LAST_TWO))
+fftn = implements(np.fft.fftn)(_of_axes("np.fft.fftn", each, None, False))
+ifftn = implements(np.fft.ifftn)(_of_axes("np.fft.ifftn", each, None, True))
+fft2 = implements(np.fft.fft2)(_of_axes("np.fft.fft2", each, _LAST_TWO, False))
+ifft2 = implements(np.fft.ifft2)(_of_axes("np.fft.ifft2", each, _LAST_TWO, True))
+rfftn = implements(np.fft.rfftn)(_of_axes("np.fft.rfftn", each_half, None))
+rfft2 = implements(np.fft.rfft2)(_of_axes("np.fft.rfft2", each_half, _LAST_TWO))
+irfftn = implements(np.fft.irfftn)(_of_axes("np.fft.irfftn", each_whole, None))
+irfft2 = implements(np.fft.irfft2)(_of_axes("np.fft.irfft2", each_whole, _LAST_TWO))
 
 # Frequencies in another order.
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..aval import Array, ShapedArray, aval_of
 from ..dispatch import asarray, implements
 from ..errors import ConcretizationError, DtypeError, ShapeError
-from ..rules import linear
+from ..rules import lane_by_lane, linear, zero_derivative
 from ..tracing import Primitive, Tracer
 from .elementwise import as_array, astype
 from .indexing import getitem
@@ -26,11 +26,14 @@ def _bincount_batch(
     size: int, batched: Sequence[bool], w: Array, places: Array, *, length: int
 ) -> Array:
     """One count for all members: each has bins of its own."""
-    lanes = np.arange(size)[:, None] * length
-    places = (places if batched[1] else places[None]) + lanes
+    places = _apart(size, places if batched[1] else places[None], length)
     w = np.broadcast_to(w, places.shape)
     y = bincount_p.bind(np.ravel(w), np.ravel(places), length=size * length)
     return np.reshape(y, (size, length))
+
+
+def _apart(size: int, places: Array, length: int) -> Array:
+    return places + np.arange(size)[:, None] * length
 
 
 bincount_p: Primitive = linear(
@@ -43,11 +46,21 @@ bincount_p: Primitive = linear(
 )
 
 
+counts_p: Primitive = zero_derivative(
+    "counts",
+    lambda places, *, length: np.bincount(places, None, length),
+    shape=lambda places, *, length: ShapedArray((length,), np.dtype(np.intp)),
+    batch=lambda size, batched, places, *, length: np.reshape(
+        counts_p.bind(np.ravel(_apart(size, places, length)), length=size * length),
+        (size, length),
+    ),
+)
+
+
 def _sums(places: Array, weights: Array, length: int) -> Array:
     """The weights of each place, summed, in their dtype; the number of elements without weights."""
     if weights is None:
-        counts = bincount_p.bind(np.ones(places.shape), places, length=length)
-        return astype(counts, np.intp)
+        return counts_p.bind(places, length=length)
     dtype = aval_of(weights).dtype
     if dtype.kind != "c":
         return astype(
@@ -117,14 +130,17 @@ def _given_edges(operation: str, bins: Any) -> Array:
     return edges
 
 
-def _edges(operation: str, x: Array, bins: Any, limits: Any, weights: Any) -> Array:
+def _edges(
+    operation: str, x: Array, bins: Any, limits: Any, weights: Any
+) -> tuple[Array, bool]:
+    """The edges, and whether they are equally far apart."""
     if isinstance(bins, str):
         if weights is not None:
             raise TypeError(f"{operation}: bins={bins!r} is not for weighted data")
         known = plain_value(x, operation, f"the number of bins, with bins={bins!r}")
         bins = len(np.histogram_bin_edges(known, bins, limits)) - 1
     elif np.ndim(bins):
-        return _given_edges(operation, bins)
+        return _given_edges(operation, bins), False
     n = operator.index(bins)
     if n < 1:
         raise ValueError(f"{operation}: there must be at least one bin; got bins={n}")
@@ -135,7 +151,7 @@ def _edges(operation: str, x: Array, bins: Any, limits: Any, weights: Any) -> Ar
     edges = np.linspace(low, high, n + 1, dtype=dtype)
     if certain(edges[:-1] >= edges[1:]):
         raise ValueError(f"{operation}: {n} bins are too many for the range from {low} to {high}")
-    return edges
+    return edges, True
 
 
 def _values(operation: str, a: Array, weights: Any) -> tuple[Array, Array]:
@@ -160,18 +176,57 @@ def histogram_bin_edges(
     """`np.histogram_bin_edges` on traced values: differentiable by the least and largest value."""
     operation = "np.histogram_bin_edges"
     x, weights = _values(operation, a, weights)
-    return _edges(operation, x, bins, range, weights)
+    return _edges(operation, x, bins, range, weights)[0]
 
 
 # Counting.
 
 
-def _places(x: Array, edges: Array) -> Array:
+_BLOCK = 1 << 15
+"""How many values are looked at at once, for what is computed to stay in the cache."""
+
+
+def _even_bins(x: Array, edges: Array) -> Array:
+    """Where edges equally far apart are: computed, and put right where rounding went wrong."""
+    n = edges.size - 1
+    low, high = edges[0], edges[-1]
+    inside = (x >= low) & (x <= high)
+    scaled = np.where(inside, x, low) - low
+    k = np.minimum((scaled / (high - low) * n).astype(np.intp), n - 1)
+    k -= x < edges[k]
+    k += (x >= edges[k + 1]) & (k != n - 1)
+    return np.where(inside, k, n)
+
+
+def _bins(x: Array, edges: Array, *, even: bool) -> Array:
     """The bin of each value; the number of bins for those outside. The last edge is inside."""
-    n = edges.shape[0] - 1
-    k = np.searchsorted(edges, x, "right") - 1
-    k = np.where(x == edges[-1], n - 1, k)
-    return np.where(k < 0, n, k)
+    n = edges.size - 1
+    if not even:
+        k = np.searchsorted(edges, x, "right") - 1
+        k[x == edges[-1]] = n - 1
+        k[k < 0] = n
+        return k
+    flat = np.ravel(x)
+    k = np.empty(flat.shape, np.intp)
+    for i in range(0, flat.size, _BLOCK):
+        k[i : i + _BLOCK] = _even_bins(flat[i : i + _BLOCK], edges)
+    return np.reshape(k, x.shape)
+
+
+def _bins_batch(
+    size: int, batched: Sequence[bool], x: Array, edges: Array, *, even: bool
+) -> Array:
+    if not batched[1]:
+        return bins_p.bind(x, edges, even=even)
+    return lane_by_lane(bins_p, size, batched, x, edges, even=even)
+
+
+bins_p: Primitive = zero_derivative(
+    "bins",
+    _bins,
+    shape=lambda x, edges, *, even: ShapedArray(x.shape, np.dtype(np.intp)),
+    batch=_bins_batch,
+)
 
 
 @implements(np.histogram)
@@ -180,16 +235,12 @@ def histogram(
 ) -> tuple[Array, Array]:
     """`np.histogram` on traced values."""
     x, weights = _values("np.histogram", a, weights)
-    edges = _edges("np.histogram", x, bins, range, weights)
+    edges, even = _edges("np.histogram", x, bins, range, weights)
     n = edges.shape[0] - 1
-    counts = _sums(_places(astype(x, _common(x, edges)), edges), weights, n + 1)[:n]
+    counts = _sums(bins_p.bind(x, edges, even=even), weights, n + 1)[:n]
     if density:
         counts = counts / astype(np.diff(edges), np.float64) / np.sum(counts)
     return counts, edges
-
-
-def _common(x: Array, edges: Array) -> Any:
-    return np.result_type(aval_of(x).dtype, aval_of(edges).dtype)
 
 
 def _columns(sample: Any) -> list[Array]:
@@ -207,7 +258,7 @@ def _columns(sample: Any) -> list[Array]:
         raise ShapeError(
             f"{operation}: needs a row for each point; got {aval_of(points)!r}"
         )
-    return [points[:, i] for i in np.arange(points.shape[1]).tolist()]
+    return [points[:, i] for i in range(points.shape[1])]
 
 
 def _several(bins: Any) -> bool:
@@ -229,22 +280,25 @@ def histogramdd(
             f"{len(kinds)} and {len(limits)}"
         )
     edges: list[Array] = []
+    even: list[bool] = []
     for x, b, limit in zip(xs, kinds, limits, strict=True):
         if np.ndim(b):
             edges.append(_given_edges(operation, b))
+            even.append(False)
             continue
         n = operator.index(b)
         if n < 1:
             raise ValueError(f"{operation}: there must be at least one bin; got bins={n}")
         edges.append(np.linspace(*_outer_edges(operation, x, limit), n + 1))
+        even.append(True)
     shape = [e.shape[0] - 1 for e in edges]
     total = 1
     for n in shape:
         total *= n
     place: Any = 0
     outside: Any = False
-    for x, e, n in zip(xs, edges, shape, strict=True):
-        k = _places(x, e)
+    for x, e, regular, n in zip(xs, edges, even, shape, strict=True):
+        k = bins_p.bind(x, e, even=regular)
         place = place * n + np.minimum(k, n - 1)
         outside = outside | (k == n)
     place = np.where(outside, total, place)

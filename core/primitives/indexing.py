@@ -431,6 +431,8 @@ def flatnonzero(a: Array) -> Any:
 @implements(np.argwhere)
 def argwhere(a: Array) -> Any:
     """`np.argwhere` on traced values."""
+    if np.ndim(a) == 0:
+        return argwhere(np.atleast_1d(a))[:, :0]
     return np.transpose(np.asarray(np.nonzero(a)))
 
 

@@ -1,6 +1,6 @@
-"""`np.emath`: functions whose result is complex where real values leave their domain.
+"""`np.emath`: functions whose result is complex where the operand is outside of the real domain.
 
-The values decide the dtype, so they must be concrete.
+Whether it is decides the dtype of the result, so the operands must be concrete.
 """
 
 from __future__ import annotations
@@ -9,34 +9,27 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy import emath
 
-from ..aval import Array
+from ..aval import Array, aval_of
 from ..dispatch import implements
-from ..errors import ConcretizationError
-from ..tracing import Tracer
 from .elementwise import as_array, astype
+from .values import plain_value
 
 Test = Callable[[Array], Array]
 
-_SMALL = tuple([np.dtype(c) for c in "fbhBH"])
-"""Dtypes that become complex64."""
+
+def _any(operation: str, x: Array, test: Test) -> bool:
+    known = plain_value(test(x), operation, "whether the result is complex")
+    return bool(np.any(known))
 
 
-def _widened(x: Any, outside: Test, name: str) -> Array:
-    """The operand, as complex numbers where some are outside the real domain."""
-    x = as_array(x, name)
-    if x.dtype.kind == "c":
+def _widened(operation: str, x: Any, outside: Test) -> Array:
+    """The operand, complex where a real one is outside of the domain."""
+    x = as_array(x, operation)
+    dtype = aval_of(x).dtype
+    if dtype.kind == "c" or not _any(operation, x, outside):
         return x
-    leaves = np.any(outside(x))
-    if isinstance(leaves, Tracer):
-        raise ConcretizationError(
-            f"{name}: the values decide whether the result is complex, so they must be concrete.",
-            got=repr(x),
-            fix=f"use np.{name.rpartition('.')[2]} of x.astype(complex), or of x where it stays "
-            "inside the domain",
-        )
-    return astype(x, np.complex64 if x.dtype in _SMALL else np.complex128) if leaves else x
+    return astype(x, np.complex64 if dtype.char in "fbhBH" else np.complex128)
 
 
 def _negative(x: Array) -> Array:
@@ -47,41 +40,37 @@ def _beyond_one(x: Array) -> Array:
     return np.abs(x) > 1
 
 
-def _of_one(numpys: Any, ufunc: np.ufunc, outside: Test) -> Callable[..., Array]:
-    name = f"np.emath.{numpys.__name__}"
+def _function(numpys: Any, ufunc: np.ufunc, outside: Test) -> Any:
+    name = f"np.emath.{ufunc.__name__}"
 
     def function(x: Array) -> Array:
-        y: Array = ufunc(_widened(x, outside, name))
-        return y
+        return ufunc(_widened(name, x, outside))
 
-    function.__name__ = numpys.__name__
-    function.__doc__ = f"`{name}` on traced values."
+    function.__name__ = ufunc.__name__
+    function.__doc__ = f"`{name}` on traced values, where they are concrete."
     return implements(numpys)(function)
 
 
-sqrt = _of_one(emath.sqrt, np.sqrt, _negative)
-log = _of_one(emath.log, np.log, _negative)
-log2 = _of_one(emath.log2, np.log2, _negative)
-log10 = _of_one(emath.log10, np.log10, _negative)
-arccos = _of_one(emath.arccos, np.arccos, _beyond_one)
-arcsin = _of_one(emath.arcsin, np.arcsin, _beyond_one)
-arctanh = _of_one(emath.arctanh, np.arctanh, _beyond_one)
+sqrt = _function(np.emath.sqrt, np.sqrt, _negative)
+log = _function(np.emath.log, np.log, _negative)
+log2 = _function(np.emath.log2, np.log2, _negative)
+log10 = _function(np.emath.log10, np.log10, _negative)
+arccos = _function(np.emath.arccos, np.arccos, _beyond_one)
+arcsin = _function(np.emath.arcsin, np.arcsin, _beyond_one)
+arctanh = _function(np.emath.arctanh, np.arctanh, _beyond_one)
 
 
-@implements(emath.logn)
+@implements(np.emath.logn)
 def logn(n: Array, x: Array) -> Array:
-    """`np.emath.logn` on traced values."""
-    base = _widened(n, _negative, "np.emath.logn")
-    return np.log(_widened(x, _negative, "np.emath.logn")) / np.log(base)
+    """`np.emath.logn` on traced values, where they are concrete."""
+    x, n = _widened("np.emath.logn", x, _negative), _widened("np.emath.logn", n, _negative)
+    return np.log(x) / np.log(n)
 
 
-@implements(emath.power)
+@implements(np.emath.power)
 def power(x: Array, p: Array) -> Array:
-    """`np.emath.power` on traced values."""
-    base = _widened(x, _negative, "np.emath.power")
-    exponent = as_array(p, "np.emath.power")
-    if exponent.dtype.kind not in "fc":
-        below = np.any(exponent < 0)
-        if isinstance(below, Tracer) or below:
-            exponent = exponent * 1.0
-    return np.power(base, exponent)
+    """`np.emath.power` on traced values, where they are concrete."""
+    x, p = _widened("np.emath.power", x, _negative), as_array(p, "np.emath.power")
+    if aval_of(p).dtype.kind in "iu" and _any("np.emath.power", p, _negative):
+        p = astype(p, np.float64)
+    return np.power(x, p)

@@ -193,7 +193,9 @@ def _gamma_stretch(a: Array, x: Array, lower: Array) -> Array:
 def _gamma_quadrature(a: Array, x: Array, n: int) -> Array:
     """For x > 1: the tail on this side of a, in v = log(t / x)."""
     stretch = _gamma_stretch(a, x, x < a)
-    log_x = _log_less_psi(a) + np.where(np.abs(x - a) < 0.5 * a, np.log1p((x - a) / a), np.log(x / a))
+    log_x = _log_less_psi(a) + np.where(
+        np.abs(x - a) < 0.5 * a, np.log1p((x - a) / a), np.log(x / a)
+    )
     front = -stretch * poisson_weight(a, x)
     a, x, log_x = a[:, None], x[:, None], log_x[:, None]
     v = stretch[:, None] * _NODES

@@ -39,7 +39,7 @@ from .linalg_solve import checked, each
 def det(a: Array, overwrite_a: bool = False, check_finite: bool = True) -> Array:
     """`scipy.linalg.det` on traced values; finite derivatives at singular matrices too."""
     a = checked(square_operand(a, "scipy.linalg.det"), check_finite)
-    return np.linalg.det(astype(a, np.result_type(a.dtype, np.float64)))
+    return astype(np.linalg.det(a), np.result_type(a.dtype, np.float64))
 
 
 @implements(scipy.linalg.norm)
@@ -62,14 +62,15 @@ def pinv(
 ) -> Any:
     """`scipy.linalg.pinv` on traced values; differentiated as `np.linalg.pinv`."""
     a = checked(matrix_operand(a, "scipy.linalg.pinv"), check_finite)
-    relative = max(a.shape[-2:]) * epsilon(a) if rtol is None else rtol
+    relative = max(a.shape[-2:], default=0) * epsilon(a) if rtol is None else rtol
+    if atol is None and not return_rank:
+        return np.linalg.pinv(a, relative)
     s = np.linalg.svdvals(a)
-    cut = s.shape[-1] and np.max(s, axis=-1) * relative + (0.0 if atol is None else atol)
-    if atol is None or not s.shape[-1]:
-        y = np.linalg.pinv(a, relative)
-    else:
-        y = pinv_p.bind(a, cut / np.max(s, axis=-1), hermitian=False)
-    return (y, np.sum(s > np.asarray(cut)[..., None], axis=-1)) if return_rank else y
+    largest = np.max(s, axis=-1, initial=0.0)
+    cut = largest * relative + (0.0 if atol is None else atol)
+    share = cut / np.where(largest == 0, 1, largest)
+    y = np.linalg.pinv(a, relative) if atol is None else pinv_p.bind(a, share, hermitian=False)
+    return (y, np.sum(s > np.expand_dims(cut, -1), axis=-1)) if return_rank else y
 
 
 @implements(scipy.linalg.lstsq)
@@ -141,7 +142,7 @@ def qr(
         a = np.take_along_axis(a, pivots[..., None, :], axis=-1)
         extra = (pivots,)
     if mode == "r":
-        r = np.linalg.qr(a, "r")
+        r: Array = np.linalg.qr(a, "r")
         missing = a.shape[-2] - r.shape[-2]
         below = np.zeros((*r.shape[:-2], missing, r.shape[-1]), r.dtype)
         return (np.concatenate([r, below], axis=-2) if missing else r, *extra)

@@ -1,11 +1,12 @@
-"""Eigenvalues in `scipy.linalg` on traced values: eigh (generalised too), eigh_tridiagonal, eig, and
-their kin; rsf2csf.
+"""Eigenvalues in `scipy.linalg` on traced values: eigh (generalised too), eigh_tridiagonal, eig,
+and what is close to them; rsf2csf.
 
 Equal eigenvalues: see `np.linalg.eigh`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import scipy.linalg
 from ..aval import Array, ShapedArray, aval_of
 from ..dispatch import implements, unsupported_argument
 from ..errors import ConcretizationError, ShapeError
-from ..primitives.decompositions import eig_p, eigh_jvp, eigvals_p
+from ..primitives.decompositions import eig_p, eigvals_p
 from ..primitives.degenerate import split_p
 from ..primitives.elementwise import astype, real_dtype
 from ..primitives.matrices import (
@@ -27,61 +28,86 @@ from ..primitives.matrices import (
     typed,
     value_or_none,
 )
-from ..tracing import Primitive
+from ..tracing import Primitive, Rule
 from .linalg_solve import checked
 
 # Eigenvalues of Hermitian matrices: a v = b v diag(w), with v^H b v = 1.
 
 
-def _eigh(x: Array, *others: Array, lower: bool, driver: str | None) -> tuple[Array, Array]:
+# A subset of them is computed alone, so as to have SciPy's signs; its derivative is taken from that
+# of all, by the inner products of the two sets of vectors (which are signs, mostly).
+
+
+def _eigh(x: Array, *others: Array, subset: Any, size: int, **how: Any) -> tuple[Array, Array]:
     """The eigenvalues and vectors of each matrix of a stack."""
     stack = np.broadcast_shapes(*[m.shape[:-2] for m in (x, *others)])
     n, dtype = x.shape[-1], np.result_type(x, *others)
     if not n or 0 in stack:
-        return np.zeros((*stack, n), real_dtype(dtype)), np.zeros((*stack, n, n), dtype)
+        return np.zeros((*stack, size), real_dtype(dtype)), np.zeros((*stack, n, size), dtype)
+    options = {} if subset is None else {f"subset_by_{subset[0]}": subset[1]}
     found = lanes(
-        lambda a, b=None: scipy.linalg.eigh(a, b, lower=lower, driver=driver, check_finite=False),
+        lambda a, b=None: scipy.linalg.eigh(a, b, check_finite=False, **how, **options),
         [2] * (1 + len(others)),
         x,
         *others,
     )
     values, vectors = [np.array(part) for part in zip(*found, strict=True)]
-    return np.reshape(values, (*stack, n)), np.reshape(vectors, (*stack, n, n))
+    return np.reshape(values, (*stack, size)), np.reshape(vectors, (*stack, n, size))
 
 
 def _eigh_shape(
-    x: ShapedArray, *others: ShapedArray, **params: Any
+    x: ShapedArray, *others: ShapedArray, subset: Any, size: int, **how: Any
 ) -> tuple[ShapedArray, ShapedArray]:
-    shape = np.broadcast_shapes(x.shape, *[m.shape for m in others])
+    *stack, n, _ = np.broadcast_shapes(x.shape, *[m.shape for m in others])
     dtype = np.result_type(x.dtype, *[m.dtype for m in others])
-    return typed(shape[:-1], real_dtype(dtype)), typed(shape, dtype)
+    return typed((*stack, size), real_dtype(dtype)), typed((*stack, n, size), dtype)
 
 
-scipy_eigh_p: Primitive = Primitive(
-    "scipy_eigh",
-    _eigh,
-    shape=_eigh_shape,
-    jvps=(lambda t, y, x, *, lower, driver: eigh_jvp(t, y, x, UPLO="L"),),
-    batch=stacked(lambda: scipy_eigh_p),
-    multiple_results=True,
-)
+def _by_all(rule: Rule, primitive_of: Callable[[], Primitive]) -> Rule:
+    """A rule for a subset, made of a rule for all eigenvalues."""
+
+    def jvp(
+        t: Array, y: tuple[Array, Array], a: Array, *b: Array, subset: Any, size: int, **how: Any
+    ) -> tuple[Array, Array]:
+        if subset is None:
+            return rule(t, *y)
+        w, v = primitive_of().bind(a, *b, subset=None, size=a.shape[-1], **how)
+        w_dot, v_dot = rule(t, w, v)
+        same = adjoint(v) @ (b[0] @ y[1] if b else y[1])
+        chosen = np.real(same * np.conjugate(same))
+        return np.sum(w_dot[..., :, None] * chosen, axis=-2), v_dot @ same
+
+    return jvp
 
 
-def _by_metric(
-    t: Array, y: tuple[Array, Array], a: Array, b: Array, **params: Any
-) -> tuple[Array, Array]:
-    w, v = y
+def _by_matrix(t: Array, w: Array, v: Array) -> tuple[Array, Array]:
+    w_dot, turns = split_p.bind(adjoint(v) @ hermitian(t) @ v, w, kind="hermitian")
+    return w_dot, v @ turns
+
+
+def _by_metric(t: Array, w: Array, v: Array) -> tuple[Array, Array]:
     change = adjoint(v) @ hermitian(t) @ v
     core = change * (w[..., None, :] + w[..., :, None]) * -0.5
     w_dot, turns = split_p.bind(core, w, kind="hermitian")
     return w_dot, v @ (turns - 0.5 * change)
 
 
+scipy_eigh_p: Primitive = Primitive(
+    "scipy_eigh",
+    _eigh,
+    shape=_eigh_shape,
+    jvps=(_by_all(_by_matrix, lambda: scipy_eigh_p),),
+    batch=stacked(lambda: scipy_eigh_p),
+    multiple_results=True,
+)
 general_eigh_p: Primitive = Primitive(
     "general_eigh",
     _eigh,
     shape=_eigh_shape,
-    jvps=(lambda t, y, a, b, **params: eigh_jvp(t, y, a, UPLO="L"), _by_metric),
+    jvps=(
+        _by_all(_by_matrix, lambda: general_eigh_p),
+        _by_all(_by_metric, lambda: general_eigh_p),
+    ),
     batch=stacked(lambda: general_eigh_p, 2, 2),
     multiple_results=True,
 )
@@ -104,7 +130,8 @@ def eigh(
 ) -> Any:
     """`scipy.linalg.eigh` on traced values; of the generalised problems, type 1.
 
-    Differentiated as `np.linalg.eigh`, also at equal eigenvalues. A subset is taken from all.
+    Differentiated as `np.linalg.eigh`, also at equal eigenvalues. A subset by value needs values
+    that are known while tracing.
     """
     name = "scipy.linalg.eigh"
     a = checked(square_operand(a, name), check_finite)
@@ -112,33 +139,44 @@ def eigh(
         raise unsupported_argument(name, "type", type, "bring the problem to the form a v = w b v")
     if subset_by_index is not None and subset_by_value is not None:
         raise ValueError(f"{name}: give one subset, by index or by value")
-    if driver in ("evx", "gvx"):
-        raise unsupported_argument(name, "driver", driver, "leave it out")
-    how = {"lower": bool(lower), "driver": driver}
+    operands = (a,)
     if b is not None:
-        b = checked(square_operand(b, name), check_finite)
-        w, v = general_eigh_p.bind(a, b, **how)
-    elif eigvals_only:
-        w = v = np.linalg.eigvalsh(a, "L" if lower else "U")
-    else:
-        w, v = scipy_eigh_p.bind(a, **how)
-    chosen = _subset(name, w, subset_by_index, subset_by_value)
-    return w[..., chosen] if eigvals_only else (w[..., chosen], v[..., chosen])
+        operands = (a, checked(square_operand(b, name), check_finite))
+    subset, size = _subset(name, operands, lower, subset_by_index, subset_by_value)
+    if eigvals_only and b is None:
+        w = np.linalg.eigvalsh(a, "L" if lower else "U")
+        return w if subset is None else w[..., _places(subset, value_or_none(w))]
+    primitive = scipy_eigh_p if b is None else general_eigh_p
+    w, v = primitive.bind(*operands, subset=subset, size=size, lower=bool(lower), driver=driver)
+    return w if eigvals_only else (w, v)
 
 
-def _subset(name: str, w: Array, by_index: Any, by_value: Any) -> slice:
-    """Which eigenvalues are asked for."""
+def _subset(
+    name: str, operands: tuple[Array, ...], lower: bool, by_index: Any, by_value: Any
+) -> tuple[Any, int]:
+    """What SciPy takes for a subset, and the number of eigenvalues in it."""
     if by_index is not None:
-        return slice(int(by_index[0]), int(by_index[1]) + 1)
+        low, high = int(by_index[0]), int(by_index[1])
+        return ("index", (low, high)), high - low + 1
     if by_value is None:
-        return slice(None)
-    known = value_or_none(w)
-    if known is None or known.ndim > 1:
+        return None, operands[0].shape[-1]
+    known = [value_or_none(x) for x in operands]
+    if any([x is None or x.ndim > 2 for x in known]):
         raise ConcretizationError(
             f"{name}: how many eigenvalues lie in an interval is not known while tracing.",
             fix="choose them by index, or mask them with np.where",
         )
-    inside = np.flatnonzero((known > by_value[0]) & (known <= by_value[1]))
+    interval = (float(by_value[0]), float(by_value[1]))
+    w = scipy.linalg.eigvalsh(*known, lower=lower)
+    return ("value", interval), len(w[_places(("value", interval), w)])
+
+
+def _places(subset: Any, w: Array) -> slice:
+    """Where the eigenvalues of a subset are among all."""
+    kind, (low, high) = subset
+    if kind == "index":
+        return slice(low, high + 1)
+    inside = np.flatnonzero((w > low) & (w <= high))
     return slice(int(inside[0]), int(inside[-1]) + 1) if inside.size else slice(0, 0)
 
 
@@ -246,13 +284,16 @@ def eigh_tridiagonal(
         lapack_driver = "auto"  # it computes no vectors
     w, v = eigh_tridiagonal_p.bind(d, e, driver=lapack_driver)
     kind = {0: "a", 1: "v", 2: "i"}.get(select, str(select)[0])
-    chosen = _subset(
-        name,
-        w,
-        select_range if kind == "i" else None,
-        select_range if kind == "v" else None,
-    )
-    return w[..., chosen] if eigvals_only else (w[..., chosen], v[..., chosen])
+    if kind != "a":
+        known = value_or_none(w)
+        if kind == "v" and (known is None or known.ndim > 1):
+            raise ConcretizationError(
+                f"{name}: how many eigenvalues lie in an interval is not known while tracing.",
+                fix="select them by index, or mask them with np.where",
+            )
+        chosen = _places(("value" if kind == "v" else "index", select_range), known)
+        w, v = w[..., chosen], v[..., chosen]
+    return w if eigvals_only else (w, v)
 
 
 @implements(scipy.linalg.eigvalsh_tridiagonal)

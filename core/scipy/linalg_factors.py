@@ -11,6 +11,7 @@ import scipy.linalg
 
 from ..aval import Array
 from ..dispatch import implements
+from ..primitives.elementwise import astype, real_dtype
 from ..primitives.matrices import (
     adjoint,
     lanes,
@@ -155,8 +156,8 @@ def lu(
     if permute_l:
         return np.take_along_axis(lower, rows[..., None], axis=-2), upper
     if p_indices:
-        return rows, lower, upper
-    p = (rows[..., None] == np.arange(m)).astype(np.zeros(0, a.dtype).real.dtype)
+        return astype(rows, np.int32), lower, upper
+    p = astype(rows[..., None] == np.arange(m), real_dtype(a.dtype))
     return p, lower, upper
 
 

@@ -2,8 +2,8 @@
 them.
 
 The derivative of a function of matrices in a direction t is the upper right block of the function
-of [[a, t], [0, a]]; so all derivatives are exact. Stacks of matrices are taken everywhere; one after
-the other where SciPy takes one matrix.
+of [[a, t], [0, a]]; so all derivatives are exact. Stacks of matrices are taken everywhere; one
+after the other where SciPy takes one matrix.
 """
 
 from __future__ import annotations
@@ -105,7 +105,8 @@ def expm_frechet(
         raise ValueError(f"{name}: unknown method {method!r}")
     dtype = np.result_type(a.dtype, e.dtype)
     a, e = astype(checked(a, check_finite), dtype), astype(checked(e, check_finite), dtype)
-    y = expm_frechet_p.bind(a, e)
+    by_blocks = method == "blockEnlarge"
+    y = _corner(expm_p.bind(_block(a, e))) if by_blocks else expm_frechet_p.bind(a, e)
     return (expm_p.bind(a), y) if compute_expm else y
 
 

@@ -57,16 +57,13 @@ def right_hand_side(operation: str, a: Array, b: Any, check_finite: bool) -> Arr
 
 def each(f: Any, cores: Sequence[int], *arrays: Array) -> Array:
     """`f` of each matrix of stacks, put together again."""
-    stack = np.broadcast_shapes(
-        *[x.shape[: x.ndim - c] for x, c in zip(arrays, cores, strict=True)]
-    )
+    pairs = list(zip(arrays, cores, strict=True))
+    stack = np.broadcast_shapes(*[x.shape[: x.ndim - c] for x, c in pairs])
     if not stack:
         return f(*arrays)
     found = lanes(f, cores, *arrays)
     if not found:
-        sample = f(
-            *[np.ones(x.shape[x.ndim - c :], x.dtype) for x, c in zip(arrays, cores, strict=True)]
-        )
+        sample = f(*[np.eye(*x.shape[x.ndim - c :], dtype=x.dtype) for x, c in pairs])
         return np.zeros((*stack, *sample.shape), sample.dtype)
     return np.reshape(np.array(found), (*stack, *found[0].shape))
 

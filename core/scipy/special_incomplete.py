@@ -213,8 +213,7 @@ betainc_by_ab_p = elementwise(
         lambda t, y, a, b, x, *, m, n: t * betainc_by_ab_p.bind(a, b, x, m=m + 1, n=n),
         lambda t, y, a, b, x, *, m, n: t * betainc_by_ab_p.bind(a, b, x, m=m, n=n + 1),
         lambda t, y, a, b, x, *, m, n: (
-            t
-            * weight(y, _beta_density_by_parameters(beta_density(a, b, x), a, b, x, m, n))
+            t * weight(y, _beta_density_by_parameters(beta_density(a, b, x), a, b, x, m, n))
         ),
     ),
     impl=_double(_beta_dtype, betainc_by_ab),

@@ -97,9 +97,7 @@ def _carlson(*z: Array, power: int, exponents: tuple[float, ...]) -> Array:
 
 
 def _carlson_jvp(i: int) -> Any:
-    def rule(
-        t: Array, y: Array, *z: Array, power: int, exponents: tuple[float, ...]
-    ) -> Array:
+    def rule(t: Array, y: Array, *z: Array, power: int, exponents: tuple[float, ...]) -> Array:
         higher = (*exponents[:i], exponents[i] + 1, *exponents[i + 1 :])
         return t * (-exponents[i] * carlson_p.bind(*z, power=power, exponents=higher))
 
@@ -111,9 +109,7 @@ carlson_p = elementwise(
     None,
     jvps=[_carlson_jvp(i) for i in range(4)],
     impl=_carlson,
-    dtype=lambda *z, **params: np.result_type(
-        *[a.dtype_or_python_type for a in z], np.float32
-    ),
+    dtype=lambda *z, **params: np.result_type(*[a.dtype_or_python_type for a in z], np.float32),
 )
 
 
@@ -195,9 +191,7 @@ def _incomplete(phi: Array, m: Array, *, k: float, j: int) -> Array:
     return np.asarray(y, dtype)[()]
 
 
-def _incomplete_by_phi(
-    t: Array, y: Array, phi: Array, m: Array, *, k: float, j: int
-) -> Array:
+def _incomplete_by_phi(t: Array, y: Array, phi: Array, m: Array, *, k: float, j: int) -> Array:
     square = np.sin(phi) ** 2
     return t * weight(y, square**j * (1 - m * square) ** -k)
 

@@ -59,9 +59,7 @@ _genlaguerre_p = _polynomial(
     lambda n, a, x: -_lower(n, lambda k: _genlaguerre_p.bind(k, a + 1, x)),
     "alpha",
 )
-_polynomial(
-    "eval_laguerre", lambda n, x: -_lower(n, lambda k: _genlaguerre_p.bind(k, 1.0, x))
-)
+_polynomial("eval_laguerre", lambda n, x: -_lower(n, lambda k: _genlaguerre_p.bind(k, 1.0, x)))
 legendre_p_p = _polynomial(
     "eval_legendre", lambda n, x: _lower(n, lambda k: gegenbauer_p.bind(k, 1.5, x))
 )
@@ -94,6 +92,7 @@ def chebyu(n: Array, x: Array) -> Array:
     """Chebyshev's polynomials of the second kind."""
     return _chebyu_p.bind(n, x)
 
+
 # Legendre functions.
 
 
@@ -121,9 +120,7 @@ lpmv_p = special("lpmv", unknown("lpmv", "m"), unknown("lpmv", "v"), _lpmv_slope
 # division by its sine.
 
 
-def _ladder(
-    harmonic: Any, n: Array, m: Array, polar: Array, azimuth: Array
-) -> Array:
+def _ladder(harmonic: Any, n: Array, m: Array, polar: Array, azimuth: Array) -> Array:
     """The derivative by the polar angle of `harmonic(n, m, polar, azimuth)`."""
     turn = np.exp(1j * azimuth)
     up = np.sqrt((n - m) * (n + m + 1.0)) / turn * harmonic(n, m + 1, polar, azimuth)

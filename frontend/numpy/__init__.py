@@ -150,6 +150,9 @@ from ..core.primitives.joining import (
     stack,
     vstack,
 )
+from ..core.primitives.joining import (
+    concatenate as concat,
+)
 from ..core.primitives.padding import (
     pad,
 )
@@ -398,6 +401,7 @@ __all__ = [
     "complex128",
     "complex64",
     "compress",
+    "concat",
     "concatenate",
     "conj",
     "conjugate",

@@ -26,6 +26,7 @@ from specs.linalg import LINALG
 from specs.operators import OPERATORS
 from specs.polynomials import POLYNOMIALS, RANGES
 from specs.reductions import REDUCTIONS
+from specs.scipy_linalg import SCIPY_LINALG
 from specs.scipy_stats import SCIPY_STATS
 from specs.shapes import SHAPES
 from specs.table import Case, Spec
@@ -53,6 +54,7 @@ SPECS: tuple[Spec, ...] = (
     *DECOMPOSITIONS,
     *FFT,
     *CREATION,
+    *SCIPY_LINALG,
     *SCIPY_STATS,
 )
 

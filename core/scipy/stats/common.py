@@ -12,7 +12,7 @@ from ...dispatch import is_traced
 from ...errors import UnsupportedError
 from ...tracing import Tracer
 
-__all__ = ["Frozen", "choose", "finite_exp", "no_rule", "plain_only", "product"]
+__all__ = ["Frozen", "choose", "finite_exp", "no_rule", "plain_only", "product", "scaled"]
 
 
 def choose(mask: Array, x: Array, other: Any) -> Array:
@@ -47,6 +47,13 @@ class Frozen:
             raise no_rule(f"scipy.stats.{self.dist.name}.{name}")
         method = getattr(self.dist, name)
         return lambda *args, **kwds: method(*args, *self.args, **kwds, **self.kwds)
+
+
+def scaled(y: Array, scale: Array, by: Callable[..., Array]) -> Array:
+    """y times or over a scale. Infinities and NaN stay, and have no derivative by the scale."""
+    finite = np.isfinite(y)
+    rest = choose(scale > 0, y, np.nan)
+    return choose(finite, by(choose(finite, y, 0.0), scale), rest)
 
 
 def finite_exp(x: Array) -> Array:

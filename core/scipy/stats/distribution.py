@@ -27,7 +27,7 @@ from ...errors import MissingRuleError
 from ...primitives.elementwise import as_array
 from ...rules import elementwise
 from ...tracing import Primitive, Rule, Slope
-from .common import Frozen, choose, finite_exp, no_rule, plain_only, product
+from .common import Frozen, choose, finite_exp, no_rule, plain_only, product, scaled
 
 __all__ = ["Continuous", "Discrete", "Shape", "Support"]
 
@@ -206,7 +206,8 @@ class Distribution:
         def slope(y: Array, z: Array, *shapes: Array) -> Array:
             mask = self._mask(method, z, shapes)
             sound = self._sound(self.valid(*shapes), shapes)
-            return choose(mask, rule(y, self.support.safe(mask, z, sound), *sound), 0.0)
+            found = rule(y, self.support.safe(mask, z, sound), *sound)
+            return choose(mask & np.isfinite(found) if log else mask, found, 0.0)
 
         return slope
 
@@ -311,7 +312,9 @@ class Distribution:
             return self._moved(y, loc, scale)
         if scale is None or not method.endswith("pdf"):
             return y
-        return y - np.log(scale) if method == "logpdf" else y / scale
+        if method == "logpdf":
+            return y - choose(y > -np.inf, np.log(scale), 0.0)
+        return scaled(y, scale, np.divide)
 
     def _standard(self, x: Array, loc: Array, scale: Array) -> Array:
         """(x - loc) / scale; infinities stay, and have a derivative of 0 by loc and scale."""
@@ -322,7 +325,7 @@ class Distribution:
         return choose(finite, z, x if scale is None else choose(scale > 0, x, np.nan))
 
     def _moved(self, y: Array, loc: Array, scale: Array) -> Array:
-        y = y if scale is None else y * scale
+        y = y if scale is None else scaled(y, scale, np.multiply)
         return y if loc is None else y + loc
 
     def _of_parameters(
@@ -413,8 +416,7 @@ class Distribution:
 
     def __call__(self, *args: Any, **kwds: Any) -> Frozen:
         """The distribution with its parameters fixed."""
-        self._signature.bind(*args, **kwds)
-        return Frozen(self, args, kwds)
+        return Frozen(self, (), dict(self._signature.bind(*args, **kwds).arguments))
 
 
 class Continuous(Distribution):
