@@ -92,10 +92,14 @@ def of_numpy(title: str, module: ModuleType, has: dict[Any, bool]) -> str:
 
 def of_scipy(package: str) -> str:
     """The lists for a package of SciPy: the names that `wengert.scipy` has of its own."""
-    module = import_module(f"wengert.scipy.{package}")
-    groups: dict[str, list[str]] = {"Traced": [], "Distributions": []}
-    for name in sorted(module.__all__, key=str.lower):
+    module, scipys = (import_module(f"{p}.{package}") for p in ("wengert.scipy", "scipy"))
+    ufuncs = {n for n, f in vars(scipys).items() if isinstance(f, np.ufunc) and n[0] != "_"}
+    groups: dict[str, list[str]] = {"Traced": [], "Distributions": [], "Not yet": []}
+    for name in sorted({*module.__all__, *ufuncs}, key=str.lower):
         value = getattr(module, name)
+        if name in ufuncs and name not in module.__all__ and value not in dispatch.UFUNCS:
+            groups["Not yet"].append(name)
+            continue
         is_distribution = hasattr(value, "logpdf") or hasattr(value, "logpmf")
         groups["Distributions" if is_distribution else "Traced"].append(name)
     return section(f"scipy.{package}", groups)
@@ -123,19 +127,19 @@ def supports(name: str) -> bool:
         for part in rest.split("."):
             value = getattr(value, part)
         known: Callable[[Any], bool] = lambda f: f in dispatch.FUNCTIONS or f in dispatch.UFUNCS
-        return known(value) or rest in _MADE_OF_TYPES
+        return known(value) or rest in _PYTHON
     module_name, *path = rest.split(".")
     module = import_module(f"wengert.scipy.{module_name}")
-    if path[0] not in module.__all__:
-        return False
     value = module
+    if path[0] not in module.__all__:
+        return getattr(module, path[0]) in dispatch.UFUNCS
     for part in path:
         value = getattr(value, part, None)
     return value is not None
 
 
-_MADE_OF_TYPES: frozenset[str] = frozenset()
-"""Names of NumPy's that take no arrays of floats, so that there is nothing to trace."""
+_PYTHON = frozenset(["fft.fftfreq", "fft.rfftfreq", "row_stack"])
+"""Functions of NumPy's that are Python code of operations that are traced, and need no rule."""
 
 
 def peers() -> list[str]:

@@ -27,8 +27,16 @@ TRANSFORMS = {
 
 def _dispatching(module: ModuleType) -> list[Any]:
     """The functions of a module that ask their arguments for `__array_function__`."""
-    found = {id(f): f for f in vars(module).values() if hasattr(f, "_implementation")}
+    found = {
+        id(f): f
+        for name, f in vars(module).items()
+        if hasattr(f, "_implementation") and name not in _DEPRECATED
+    }
     return sorted(found.values(), key=dispatch.name_of)
+
+
+_DEPRECATED = {"in1d", "trapz", "tostring"}
+"""What older versions of NumPy still have."""
 
 
 def _ufuncs() -> list[np.ufunc]:
@@ -39,7 +47,7 @@ ALL = [*_dispatching(np), *_dispatching(np.linalg), *_dispatching(np.fft), *_ufu
 
 
 def test_the_walk_finds_numpy() -> None:
-    assert len(ALL) > 350
+    assert len(ALL) > 340
 
 
 @pytest.mark.parametrize("function", ALL, ids=dispatch.name_of)
@@ -165,7 +173,11 @@ _PROTOCOL = {
 
 
 def _members() -> list[str]:
-    return [name for name in dir(np.ndarray) if name not in vars(object)]
+    return [
+        name
+        for name in dir(np.ndarray)
+        if name not in vars(object) and name not in _DEPRECATED and hasattr(np.eye(2), name)
+    ]
 
 
 @pytest.mark.parametrize("name", _members())
@@ -212,7 +224,7 @@ def test_every_public_member_works_or_is_refused(name: str, transform: str) -> N
     def f(x: Any) -> Any:
         y = np.outer(x, x) if square else np.copy(x)
         if name == "choose":
-            y = (y > 1.5).astype(int) * 1 if transform in ("vmap", "make_program") else y
+            y = (y > 1.5).astype(int)
         if name in refused.METHODS:
             with pytest.raises(wg.errors.UnsupportedError) as caught:
                 getattr(y, name)(*_ARGUMENTS.get(name, ()))

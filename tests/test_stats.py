@@ -11,7 +11,13 @@ from specs.scipy_stats import CDFS, CONTINUOUS, DISCRETE, QUANTILES
 
 import wengert as wg
 import wengert.scipy.stats as stats
-from wengert.errors import ArrayConversionError, MissingRuleError, ShapeError, UnsupportedError
+from wengert.errors import (
+    ArrayConversionError,
+    DtypeError,
+    MissingRuleError,
+    ShapeError,
+    UnsupportedError,
+)
 
 Array = Any
 EDGES = np.array([-np.inf, -1.0, 0.0, 0.5, 1.0, 2.0, 7.0, 1e10, np.inf])
@@ -163,6 +169,8 @@ def test_what_has_no_rule_says_so() -> None:
         wg.grad(lambda x: stats.multivariate_normal.logpdf(x, allow_singular=True))(1.0)
     with pytest.raises(MissingRuleError, match=r"scipy\.stats\.vonmises: the cdf"):
         wg.grad(stats.vonmises.cdf, argnums=1)(0.5, 1.0)
+    with pytest.raises(DtypeError, match="of real numbers"):
+        wg.grad(lambda x: np.real(stats.norm.logpdf(x * 1j)))(1.0)
     with pytest.raises(UnsupportedError, match="nan_policy"):
         wg.grad(lambda x: stats.sem(x, nan_policy="omit"))(np.ones(3))
 

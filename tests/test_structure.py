@@ -66,7 +66,6 @@ WRONG: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "insert-shape": (lambda x: np.insert(x, [1, 2], np.ones((2, 5)), 1), M),
     "delete": (lambda x: np.delete(x, 9), X),
     "resize": (lambda x: np.resize(x, (2, -1)), X),
-    "trim_zeros": (lambda x: np.trim_zeros(x, "q"), X),
     "compress-index": (lambda x: np.compress([1] * 9, x), X),
     "compress-axes": (lambda x: np.compress([[1]], x), X),
     "extract": (lambda x: np.extract([1] * 9, x), X),
@@ -167,6 +166,14 @@ def test_lengths_of_arange_are_numpys() -> None:
     np.testing.assert_array_equal(
         wg.jvp(lambda x: np.arange(1, x, like=x), (3.0,), (1.0,))[0], [1.0, 2.0]
     )
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("mask", [[True, False, True], [False, True, False], [False] * 3])
+def test_insert_reads_masks_as_numpy_does(mask: list[bool]) -> None:
+    where = np.array(mask)
+    y = wg.jvp(lambda x: np.insert(x, where, 9.0), (X,), (X,))[0]
+    np.testing.assert_array_equal(y, np.insert(X, where, 9.0))
 
 
 def test_polynomials_keep_leading_coefficients_of_unknown_value() -> None:

@@ -174,7 +174,7 @@ def _trapezoid(width: Array, y: Array, *, axis: int) -> Array:
 
 
 def _trapezoid_shape(width: ShapedArray, y: ShapedArray, *, axis: int) -> ShapedArray:
-    inner = [d - 1 if i == axis else d for i, d in enumerate(y.shape)]
+    inner = [max(d - 1, 0) if i == axis else d for i, d in enumerate(y.shape)]
     wide = list(np.broadcast_shapes(width.shape, tuple(inner)))
     del wide[axis + len(wide) - y.ndim]
     by = width.dtype_or_python_type(1) if width.weak_type else width.dtype
@@ -187,8 +187,8 @@ def _width_transpose(ct: Array, width: Any, y: Array, *, axis: int) -> Array:
 
 
 def _height_transpose(ct: Array, width: Array, y: Any, *, axis: int) -> Array:
-    n = y.shape[axis]
-    inner = ShapedArray((*y.shape[:axis], n - 1, *y.shape[axis + 1 :]), y.dtype)
+    n = max(y.shape[axis] - 1, 0)
+    inner = ShapedArray((*y.shape[:axis], n, *y.shape[axis + 1 :]), y.dtype)
     part = np.expand_dims(ct, axis - len(y.shape)) * width / 2.0
     wide = np.broadcast_shapes(part.shape, inner.shape)
     part = unbroadcast(np.broadcast_to(part, wide), inner)

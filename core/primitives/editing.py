@@ -67,9 +67,11 @@ def insert(arr: Array, obj: Any, values: Array, axis: int | None = None) -> Arra
     where = _places(obj, "where np.insert inserts")
     if isinstance(where, slice):
         where = np.arange(n)[where]
-    elif where.dtype.kind == "b" and where.ndim == 1:
-        where = np.flatnonzero(where)
-    if where.size == 1:
+    # NumPy itself says where the new elements go, among the numbers of the old ones: what a mask
+    # means depends on its version.
+    is_mask = where.dtype.kind == "b"
+    count = len(np.insert(np.arange(n), where, -1)) - n if is_mask else where.size
+    if count == 1:
         new = np.reshape(new, (1,) * (len(shape) - np.ndim(new)) + np.shape(new))
         if where.ndim == 0:
             new = np.moveaxis(new, 0, axis)
@@ -77,9 +79,8 @@ def insert(arr: Array, obj: Any, values: Array, axis: int | None = None) -> Arra
         new = np.broadcast_to(new, (*shape[:axis], new.shape[axis], *shape[axis + 1 :]))
         parts = [_part(x, axis, 0, at), new, _part(x, axis, at, n)]
         return np.concatenate(parts, axis=axis)
-    # NumPy itself says where the new elements go, among the numbers of the old ones.
-    order = np.insert(np.arange(n), where, n + np.arange(where.size))
-    new = np.broadcast_to(new, (*shape[:axis], where.size, *shape[axis + 1 :]))
+    order = np.insert(np.arange(n), where, n + np.arange(count))
+    new = np.broadcast_to(new, (*shape[:axis], count, *shape[axis + 1 :]))
     return getitem(np.concatenate([x, new], axis=axis), (*[_ALL] * axis, order))
 
 

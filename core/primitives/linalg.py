@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..aval import Array, ShapedArray, aval_of
+from ..aval import Array, aval_of
 from ..dispatch import implements
 from ..errors import ShapeError
 from ..rules import unbroadcast

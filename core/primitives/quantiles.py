@@ -16,7 +16,7 @@ import numpy as np
 from ..aval import Array, ShapedArray, aval_of
 from ..dispatch import asarray, implements
 from ..errors import DtypeError, ShapeError
-from ..rules import lane_by_lane, reducer
+from ..rules import expand_reduced, lane_by_lane, reducer
 from ..tracing import Primitive, Rule
 from .elementwise import as_array, astype
 from .indexing import getitem
@@ -68,16 +68,16 @@ def _median_jvp(nan: bool) -> Rule:
     return jvp
 
 
-median_p = reducer(
-    "median",
-    lambda x, *, axes, keepdims=False: np.median(x, axis=axes, keepdims=keepdims),
-    _median_jvp(nan=False),
-)
-nanmedian_p = reducer(
-    "nanmedian",
-    lambda x, *, axes, keepdims=False: np.nanmedian(x, axis=axes, keepdims=keepdims),
-    _median_jvp(nan=True),
-)
+def _of_rows(numpys: Any) -> Rule:
+    def impl(x: Array, *, axes: tuple[int, ...], keepdims: bool = False) -> Array:
+        y = numpys(rows(x, axes), axis=-1)
+        return expand_reduced(y, x, axes, not keepdims)
+
+    return impl
+
+
+median_p = reducer("median", _of_rows(np.median), _median_jvp(nan=False))
+nanmedian_p = reducer("nanmedian", _of_rows(np.nanmedian), _median_jvp(nan=True))
 
 
 def _median_function(primitive: Primitive) -> Rule:

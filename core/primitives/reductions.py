@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..aval import Array, ShapedArray, aval_of
-from ..dispatch import implements
+from ..dispatch import implements, unsupported_argument
 from ..rules import expand_reduced, reducer, spread, zero_derivative
 from ..tracing import Primitive, Rule, Tracer
 from .elementwise import as_array, astype, real_dtype
@@ -204,7 +204,18 @@ def _spread_function(primitive: Primitive, name: str, root: bool) -> Rule:
         mean: Any = None,
         correction: float | None = None,
     ) -> Array:
-        x = _float_operand(as_array(a, name), dtype)
+        x = as_array(a, name)
+        if dtype is not None:
+            dtype = np.dtype(dtype)
+            if dtype.kind == "c":  # the result is real, whatever its dtype
+                options: dict[str, Any] = {"where": where, "mean": mean, "correction": correction}
+                wide = astype(x, dtype) if aval_of(x).dtype.kind == "c" else astype(x, real_dtype(dtype))
+                return astype(function(wide, axis, None, None, ddof, keepdims, **options), dtype)
+            if aval_of(x).dtype.kind == "c":
+                raise unsupported_argument(
+                    name, "dtype", dtype, "give a complex dtype, or cast the result"
+                )
+        x = _float_operand(x, dtype)
         axes = axes_of(axis, x.ndim)
         ddof = ddof if correction is None else correction
         if where is True and mean is None:
@@ -212,10 +223,10 @@ def _spread_function(primitive: Primitive, name: str, root: bool) -> Rule:
         mask = np.broadcast_to(where, x.shape)
         if mean is None:
             mean = np.mean(x, axis=axes, keepdims=True, where=mask)
-        count = astype(
-            np.maximum(np.sum(mask, axis=axes, keepdims=keepdims) - ddof, 0), real_dtype(x.dtype)
-        )
         d = np.where(mask, x - mean, 0)
+        count = astype(
+            np.maximum(np.sum(mask, axis=axes, keepdims=keepdims) - ddof, 0), real_dtype(d.dtype)
+        )
         if root:
             return _reduce(norm_p, d, axes, keepdims) / np.sqrt(count)
         return np.sum(real_product(d, d), axis=axes, keepdims=keepdims) / count

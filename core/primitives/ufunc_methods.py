@@ -206,8 +206,7 @@ def _one_axis(ufunc: np.ufunc, axis: Any, ndim: int) -> int:
     return axes[0]
 
 
-def _ordered_reduce(ufunc: np.ufunc, jvp: Rule | None) -> Rule:
-    primitive = _reducer(ufunc, jvp)
+def _ordered_reduce(ufunc: np.ufunc, run: Rule) -> Rule:
     name = f"np.{ufunc.__name__}.reduce"
 
     def method(
@@ -230,7 +229,7 @@ def _ordered_reduce(ufunc: np.ufunc, jvp: Rule | None) -> Rule:
             x = np.concatenate([start, x], axis=i)
         if x.shape[i] == 0:
             raise ValueError(f"{name}: nothing to reduce along axis {i} of {aval_of(x)!r}")
-        return primitive.bind(x, axes=(i,), keepdims=keepdims)
+        return run(x, axes=(i,), keepdims=keepdims)
 
     return method
 
@@ -243,10 +242,13 @@ def _accumulator(ufunc: np.ufunc, jvp: Rule | None) -> Rule:
         jvps=(jvp,),
         batch=lambda size, batched, x, *, axis: primitive.bind(x, axis=axis + 1),
     )
+    return _accumulate_by(ufunc, primitive.bind)
 
+
+def _accumulate_by(ufunc: np.ufunc, run: Rule) -> Rule:
     def method(array: Array, axis: int = 0, dtype: Any = None, out: None = None) -> Array:
         x = _operand(ufunc, "accumulate", array, dtype)
-        return primitive.bind(x, axis=normalize_axis_index(axis, x.ndim))
+        return run(x, axis=normalize_axis_index(axis, x.ndim))
 
     return method
 
@@ -288,8 +290,25 @@ for _ufunc in (
     np.gcd,
 ):
     UFUNC_METHODS["accumulate", _ufunc.__name__] = _accumulator(_ufunc, None)
-for _ufunc in (
+
+
+def _first_against_rest(x: Array, axis: int) -> Array:
+    """a, -b, -c, ...: their sum is a - b - c."""
+    signs = np.where(np.arange(x.shape[axis]) == 0, 1, -1).astype(x.dtype)
+    return x * np.reshape(signs, [-1 if i == axis else 1 for i in range(x.ndim)])
+
+
+UFUNC_METHODS["reduce", "subtract"] = _ordered_reduce(
     np.subtract,
+    lambda x, *, axes, keepdims: astype(
+        np.sum(_first_against_rest(x, axes[0]), axis=axes, keepdims=keepdims), x.dtype
+    ),
+)
+UFUNC_METHODS["accumulate", "subtract"] = _accumulate_by(
+    np.subtract,
+    lambda x, *, axis: astype(np.cumsum(_first_against_rest(x, axis), axis=axis), x.dtype),
+)
+for _ufunc in (
     np.divide,
     np.power,
     np.float_power,
@@ -303,13 +322,13 @@ for _ufunc in (
     # NumPy's SIMD loops of power and arctan2 give wrong values in `reduce` (NumPy 2.4, AVX-512).
     if _ufunc is not np.power and _ufunc is not np.arctan2:
         UFUNC_METHODS["reduce", _ufunc.__name__] = _ordered_reduce(
-            _ufunc, partial(_last_tangent, _ufunc)
+            _ufunc, _reducer(_ufunc, partial(_last_tangent, _ufunc)).bind
         )
     UFUNC_METHODS["accumulate", _ufunc.__name__] = _accumulator(
         _ufunc, partial(_all_tangents, _ufunc)
     )
 for _ufunc in (np.floor_divide, np.left_shift, np.right_shift, np.lcm):
-    UFUNC_METHODS["reduce", _ufunc.__name__] = _ordered_reduce(_ufunc, None)
+    UFUNC_METHODS["reduce", _ufunc.__name__] = _ordered_reduce(_ufunc, _reducer(_ufunc, None).bind)
     UFUNC_METHODS["accumulate", _ufunc.__name__] = _accumulator(_ufunc, None)
 
 

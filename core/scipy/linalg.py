@@ -16,6 +16,7 @@ import scipy.linalg
 from ..aval import Array, aval_of
 from ..dispatch import implements, unsupported_argument
 from ..errors import ShapeError
+from ..primitives.determinants import cofactor_p
 from ..primitives.elementwise import astype
 from ..primitives.matrices import (
     adjoint,
@@ -35,11 +36,26 @@ from .linalg_solve import checked, each
 # What NumPy does too.
 
 
+def _det(x: Array) -> Array:
+    y = each(lambda m: np.asarray(scipy.linalg.det(m, check_finite=False)), (2,), x)
+    return y[()]
+
+
+det_p: Primitive = Primitive(
+    "scipy_det",
+    _det,
+    shape=lambda x: typed(x.shape[:-2], np.result_type(x.dtype, np.float64)),
+    jvps=(lambda t, y, x: np.sum(astype(cofactor_p.bind(x) * t, y.dtype), axis=(-2, -1)),),
+    batch=stacked(lambda: det_p),
+)
+
+
 @implements(scipy.linalg.det)
 def det(a: Array, overwrite_a: bool = False, check_finite: bool = True) -> Array:
-    """`scipy.linalg.det` on traced values; finite derivatives at singular matrices too."""
-    a = checked(square_operand(a, "scipy.linalg.det"), check_finite)
-    return astype(np.linalg.det(a), np.result_type(a.dtype, np.float64))
+    """`scipy.linalg.det` on traced values: in double precision, as SciPy's. The derivative is
+    finite at singular matrices too.
+    """
+    return det_p.bind(checked(square_operand(a, "scipy.linalg.det"), check_finite))
 
 
 @implements(scipy.linalg.norm)

@@ -38,12 +38,12 @@ from .linalg_solve import checked
 # of all, by the inner products of the two sets of vectors (which are signs, mostly).
 
 
-def _eigh(x: Array, *others: Array, subset: Any, size: int, **how: Any) -> tuple[Array, Array]:
+def _eigh(x: Array, *others: Array, subset: Any, count: int, **how: Any) -> tuple[Array, Array]:
     """The eigenvalues and vectors of each matrix of a stack."""
     stack = np.broadcast_shapes(*[m.shape[:-2] for m in (x, *others)])
     n, dtype = x.shape[-1], np.result_type(x, *others)
     if not n or 0 in stack:
-        return np.zeros((*stack, size), real_dtype(dtype)), np.zeros((*stack, n, size), dtype)
+        return np.zeros((*stack, count), real_dtype(dtype)), np.zeros((*stack, n, count), dtype)
     options = {} if subset is None else {f"subset_by_{subset[0]}": subset[1]}
     found = lanes(
         lambda a, b=None: scipy.linalg.eigh(a, b, check_finite=False, **how, **options),
@@ -52,26 +52,28 @@ def _eigh(x: Array, *others: Array, subset: Any, size: int, **how: Any) -> tuple
         *others,
     )
     values, vectors = [np.array(part) for part in zip(*found, strict=True)]
-    return np.reshape(values, (*stack, size)), np.reshape(vectors, (*stack, n, size))
+    return np.reshape(values, (*stack, count)), np.reshape(vectors, (*stack, n, count))
 
 
 def _eigh_shape(
-    x: ShapedArray, *others: ShapedArray, subset: Any, size: int, **how: Any
+    x: ShapedArray, *others: ShapedArray, subset: Any, count: int, **how: Any
 ) -> tuple[ShapedArray, ShapedArray]:
     *stack, n, _ = np.broadcast_shapes(x.shape, *[m.shape for m in others])
     dtype = np.result_type(x.dtype, *[m.dtype for m in others])
-    return typed((*stack, size), real_dtype(dtype)), typed((*stack, n, size), dtype)
+    return typed((*stack, count), real_dtype(dtype)), typed((*stack, n, count), dtype)
 
 
 def _by_all(rule: Rule, primitive_of: Callable[[], Primitive]) -> Rule:
     """A rule for a subset, made of a rule for all eigenvalues."""
 
     def jvp(
-        t: Array, y: tuple[Array, Array], a: Array, *b: Array, subset: Any, size: int, **how: Any
+        t: Array, y: tuple[Array, Array], a: Array, *b: Array, subset: Any, count: int, **how: Any
     ) -> tuple[Array, Array]:
+        dots: tuple[Array, Array]
         if subset is None:
-            return rule(t, *y)
-        w, v = primitive_of().bind(a, *b, subset=None, size=a.shape[-1], **how)
+            dots = rule(t, *y)
+            return dots
+        w, v = primitive_of().bind(a, *b, subset=None, count=a.shape[-1], **how)
         w_dot, v_dot = rule(t, w, v)
         same = adjoint(v) @ (b[0] @ y[1] if b else y[1])
         chosen = np.real(same * np.conjugate(same))
@@ -139,15 +141,15 @@ def eigh(
         raise unsupported_argument(name, "type", type, "bring the problem to the form a v = w b v")
     if subset_by_index is not None and subset_by_value is not None:
         raise ValueError(f"{name}: give one subset, by index or by value")
-    operands = (a,)
+    operands: tuple[Array, ...] = (a,)
     if b is not None:
         operands = (a, checked(square_operand(b, name), check_finite))
-    subset, size = _subset(name, operands, lower, subset_by_index, subset_by_value)
+    subset, count = _subset(name, operands, lower, subset_by_index, subset_by_value)
     if eigvals_only and b is None:
         w = np.linalg.eigvalsh(a, "L" if lower else "U")
         return w if subset is None else w[..., _places(subset, value_or_none(w))]
     primitive = scipy_eigh_p if b is None else general_eigh_p
-    w, v = primitive.bind(*operands, subset=subset, size=size, lower=bool(lower), driver=driver)
+    w, v = primitive.bind(*operands, subset=subset, count=count, lower=bool(lower), driver=driver)
     return w if eigvals_only else (w, v)
 
 

@@ -19,7 +19,7 @@ from ..dispatch import implements, unsupported_argument
 from ..errors import DtypeError
 from ..primitives.elementwise import astype
 from ..primitives.matrices import mT, square_operand, stacked, typed, value_or_none
-from ..tracing import Primitive
+from ..tracing import Primitive, Rule
 from .linalg_solve import checked, each, sylvester_p
 
 
@@ -43,7 +43,9 @@ def _corner(x: Array) -> Array:
     return x[..., :n, n:]
 
 
-def _function(name: str, f: Callable[[Array], Array], derivative: Any) -> tuple[Primitive, Any]:
+def _function(
+    name: str, f: Callable[[Array], Array], derivative: Any, jvp: Rule | None = None
+) -> tuple[Primitive, Primitive]:
     """A function of matrices and its derivative in a direction, `derivative(a, t)`."""
 
     def by_matrix(s: Array, y: Array, a: Array, t: Array) -> Array:
@@ -63,7 +65,7 @@ def _function(name: str, f: Callable[[Array], Array], derivative: Any) -> tuple[
         name,
         f,
         shape=lambda a: a,
-        jvps=(lambda t, y, a: frechet_p.bind(a, t),),
+        jvps=(jvp or (lambda t, y, a: frechet_p.bind(a, t)),),
         batch=stacked(lambda: primitive),
     )
     return primitive, frechet_p
@@ -190,9 +192,12 @@ def _domain(name: str, A: Any, disp: Any) -> Array:
 
 
 _NOT_GIVEN = object()
-_logm = _of_each("logm")
-logm_p, logm_frechet_p = _function(
-    "logm", _logm, lambda a, t: _corner(_logm(_block(*_alike(a, t))))
+sqrtm_p: Primitive = Primitive(
+    "sqrtm",
+    _of_each("sqrtm"),
+    shape=lambda a: a,
+    jvps=(lambda t, y, a: sylvester_p.bind(y, y, t),),
+    batch=stacked(lambda: sqrtm_p),
 )
 
 
@@ -201,23 +206,28 @@ def _alike(a: Array, t: Array) -> tuple[Array, Array]:
     return a.astype(dtype, copy=False), t.astype(dtype, copy=False)
 
 
+def _logm_jvp(t: Array, y: Array, a: Array) -> Array:
+    # log(a) = 2 log(root), whose eigenvalues are away from the negative numbers, where rounding
+    # would take those of a block matrix to different branches.
+    root = sqrtm_p.bind(a)
+    return 2.0 * logm_frechet_p.bind(root, sylvester_p.bind(root, root, t))
+
+
+_logm = _of_each("logm")
+logm_p, logm_frechet_p = _function(
+    "logm", _logm, lambda a, t: _corner(_logm(_block(*_alike(a, t)))), _logm_jvp
+)
+
+
 @implements(scipy.linalg.logm)
 def logm(A: Array, disp: Any = _NOT_GIVEN) -> Array:
     """`scipy.linalg.logm` on traced values.
 
-    Of a real matrix with negative eigenvalues it is complex. In vmap and make_program, where the
-    values are not known, such a matrix must be given as a complex one.
+    In double precision, as SciPy's. Of a real matrix with negative eigenvalues it is complex. In
+    vmap and make_program, where values are not known, such a matrix must be given as a complex one.
     """
-    return logm_p.bind(_domain("logm", A, disp))
-
-
-sqrtm_p: Primitive = Primitive(
-    "sqrtm",
-    _of_each("sqrtm"),
-    shape=lambda a: a,
-    jvps=(lambda t, y, a: sylvester_p.bind(y, y, t),),
-    batch=stacked(lambda: sqrtm_p),
-)
+    a = _domain("logm", A, disp)
+    return logm_p.bind(astype(a, np.result_type(a.dtype, np.float64)))
 
 
 @implements(scipy.linalg.sqrtm)

@@ -27,6 +27,7 @@ from specs.operators import OPERATORS
 from specs.polynomials import POLYNOMIALS, RANGES
 from specs.reductions import REDUCTIONS
 from specs.scipy_linalg import SCIPY_LINALG
+from specs.scipy_matrices import SCIPY_MATRICES
 from specs.scipy_stats import SCIPY_STATS
 from specs.shapes import SHAPES
 from specs.table import Case, Spec
@@ -55,6 +56,7 @@ SPECS: tuple[Spec, ...] = (
     *FFT,
     *CREATION,
     *SCIPY_LINALG,
+    *SCIPY_MATRICES,
     *SCIPY_STATS,
 )
 

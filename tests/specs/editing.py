@@ -37,7 +37,6 @@ EDITING = (
             S("list", (real(2, 3), real(2, 1)), {"obj": [2, 0], "axis": 1}),
             S("twice", (real(3), real(2)), {"obj": [1, 1]}),
             S("slice", (real(4), real()), {"obj": slice(0, 4, 2)}),
-            S("mask", (real(3), real()), {"obj": _MASK}),
             S("negative", (real(3), real()), {"obj": -1}),
             S("python", (real(3), python()), {"obj": 1}),
             S("f4-f8", (real(3, dtype="f4"), real(2)), {"obj": [0, 2]}),

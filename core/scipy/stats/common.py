@@ -7,12 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from ...aval import Array
+from ...aval import Array, aval_of
 from ...dispatch import is_traced
-from ...errors import UnsupportedError
+from ...errors import DtypeError, UnsupportedError
+from ...primitives.elementwise import as_array
 from ...tracing import Tracer
 
-__all__ = ["Frozen", "choose", "finite_exp", "no_rule", "plain_only", "product", "scaled"]
+__all__ = [
+    "Frozen",
+    "choose",
+    "finite_exp",
+    "no_rule",
+    "plain_only",
+    "product",
+    "real_array",
+    "scaled",
+]
 
 
 def choose(mask: Array, x: Array, other: Any) -> Array:
@@ -47,6 +57,18 @@ class Frozen:
             raise no_rule(f"scipy.stats.{self.dist.name}.{name}")
         method = getattr(self.dist, name)
         return lambda *args, **kwds: method(*args, *self.args, **kwds, **self.kwds)
+
+
+def real_array(x: Any, operation: str) -> Array:
+    """An operand as an array; a DtypeError for complex numbers."""
+    x = as_array(x, operation)
+    if x.dtype.kind == "c":
+        raise DtypeError(
+            f"{operation}: distributions are of real numbers.",
+            got=repr(aval_of(x)),
+            fix="np.real(x)",
+        )
+    return x
 
 
 def scaled(y: Array, scale: Array, by: Callable[..., Array]) -> Array:

@@ -24,10 +24,9 @@ import scipy.stats
 from ...aval import Array
 from ...dispatch import is_traced
 from ...errors import MissingRuleError
-from ...primitives.elementwise import as_array
 from ...rules import elementwise
 from ...tracing import Primitive, Rule, Slope
-from .common import Frozen, choose, finite_exp, no_rule, plain_only, product, scaled
+from .common import Frozen, choose, finite_exp, no_rule, plain_only, product, real_array, scaled
 
 __all__ = ["Continuous", "Discrete", "Shape", "Support"]
 
@@ -292,7 +291,7 @@ class Distribution:
         """Shapes, loc and scale; None for a loc or scale that is not given."""
         found = self._signature.bind(*args, **kwds).arguments
         operation = f"scipy.stats.{self.name}.{method}"
-        arrays = {name: as_array(v, operation) for name, v in found.items()}
+        arrays = {name: real_array(v, operation) for name, v in found.items()}
         scale = arrays.get("scale")
         if scale is not None:
             scale = choose(scale > 0, scale, np.nan)
@@ -303,7 +302,7 @@ class Distribution:
         if not (is_traced((x, *args)) or is_traced(kwds.values())):
             return getattr(self.scipys, method)(x, *args, **kwds)
         shapes, loc, scale = self._arguments(method, args, kwds)
-        z = as_array(x, f"scipy.stats.{self.name}.{method}")
+        z = real_array(x, f"scipy.stats.{self.name}.{method}")
         quantile = method in ("ppf", "isf")
         if not (quantile or loc is scale is None):
             z = self._standard(z, loc, scale)
@@ -377,7 +376,7 @@ class Distribution:
         if not (is_traced((confidence, *args)) or is_traced(kwds.values())):
             ends: tuple[Array, Array] = self.scipys.interval(confidence, *args, **kwds)
             return ends
-        alpha = as_array(confidence, f"scipy.stats.{self.name}.interval")
+        alpha = real_array(confidence, f"scipy.stats.{self.name}.interval")
         low, high = (1.0 - alpha) / 2, (1.0 + alpha) / 2
         return self.ppf(low, *args, **kwds), self.ppf(high, *args, **kwds)
 
