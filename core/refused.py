@@ -52,7 +52,9 @@ FUNCTIONS: Final[dict[str, tuple[str, str]]] = {
 }
 """Name of a function: why it is refused, and what to do instead."""
 
-_ONE_BY_ONE = "iterate over the array itself, x.flat or np.ndindex(x.shape), and join the results with np.stack"
+_ONE_BY_ONE = (
+    "iterate over the array itself, x.flat or np.ndindex(x.shape), and join results by np.stack"
+)
 
 CALLABLES: Final[dict[str, str]] = {
     "nditer": _ONE_BY_ONE,

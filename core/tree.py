@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime
 import functools
-import random
 import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import fields, is_dataclass
@@ -79,10 +78,6 @@ _STATIC: Final = (
     datetime.tzinfo,
     np.datetime64,
     np.timedelta64,
-    random.Random,
-    np.random.Generator,
-    np.random.BitGenerator,
-    np.random.RandomState,
 )
 """Classes whose instances hold nothing to differentiate. An instance of an unknown class might."""
 
@@ -389,7 +384,15 @@ def is_static_leaf(x: Any) -> bool:
     """True for a leaf that passes through the transformations as it is: text, functions, ..."""
     if isinstance(x, np.ndarray):
         return x.dtype.kind in "USMm"
-    return type(x) not in SCALAR_AVALS and isinstance(x, _STATIC)
+    if type(x) in SCALAR_AVALS:
+        return False
+    return isinstance(x, _STATIC) or _draws(type(x))
+
+
+def _draws(kind: type) -> bool:
+    """True for generators of random numbers; told by name, as their modules are slow to import."""
+    modules = [k.__module__ for k in kind.__mro__]
+    return any([m == "random" or m.startswith("numpy.random.") for m in modules])
 
 
 def with_fixed_values(treedef: TreeDef, leaves: Iterable[Any]) -> TreeDef:

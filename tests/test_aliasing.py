@@ -37,6 +37,8 @@ ALIASED = [c for c in CASES if c.spec.of_numpy and c.spec.traceable and _arrays(
 READ_ONLY = {
     "broadcast_arrays": "NumPy warns that its results will be read-only; ours are",
     "einsum": "a diagonal is read-only here, as that of np.diagonal",
+    "meshgrid": "without copies, as broadcast_arrays",
+    "x.view": "complex numbers as pairs of floats, and back",
 }
 
 

@@ -40,15 +40,9 @@ def rows(peer: str) -> list[tuple[str, str]]:
     """The rows of a library's table in which both cells are an expression."""
     table = TEXT.partition(f"| {peer} | wengert |")[2].partition("\n\n")[0]
     pairs = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \|", table, re.MULTILINE)
-    shown = (
-        "import ",
-        "jax.config",
-        "isinstance",
-        "jax.tree_util",
-        "jax.make",
-        "jax.random",
-        "misc.",
-    )
+    names = ("import ", "isinstance", "misc.", "scipy.integrate")
+    in_jax = [f"jax.{name}" for name in ("config", "tree_util", "make", "random", "experimental")]
+    shown = (*names, *in_jax)
     return [(a, b) for a, b in pairs if not a.startswith(shown)]
 
 

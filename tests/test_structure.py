@@ -282,6 +282,20 @@ def test_memory_of_traced_values() -> None:
     wg.vmap(g)(M)
 
 
+def test_plain_copies_of_concrete_values() -> None:
+    def f(x: Any) -> Any:
+        assert x.tolist() == M.tolist()
+        assert x.tobytes() == M.tobytes()
+        assert x.T.tobytes("A") == M.T.tobytes("A")
+        assert x.device == "cpu"
+        assert x.to_device("cpu") is x
+        assert x.base is None
+        assert x[1:].base is x
+        return x
+
+    wg.jvp(f, (M,), (M,))
+
+
 def test_namespace() -> None:
     wg.vmap(lambda x: x.__array_namespace__().sin(x))(M)
     with pytest.raises(ValueError, match="Version"):

@@ -18,7 +18,7 @@ from ..aval import Array, aval_of
 from ..dispatch import implements, unsupported_argument
 from ..errors import DtypeError
 from ..primitives.elementwise import astype
-from ..primitives.matrices import mT, square_operand, stacked, typed, value_or_none
+from ..primitives.matrices import epsilon, mT, square_operand, stacked, typed, value_or_none
 from ..tracing import Primitive, Rule
 from .linalg_solve import checked, each, sylvester_p
 
@@ -165,6 +165,9 @@ def tanhm(A: Array) -> Array:
 
 def _as_typed(name: str, a: Array, found: Array) -> Array:
     if np.iscomplexobj(found) and not np.iscomplexobj(a):
+        rounding = epsilon(a) ** 0.5 * np.max(np.abs(found), initial=0.0)
+        if np.all(np.abs(found.imag) <= rounding):
+            return found.real.astype(a.dtype)
         raise DtypeError(
             f"scipy.linalg.{name}: a real matrix has a complex result, which vmap and make_program "
             "can't foresee.",

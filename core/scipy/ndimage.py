@@ -307,8 +307,8 @@ def uniform_filter(
     return x
 
 
-# Spline coefficients: the inverse of a symmetric band matrix, except that the modes with a mirror at
-# the last point count the ends half. For "reflect" SciPy computes it well on long axes only; its
+# Spline coefficients: the inverse of a symmetric band matrix, except that the modes with a mirror
+# at the last point count the ends half. For "reflect" SciPy computes it well on long axes only; the
 # transpose is that of what SciPy computes.
 
 _NEARLY_SYMMETRIC = ("reflect", "grid-mirror", "nearest")

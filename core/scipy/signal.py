@@ -1,7 +1,7 @@
-"""`scipy.signal` on traced values: convolutions, filters, trends, the analytic signal.
+"""`scipy.signal` on traced values: convolutions, trends, the analytic signal.
 
-Convolution is one bilinear primitive, whose transposes are convolutions too. A recursive filter is
-a convolution and a primitive that solves for its output. Spectra are in `spectral.py`.
+Convolution is one bilinear primitive, whose transposes are convolutions too. Filters are in
+`filters.py`, spectra in `spectral.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from ..aval import Array, Shape, ShapedArray, aval_of
 from ..dispatch import implements
 from ..errors import DtypeError, ShapeError
 from ..primitives.elementwise import as_array, astype
-from ..primitives.fft import resize
 from ..rules import align_batch, bilinear, sample, unbroadcast
 from ..tracing import Primitive
 
@@ -53,14 +52,15 @@ def _convolve_windows(x: Array, k: Array, rank: int, mode: str) -> Array:
         x = np.pad(x, [(0, 0)] * (x.ndim - rank) + width)
     last = tuple(range(-rank, 0))
     windows = sliding_window_view(x, k.shape[-rank:], axis=last)
-    k = _flip(k, rank)
+    k = flip_last(k, rank)
     if rank == 1:
         return np.matmul(windows, k[..., None])[..., 0]
     there, inside = list(range(rank)), list(range(rank, 2 * rank))
     return np.einsum(windows, [..., *there, *inside], k, [..., *inside], [..., *there])
 
 
-def _flip(x: Array, rank: int) -> Array:
+def flip_last(x: Array, rank: int) -> Array:
+    """The operand reversed along its last axes."""
     return x[(..., *[slice(None, None, -1)] * rank)]
 
 
@@ -75,20 +75,20 @@ def _convolve_shape(
 
 def _convolve_left(ct: Array, x: Any, k: Array, *, rank: int, mode: str, method: str) -> Array:
     other = "valid" if mode == "full" else "full"
-    g = convolve_p.bind(ct, _flip(k, rank), rank=rank, mode=other, method=method)
+    g = convolve_p.bind(ct, flip_last(k, rank), rank=rank, mode=other, method=method)
     return unbroadcast(g, x)
 
 
 def _convolve_right(ct: Array, x: Array, k: Any, *, rank: int, mode: str, method: str) -> Array:
     if mode == "full":
-        g = convolve_p.bind(ct, _flip(x, rank), rank=rank, mode="valid", method=method)
+        g = convolve_p.bind(ct, flip_last(x, rank), rank=rank, mode="valid", method=method)
     else:
-        g = convolve_p.bind(x, _flip(ct, rank), rank=rank, mode="valid", method=method)
-        g = _flip(g, rank)
+        g = convolve_p.bind(x, flip_last(ct, rank), rank=rank, mode="valid", method=method)
+        g = flip_last(g, rank)
     return unbroadcast(g, k)
 
 
-def _stacked(batched: Sequence[bool], *args: Array) -> list[Array]:
+def stacked(batched: Sequence[bool], *args: Array) -> list[Array]:
     """Operands with their batch axes lined up, where the axes before the last ones broadcast."""
     rank = max([a.ndim - b for a, b in zip(args, batched, strict=True)])
     return [align_batch(rank, a) if b else a for a, b in zip(args, batched, strict=True)]
@@ -100,7 +100,7 @@ convolve_p: Primitive = bilinear(
     _convolve_left,
     _convolve_right,
     shape=_convolve_shape,
-    batch=lambda size, batched, x, k, **params: convolve_p.bind(*_stacked(batched, x, k), **params),
+    batch=lambda size, batched, x, k, **params: convolve_p.bind(*stacked(batched, x, k), **params),
 )
 
 _MODES = ("full", "same", "valid")
@@ -192,7 +192,7 @@ def convolve(in1: Array, in2: Array, mode: str = "full", method: str = "auto") -
 def correlate(in1: Array, in2: Array, mode: str = "full", method: str = "auto") -> Array:
     """`scipy.signal.correlate` on traced values."""
     x, k = _operands("scipy.signal.correlate", in1, in2)
-    return convolve(x, np.conjugate(_flip(k, k.ndim)), mode, method)
+    return convolve(x, np.conjugate(flip_last(k, k.ndim)), mode, method)
 
 
 def _by_transforms(
@@ -280,105 +280,10 @@ def correlate2d(
     x, k = _operands("scipy.signal.correlate2d", in1, in2)
     if mode == "valid" and any([n < m for n, m in zip(x.shape, k.shape, strict=True)]):
         x = np.conjugate(x)  # SciPy swaps the operands, and conjugates the one that comes second
-        flipped = _flip(k, k.ndim)
+        flipped = flip_last(k, k.ndim)
     else:
-        flipped = np.conjugate(_flip(k, k.ndim))
+        flipped = np.conjugate(flip_last(k, k.ndim))
     return _in_the_plane("scipy.signal.correlate2d", x, flipped, mode, boundary, fillvalue, late=1)
-
-
-# Recursive filters: y[n] + a[1] y[n-1] + ... = u[n], solved for y along the last axis. The axes
-# before broadcast, those of the coefficients too.
-
-
-def _recursion(a: Array, u: Array) -> Array:
-    """SciPy's filter; it takes one filter at a time, so for several there is a loop over them."""
-    if a.ndim == 1:
-        return scipy.signal.lfilter(np.ones(1, a.dtype), a, u)
-    lead = np.broadcast_shapes(a.shape[:-1], u.shape[:-1])
-    dtype = np.result_type(a, u)
-    y = np.empty((*lead, u.shape[-1]), dtype)
-    filters, signals = np.broadcast_to(a, (*lead, a.shape[-1])), np.broadcast_to(u, y.shape)
-    for i in np.ndindex(lead):
-        y[i] = scipy.signal.lfilter(np.ones(1, a.dtype), filters[i], signals[i])
-    return y
-
-
-def _recursion_by_filter(t: Array, y: Array, a: Array, u: Array) -> Array:
-    return -recursion_p.bind(a, _causal(y, t))
-
-
-def _recursion_transpose(ct: Array, a: Array, u: Any) -> Array:
-    return unbroadcast(_flip(recursion_p.bind(a, _flip(ct, 1)), 1), u)
-
-
-def _causal(x: Array, k: Array) -> Array:
-    """A convolution along the last axis, as long as the signal."""
-    y = convolve_p.bind(x, k, rank=1, mode="full", method="direct")
-    return y[..., : x.shape[-1]]
-
-
-recursion_p: Primitive = Primitive(
-    "recursion",
-    _recursion,
-    shape=lambda a, u: ShapedArray(
-        (*np.broadcast_shapes(a.shape[:-1], u.shape[:-1]), u.shape[-1]),
-        np.result_type(a.dtype, u.dtype),
-    ),
-    jvps=(_recursion_by_filter, lambda t, y, a, u: recursion_p.bind(a, t)),
-    transposes=(None, _recursion_transpose),
-    linear="separately",
-    linear_args=(1,),
-    batch=lambda size, batched, a, u: recursion_p.bind(*_stacked(batched, a, u)),
-)
-
-
-@implements(scipy.signal.lfilter)
-def lfilter(b: Array, a: Array, x: Array, axis: int = -1, zi: Array = None) -> Any:
-    """`scipy.signal.lfilter` on traced values, any of the coefficients, signal and state."""
-    operation = "scipy.signal.lfilter"
-    b, a = [np.atleast_1d(as_array(v, operation)) for v in (b, a)]
-    x = as_array(x, operation)
-    if b.ndim != 1 or a.ndim != 1 or not b.size or not a.size:
-        raise ShapeError(
-            f"{operation}: the coefficients b and a must have one axis, and elements.",
-            got=f"{aval_of(b)!r} and {aval_of(a)!r}",
-        )
-    axis = normalize_axis_index(axis, x.ndim)
-    given = [b, a, x] if zi is None else [b, a, x, as_array(zi, operation)]
-    dtype = np.result_type(*[aval_of(v).dtype for v in given])
-    if dtype.kind not in "fc":
-        dtype = np.dtype(np.float64)
-    b, a, x, *state = [astype(v, dtype) for v in given]
-    order = max(a.shape[0], b.shape[0]) - 1
-    b, a = b / a[0], a / a[0]
-    x = np.moveaxis(x, axis, -1)
-    n = x.shape[-1]
-    if not state:
-        return np.moveaxis(_filtered(a, _causal(x, b) if n else x), -1, axis)
-    z = _initial_state(operation, state[0], x, axis, order)
-    driven = convolve_p.bind(x, resize(b, 0, order + 1), rank=1, mode="full", method="direct")
-    driven = driven + resize(z, z.ndim - 1, n + order)
-    y = _filtered(a, driven[..., :n])
-    fed = convolve_p.bind(y, resize(a, 0, order + 1), rank=1, mode="full", method="direct")
-    return np.moveaxis(y, -1, axis), np.moveaxis((driven - fed)[..., n:], -1, axis)
-
-
-def _filtered(a: Array, u: Array) -> Array:
-    return u if a.shape[0] == 1 or not u.size else recursion_p.bind(a, u)
-
-
-def _initial_state(operation: str, z: Array, x: Array, axis: int, order: int) -> Array:
-    """The state in front of the signal, its axes of length 1 stretched."""
-    z = np.moveaxis(z, axis, -1) if z.ndim == x.ndim else z
-    want = (*x.shape[:-1], order)
-    fits = z.ndim == x.ndim and all([h in (1, w) for h, w in zip(z.shape, want, strict=True)])
-    if not fits or z.shape[-1] != order:
-        raise ShapeError(
-            f"{operation}: the initial state zi does not fit.",
-            got=repr(aval_of(z)),
-            needed=f"the shape of x, with {order} along its axis",
-        )
-    return np.broadcast_to(z, want)
 
 
 # Trends, and the analytic signal.

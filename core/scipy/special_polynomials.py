@@ -100,7 +100,7 @@ def _lpmv_slope(y: Array, m: Array, v: Array, x: Array) -> Array:
     end = np.abs(x) == 1
     inside = np.where(end, 0.0, x)
     flat = lpmv_p.bind(m, v - 1, inside) * (v + m) - v * inside * lpmv_p.bind(m, v, inside)
-    ends = _lpmv_slope_at_ends(np.where(end & (m > 0), m, 1), v, np.where(end, x, 1.0))
+    ends = _lpmv_slope_at_ends(np.where(end & (m > 0), m, 1), v, np.where(end, x, 0.0))
     slope = np.where(end, ends, flat / (1 - inside * inside))
     return np.where(m == 0, gegenbauer_p.bind(v - 1.0, 1.5, x), slope)
 

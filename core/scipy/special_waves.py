@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..aval import Array
+from ..primitives.elementwise import astype
 from ..tracing import Primitive
 from .special_base import several, special, unknown
 
@@ -42,16 +43,21 @@ mathieu_a_p = special("mathieu_a", unknown("mathieu_a", "m"), unknown("mathieu_a
 mathieu_b_p = special("mathieu_b", unknown("mathieu_b", "m"), unknown("mathieu_b", "q"))
 
 
+def _characteristic(primitive: Primitive, m: Array, q: Array) -> Array:
+    # In single precision SciPy finds NaN.
+    return primitive.bind(astype(m, np.float64), astype(q, np.float64))
+
+
 def _mathieu(characteristic: Primitive) -> Callable[..., Array]:
     def second(y: Array, dy: Array, m: Array, q: Array, x: Array) -> Array:
-        return -(characteristic.bind(m, q) - 2 * q * np.cos(2 * _DEGREE * x)) * y
+        return -(_characteristic(characteristic, m, q) - 2 * q * np.cos(2 * _DEGREE * x)) * y
 
     return second
 
 
 def _modified_mathieu(characteristic: Primitive) -> Callable[..., Array]:
     def second(y: Array, dy: Array, m: Array, q: Array, x: Array) -> Array:
-        return (characteristic.bind(m, q) - 2 * q * np.cosh(2 * x)) * y
+        return (_characteristic(characteristic, m, q) - 2 * q * np.cosh(2 * x)) * y
 
     return second
 

@@ -304,8 +304,8 @@ def _odd_extension(x: Array, n: int) -> Array:
 _EXTENSIONS = {"even": "reflect", "constant": "edge", "zeros": "constant"}
 
 
-def _extended(operation: str, x: Array, n: int, boundary: Any) -> Array:
-    """The signal with something in front and behind, to the length of half a frame."""
+def extended(operation: str, x: Array, n: int, boundary: Any) -> Array:
+    """The signal with `n` points in front and behind."""
     if boundary is None or n < 1:
         return x
     if boundary in ("even", "odd") and n > x.shape[-1] - 1:
@@ -336,7 +336,7 @@ def _over_time(
     x = np.moveaxis(x, normalize_axis_index(axis, x.ndim), -1)
     plan = _plan(operation, window, nperseg, noverlap, nfft, x.shape[-1])
     plan = plan._replace(window=_in_precision(plan.window, dtype))
-    x = _extended(operation, x, plan.size // 2, boundary)
+    x = extended(operation, x, plan.size // 2, boundary)
     if padded:
         more = (-(x.shape[-1] - plan.size) % plan.step) % plan.size
         x = resize(x, x.ndim - 1, x.shape[-1] + more)

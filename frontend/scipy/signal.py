@@ -7,6 +7,11 @@ from typing import Any
 import scipy.signal as _scipy
 from scipy.signal import get_window as get_window
 
+from ..core.scipy.filters import filtfilt as filtfilt
+from ..core.scipy.filters import lfilter as lfilter
+from ..core.scipy.filters import lfilter_zi as lfilter_zi
+from ..core.scipy.filters import savgol_filter as savgol_filter
+from ..core.scipy.filters import sosfilt as sosfilt
 from ..core.scipy.signal import convolve as convolve
 from ..core.scipy.signal import convolve2d as convolve2d
 from ..core.scipy.signal import correlate as correlate
@@ -14,7 +19,6 @@ from ..core.scipy.signal import correlate2d as correlate2d
 from ..core.scipy.signal import detrend as detrend
 from ..core.scipy.signal import fftconvolve as fftconvolve
 from ..core.scipy.signal import hilbert as hilbert
-from ..core.scipy.signal import lfilter as lfilter
 from ..core.scipy.signal import oaconvolve as oaconvolve
 from ..core.scipy.spectral import coherence as coherence
 from ..core.scipy.spectral import csd as csd
@@ -33,12 +37,16 @@ __all__ = [
     "csd",
     "detrend",
     "fftconvolve",
+    "filtfilt",
     "get_window",
     "hilbert",
     "istft",
     "lfilter",
+    "lfilter_zi",
     "oaconvolve",
     "periodogram",
+    "savgol_filter",
+    "sosfilt",
     "spectrogram",
     "stft",
     "welch",

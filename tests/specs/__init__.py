@@ -13,6 +13,7 @@ import warnings
 import numpy as np
 
 import wengert.numpy as wnp
+from specs.calculus import CALCULUS
 from specs.choice import CHOICE
 from specs.contractions import CONTRACTIONS
 from specs.creation import CREATION
@@ -23,6 +24,7 @@ from specs.indexing import INDEXING
 from specs.inplace import INPLACE
 from specs.joining import JOINING
 from specs.linalg import LINALG
+from specs.nans import NANS
 from specs.operators import OPERATORS
 from specs.polynomials import POLYNOMIALS, RANGES
 from specs.reductions import REDUCTIONS
@@ -30,6 +32,7 @@ from specs.scipy_linalg import SCIPY_LINALG
 from specs.scipy_matrices import SCIPY_MATRICES
 from specs.scipy_stats import SCIPY_STATS
 from specs.shapes import SHAPES
+from specs.statistics import STATISTICS
 from specs.table import Case, Spec
 from specs.ufuncs import OPTIONS, UFUNC_METHODS, UFUNCS
 
@@ -42,6 +45,9 @@ SPECS: tuple[Spec, ...] = (
     *OPERATORS,
     *CHOICE,
     *REDUCTIONS,
+    *STATISTICS,
+    *NANS,
+    *CALCULUS,
     *SHAPES,
     *EDITING,
     *EMATH,
@@ -62,15 +68,15 @@ SPECS: tuple[Spec, ...] = (
 
 
 def numpy_takes(case: Case) -> bool:
-    """False where the installed NumPy itself refuses the call: old ones lack some arguments, new
-    ones deprecate functions.
+    """False where the installed NumPy or SciPy itself refuses the call: old ones lack some arguments
+    or stacks, new ones deprecate functions.
     """
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", DeprecationWarning)
         try:
             case.function(np)(*case.draw(np.random.default_rng(0)))
-        except (TypeError, DeprecationWarning):
+        except (TypeError, ValueError, DeprecationWarning):
             return False
     return True
 

@@ -198,16 +198,10 @@ OPERATORS = (
         (S("c16", (cplx(2), real(2), real())), S("c8", (cplx(2, dtype="c8"), real(), real(2)))),
         leads="numpy",
     ),
-    *[
-        _method(name, *_MATRIX, order=0, traceable=False)
-        for name in ("device", "strides", "tolist")
-    ],
+    _method("strides", *_MATRIX, order=0, traceable=False),
     Spec(
         "x.flags",
-        lambda m, x: [
-            *(x.flags.c_contiguous, x.T.flags.c_contiguous, x.T.flags.f_contiguous),
-            *np.frombuffer(x.tobytes(), x.dtype),
-        ],
+        lambda m, x: [x.flags.c_contiguous, x.T.flags.c_contiguous, x.T.flags.f_contiguous],
         _MATRIX,
         order=0,
         traceable=False,

@@ -5,9 +5,8 @@ from __future__ import annotations
 from itertools import product
 from typing import Any
 
-from specs.table import S, Sample, Spec, cplx, ints, real, scipy_row
-
 import wengert.scipy.fft as fft
+from specs.table import S, Sample, Spec, cplx, ints, real, scipy_row
 
 _NORMS = ("backward", "ortho", "forward")
 

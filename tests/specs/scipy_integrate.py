@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
+import wengert.scipy.integrate as integrate
 from specs.table import (
     Array,
     Draw,
@@ -19,8 +21,6 @@ from specs.table import (
     real,
     scipy_row,
 )
-
-import wengert.scipy.integrate as integrate
 
 
 def _rising(*shape: int, axis: int = -1, dtype: str = "f8") -> Draw:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import scipy
 import scipy.linalg
 
 import wengert.scipy.linalg as linalg
@@ -38,6 +39,14 @@ def _positive(a: Any) -> Any:
     return a @ np.conjugate(np.swapaxes(a, -1, -2)) + np.eye(a.shape[-1], dtype=a.dtype)
 
 
+_VERSION = tuple(map(int, scipy.__version__.split(".")[:2]))
+
+
+def since(major: int, minor: int, *samples: Sample) -> tuple[Sample, ...]:
+    """Samples that SciPy takes from a version on: old ones know no stacks, and fewer structures."""
+    return samples if (major, minor) <= _VERSION else ()
+
+
 def _squares(results: Any) -> tuple[Any, Any]:
     """Eigenvalues, and vectors without their signs."""
     w, v = results
@@ -61,22 +70,25 @@ _SYSTEMS = (
     S("c16-f8", (matrix(2, 2, dtype="c16"), real(2, 1))),
     S("f8-c16", (matrix(2, 2), cplx(2))),
     S("int", (const([[2, 1], [1, 3]]), real(2))),
-    S("stack", (matrix(2, 2, 2), real(2, 2, 1))),
+    *since(1, 17, S("stack", (matrix(2, 2, 2), real(2, 2, 1)))),
 )
 
 SCIPY_LINALG = (
     scipy_linalg_row(
         "solve",
         *_SYSTEMS,
-        S("stack-vector", (matrix(2, 2, 2), real(2))),
+        *since(1, 17, S("stack-vector", (matrix(2, 2, 2), real(2)))),
         S("transposed", (matrix(2, 2), real(2)), {"transposed": True}),
-        *[
-            S(f"{structure}-{n}", (matrix(3, 3), real(3)), {"assume_a": structure})
-            for structure in ("gen", "diagonal", "tridiagonal", "upper triangular")
-            for n in (1,)
-        ],
-        S("lower", (matrix(3, 3), real(3, 2)), {"assume_a": "lower triangular"}),
-        S("banded", (matrix(3, 3), real(3, 2)), {"assume_a": "banded"}),
+        S("gen", (matrix(3, 3), real(3)), {"assume_a": "gen"}),
+        *since(
+            1,
+            15,
+            S("diagonal", (matrix(3, 3), real(3)), {"assume_a": "diagonal"}),
+            S("tridiagonal", (matrix(3, 3), real(3)), {"assume_a": "tridiagonal"}),
+            S("upper", (matrix(3, 3), real(3)), {"assume_a": "upper triangular"}),
+            S("lower", (matrix(3, 3), real(3, 2)), {"assume_a": "lower triangular"}),
+            S("banded", (matrix(3, 3), real(3, 2)), {"assume_a": "banded"}),
+        ),
     ),
     _other(
         "solve-symmetric",
@@ -109,21 +121,21 @@ SCIPY_LINALG = (
             for trans in ("N", 1, "C")
             for unit in (False, True)
         ],
-        S("stack-vector", (matrix(2, 2, 2), real(2)), {"lower": True}),
-        S("stack-1", (matrix(2, 2, 2), real(2, 2, 1)), {"trans": 1}),
+        *since(1, 17, S("stack-vector", (matrix(2, 2, 2), real(2)), {"lower": True})),
+        *since(1, 17, S("stack-1", (matrix(2, 2, 2), real(2, 2, 1)), {"trans": 1})),
         S("no-columns", (matrix(2, 2), real(2, 0))),
     ),
     scipy_linalg_row(
         "inv",
         S("matrix", (matrix(3, 3),)),
-        S("stack", (matrix(2, 2, 2),)),
+        *since(1, 17, S("stack", (matrix(2, 2, 2),))),
         S("f4", (matrix(2, 2, dtype="f4"),)),
         S("c16", (matrix(2, 2, dtype="c16"),)),
     ),
     scipy_linalg_row(
         "det",
         S("matrix", (matrix(3, 3),)),
-        S("stack", (matrix(2, 2, 2),)),
+        *since(1, 17, S("stack", (matrix(2, 2, 2),))),
         S("f4", (matrix(2, 2, dtype="f4"),)),
         S("c16", (matrix(2, 2, dtype="c16"),)),
     ),
@@ -161,7 +173,7 @@ SCIPY_LINALG = (
         S("rows", (const([[0.1, 2.0, 1.0], [3.0, 1.0, -1.0], [1.0, 0.2, 2.0]]),)),
         S("permute_l", (const([[0.1, 2.0], [3.0, 1.0], [1.0, 2.0]]),), {"permute_l": True}),
         S("p_indices", (const([[0.1, 2.0], [3.0, 1.0], [1.0, 5.0]]),), {"p_indices": True}),
-        S("stack", (matrix(2, 2, 2),)),
+        *since(1, 17, S("stack", (matrix(2, 2, 2),))),
         S("f4", (matrix(2, 2, dtype="f4"),)),
         S("c16", (matrix(2, 2, dtype="c16"),)),
     ),
@@ -356,17 +368,25 @@ SCIPY_LINALG = (
         S("c16", (apart(2, 2, dtype="c16"),)),
         covers=(scipy.linalg.eigvalsh,),
     ),
-    scipy_linalg_row(
+    _other(  # the signs of vectors jump
         "eigh_tridiagonal",
-        S("plain", (const([1.0, 2.5, 4.0]), real(2))),
+        linalg.eigh_tridiagonal,
+        S("plain", (const([1.0, 2.5, 4.0]), real(2)), derivative=False),
         S("values", (const([1.0, 2.5, 4.0]), real(2)), {"eigvals_only": True}),
         S(
             "by-index",
             (const([1.0, 2.5, 4.0]), real(2)),
             {"select": "i", "select_range": (0, 1), "eigvals_only": True},
         ),
-        S("f4", (const([1.0, 2.5], "f4"), real(1, dtype="f4"))),
+        S("f4", (const([1.0, 2.5], "f4"), real(1, dtype="f4")), derivative=False),
         S("one", (real(1), real(0))),
+        covers=(scipy.linalg.eigh_tridiagonal,),
+    ),
+    _other(
+        "eigh_tridiagonal-squares",
+        lambda d, e: _squares(linalg.eigh_tridiagonal(d, e)),
+        S("plain", (const([1.0, 2.5, 4.0]), real(2))),
+        S("f4", (const([1.0, 2.5], "f4"), real(1, dtype="f4"))),
     ),
     scipy_linalg_row(
         "eigvalsh_tridiagonal",
@@ -398,7 +418,7 @@ SCIPY_LINALG = (
         S("plain", (real(3, 3),)),
         S("zero", (const(np.zeros((2, 2))),)),
         S("large", (real(2, 2, lo=3.0, hi=5.0),), derivative=False),
-        S("stack", (real(2, 2, 2),)),
+        *since(1, 17, S("stack", (real(2, 2, 2),))),
         S("f4", (real(2, 2, dtype="f4"),)),
         S("c16", (cplx(2, 2),)),
         S("size1", (real(1, 1),)),
@@ -415,15 +435,26 @@ SCIPY_LINALG = (
     *[
         scipy_linalg_row(
             name,
-            S("plain", (positive_values(3, 3),)),
-            S("c16", (positive_values(2, 2, dtype="c16"),)),
+            S("plain", (apart(3, 3),)),
             S("equal", (const(np.eye(2) * 2),)),
             S("size1", (positive_values(1, 1),)),
+            *since(
+                1,
+                17,
+                S("complex-values", (positive_values(3, 3),)),
+                S("c16", (positive_values(2, 2, dtype="c16"),)),
+                S("stack", (apart(2, 2, 2),)),
+            ),
             ulps=4096,
         )
         for name in ("logm", "sqrtm")
     ],
-    scipy_linalg_row("sqrtm", S("f4", (positive_values(2, 2, dtype="f4"),)), ulps=4096),
+    _other(
+        "sqrtm-single",
+        linalg.sqrtm,
+        S("f4", (apart(2, 2, dtype="f4"),)),
+        ulps=4096,
+    ),
     *[
         _other(
             f"{name}-complex",

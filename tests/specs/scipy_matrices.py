@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from specs.scipy_linalg import scipy_linalg_row as _row
+from specs.scipy_linalg import since
 from specs.table import S, const, cplx, real
 
 SCIPY_MATRICES = (
@@ -17,7 +18,12 @@ SCIPY_MATRICES = (
         S("one", (real(1), real(1))),
         S("int-f8", (const([1, 2]), real(2))),
     ),
-    _row("circulant", S("plain", (real(3),)), S("stack", (real(2, 3),)), S("c16", (cplx(2),))),
+    _row(
+        "circulant",
+        S("plain", (real(3),)),
+        *since(1, 17, S("stack", (real(2, 3),))),
+        S("c16", (cplx(2),)),
+    ),
     _row(
         "hankel",
         S("column", (real(3),)),
@@ -28,7 +34,7 @@ SCIPY_MATRICES = (
         "companion",
         S("plain", (real(4, lo=0.5),)),
         S("two", (real(2, lo=0.5),)),
-        S("stack", (real(2, 3, lo=0.5),)),
+        *since(1, 17, S("stack", (real(2, 3, lo=0.5),))),
         S("c16", (cplx(3),)),
     ),
     _row(
@@ -39,14 +45,14 @@ SCIPY_MATRICES = (
             for n in (1, 2, 5)
         ],
         S("even-same", (real(4),), {"n": 3, "mode": "same"}),
-        S("stack", (real(2, 3),), {"n": 2}),
+        *since(1, 17, S("stack", (real(2, 3),), {"n": 2})),
         S("c16", (cplx(2),), {"n": 2}),
         S("f4", (real(2, dtype="f4"),), {"n": 2}),
     ),
     _row(
         "fiedler",
         S("plain", (real(3),)),
-        S("stack", (real(2, 3),)),
+        *since(1, 17, S("stack", (real(2, 3),))),
         S("f4", (real(2, dtype="f4"),)),
     ),
     _row(
@@ -54,7 +60,11 @@ SCIPY_MATRICES = (
         *[S(f"n{n}", (real(n, lo=0.5),)) for n in (2, 3, 4, 6, 7)],
         S("c16", (cplx(4),)),
     ),
-    _row("leslie", S("plain", (real(3), real(2))), S("stack", (real(2, 3), real(2, 2)))),
+    _row(
+        "leslie",
+        S("plain", (real(3), real(2))),
+        *since(1, 17, S("stack", (real(2, 3), real(2, 2)))),
+    ),
     _row(
         "block_diag",
         S("one", (real(2, 2),)),

@@ -6,9 +6,9 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from specs.table import S, Sample, Spec, cplx, ints, real, scipy_row
 
 import wengert.scipy.signal as signal
+from specs.table import S, Sample, Spec, cplx, ints, real, scipy_row
 
 
 def _row(name: str, *samples: Sample, **options: Any) -> Spec:
@@ -77,6 +77,16 @@ _PLANES = (
 )
 
 _B, _A = real(3), lambda rng: np.array([2.0, 0.3, -0.4]) + rng.uniform(-0.1, 0.1, 3)
+
+
+_SECTIONS = real(2, 5, lo=-0.4, hi=0.4)
+
+
+def _sections(p: Any) -> Any:
+    """Stable filters of second order."""
+    return np.concatenate([p[:, :3], np.ones((2, 1)), p[:, 3:]], axis=1)
+
+
 _FRAMES = {"nperseg": 6}
 _SPECTRA = (
     S("plain", (real(16),), _FRAMES),
@@ -153,6 +163,61 @@ SIGNAL = (
         of_numpy=False,
         ulps=512,
         tolerance=64,
+    ),
+    _row(
+        "lfilter_zi",
+        S("plain", (_B, _A)),
+        S("long-numerator", (real(4), real(2, lo=1))),
+        S("f4", (real(2, dtype="f4"), real(2, lo=1, dtype="f4"))),
+        ulps=512,
+        tolerance=64,
+    ),
+    _row(
+        "filtfilt",
+        S("plain", (_B, _A, real(12))),
+        S("axis", (_B, _A, real(6, 2)), {"axis": 0, "padlen": 4}),
+        S("even", (_B, _A, real(6)), {"padtype": "even", "padlen": 3}),
+        S("constant", (_B, _A, real(6)), {"padtype": "constant", "padlen": 3}),
+        S("bare", (_B, _A, real(6)), {"padtype": None}),
+        ulps=4096,
+        tolerance=512,
+        order=2,
+    ),
+    _row(
+        "sosfilt",
+        S("plain", (_SECTIONS, real(5))),
+        S("axis", (_SECTIONS, real(4, 2)), {"axis": 0}),
+        call=lambda m, p, x, **static: signal.sosfilt(_sections(p), x, **static),
+        ulps=512,
+        tolerance=64,
+        order=2,
+    ),
+    Spec(
+        "signal.sosfilt-state",
+        lambda m, p, x, z: signal.sosfilt(_sections(p), x, zi=z),
+        (S("plain", (_SECTIONS, real(5), real(2, 2))),),
+        of_numpy=False,
+        ulps=512,
+        tolerance=64,
+        order=2,
+    ),
+    _row(
+        "savgol_filter",
+        *[
+            S(mode, (real(7),), {"window_length": 5, "polyorder": 2, "mode": mode})
+            for mode in ("interp", "mirror", "nearest", "wrap", "constant")
+        ],
+        S("even", (real(7),), {"window_length": 4, "polyorder": 2}),
+        S("cval", (real(7),), {"window_length": 3, "polyorder": 1, "mode": "constant", "cval": 2}),
+        S("slopes", (real(7),), {"window_length": 5, "polyorder": 2, "deriv": 1, "delta": 0.5}),
+        S("axis", (real(6, 2),), {"window_length": 3, "polyorder": 1, "axis": 0}),
+        S(
+            "f4",
+            (real(7, dtype="f4"),),
+            {"window_length": 5, "polyorder": 2, "mode": "nearest"},
+        ),
+        S("ints", (ints(7),), {"window_length": 5, "polyorder": 2}),
+        ulps=4096,
     ),
     _row(
         "detrend",

@@ -36,6 +36,7 @@ def ufunc_row(
     ulps: float = 4,
     complex_: Span | None = None,
     full: bool = True,
+    single: bool = True,
     also: tuple[str, ...] = (),
 ) -> tuple[Spec, ...]:
     """A row for a ufunc; none where SciPy lacks it.
@@ -43,6 +44,7 @@ def ufunc_row(
     `special` are points, for the last operand, where only the value is compared; `complex_` is the
     interval of the real part where it is checked for complex numbers. `also` names private ufuncs
     that the row stands for.
+    Without `single`, SciPy's function does not end for single precision.
     """
     function = getattr(scipy.special, name, None)
     if function is None:
@@ -59,7 +61,7 @@ def ufunc_row(
         return tuple([real(*shape, lo=lo, hi=hi, dtype=dtype) for lo, hi in spans])
 
     first = {"choice": choices[-1]}
-    samples = [S("f4", draws(2, dtype="f4"), first)]
+    samples = [S("f4", draws(2, dtype="f4"), first)] if single else []
     for k, choice in enumerate(choices):
         samples.append(S(f"vector{k or ''}", draws(3), {"choice": choice}))
         if complex_ is not None:

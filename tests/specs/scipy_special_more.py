@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from scipy.special import obl_cv, pro_cv
+
 from specs.scipy_special import INF, Span, fixed, rows, ufunc_row
 from specs.table import Spec
 
@@ -128,18 +130,27 @@ _EQUATIONS: dict[str, tuple[tuple[Any, ...], Span]] = {
     "obl_ang1": ((1, 2, 0.8), (-0.7, 0.7)),
     "pro_rad1": ((1, 2, 0.8), (1.5, 2.5)),
     "obl_rad1": ((1, 2, 0.8), (0.5, 1.5)),
-    "pro_ang1_cv": ((1, 2, 0.8, 6.3), (-0.7, 0.7)),
-    "obl_ang1_cv": ((1, 2, 0.8, 5.7), (-0.7, 0.7)),
-    "pro_rad1_cv": ((1, 2, 0.8, 6.3), (1.5, 2.5)),
-    "obl_rad1_cv": ((1, 2, 0.8, 5.7), (0.5, 1.5)),
+    "pro_ang1_cv": ((1, 2, 0.8, pro_cv(1, 2, 0.8)), (-0.7, 0.7)),
+    "obl_ang1_cv": ((1, 2, 0.8, obl_cv(1, 2, 0.8)), (-0.7, 0.7)),
+    "pro_rad1_cv": ((1, 2, 0.8, pro_cv(1, 2, 0.8)), (1.5, 2.5)),
+    "obl_rad1_cv": ((1, 2, 0.8, obl_cv(1, 2, 0.8)), (0.5, 1.5)),
 }
 
 WAVES = rows(
     *[
-        ufunc_row(name, *[fixed(p) for p in parameters], span, full=False, tolerance=200)
+        ufunc_row(
+            name,
+            *[fixed(p) for p in parameters],
+            span,
+            full=False,
+            single=name[:3] not in ("pro", "obl"),
+            tolerance=200,
+        )
         for name, (parameters, span) in _EQUATIONS.items()
     ]
 )
+
+F8: dict[str, Any] = {"full": False, "single": False}
 
 DISTRIBUTIONS = rows(
     ufunc_row("chdtr", (1, 4), (0.5, 3)),
@@ -155,9 +166,9 @@ DISTRIBUTIONS = rows(
     ufunc_row("pdtrc", fixed(0, 2, 2.5), (0.5, 3), full=False),
     ufunc_row("pdtri", fixed(0, 2), (0.2, 0.8), full=False, tolerance=64),
     ufunc_row("pdtrik", (0.4, 0.8), (1, 3), full=False, tolerance=1000),
-    ufunc_row("bdtr", fixed(0.0, 2.5, 5.0), fixed(5, 5, 5), (0.2, 0.8), full=False),
-    ufunc_row("bdtrc", fixed(0.0, 2.5, 5.0), fixed(5, 5, 5), (0.2, 0.8), full=False),
-    ufunc_row("bdtri", fixed(0.0, 2.5), fixed(5, 5), (0.2, 0.8), full=False, tolerance=64),
+    ufunc_row("bdtr", fixed(0.0, 2.5, 5.0), fixed(5, 5, 5), (0.2, 0.8), **F8),
+    ufunc_row("bdtrc", fixed(0.0, 2.5, 5.0), fixed(5, 5, 5), (0.2, 0.8), **F8),
+    ufunc_row("bdtri", fixed(0.0, 2.5), fixed(5, 5), (0.2, 0.8), tolerance=64, **F8),
     ufunc_row("bdtrik", (0.3, 0.8), (4, 6), (0.3, 0.6), full=False, tolerance=1000),
     ufunc_row("bdtrin", (1, 2), (0.3, 0.7), (0.3, 0.6), full=False, tolerance=1000),
     ufunc_row("nbdtr", fixed(0, 2), fixed(3, 5), (0.2, 0.8), full=False),
@@ -191,7 +202,7 @@ def _flat(name: str, *parameters: Any) -> tuple[Spec, ...]:
     """A function of which no derivative is known: its values alone are checked, on ints and
     numbers that are not differentiated.
     """
-    return ufunc_row(name, *[fixed(p) for p in parameters], full=False)
+    return ufunc_row(name, *[fixed(p) for p in parameters], full=False, single=False)
 
 
 WITHOUT_DERIVATIVE = rows(
