@@ -76,6 +76,8 @@ def special_ufunc_call(
             + ", ".join(sorted({f"np.{n}.{m}" for m, n in UFUNC_METHODS if m == method})),
             fix="write it with a reduction such as np.sum, np.prod, np.max, or a loop",
         )
+    if len(inputs) > 1:
+        kwargs.pop("indices", None)  # NumPy hands them over twice when they are given by name
     return ours(*inputs, **kwargs)
 
 

@@ -168,6 +168,8 @@ def piecewise(x: Array, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> 
     flat = np.atleast_1d(x)
     dtype = aval_of(x).dtype
     y: Array = np.zeros(flat.shape, dtype)
+    if not y.size:
+        return np.zeros(x.shape, dtype)
     for mask, f in zip(masks, funclist, strict=True):
         mask = np.reshape(mask, flat.shape)
         part = _applied(f, flat, mask, (args, kw)) if callable(f) else as_array(f, "np.piecewise")

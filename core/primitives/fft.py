@@ -49,7 +49,7 @@ def _resized(shape: Sequence[int], axis: int, n: int) -> tuple[int, ...]:
 # The primitives. `n` is the number of points; `norm` has NumPy's names.
 
 
-def _fft(x: Array, *, n: int, axis: int, norm: str, inverse: bool) -> Array:
+def _fft(x: Array, *, n: int, axis: int, norm: Any, inverse: bool) -> Array:
     return (np.fft.ifft if inverse else np.fft.fft)(x, n, axis, norm)
 
 

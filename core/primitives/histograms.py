@@ -268,7 +268,7 @@ def _several(bins: Any) -> bool:
 @implements(np.histogramdd)
 def histogramdd(
     sample: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
-) -> tuple[Array, tuple[Array, ...]]:
+) -> tuple[Array, list[Array]]:
     """`np.histogramdd` on traced values."""
     operation = "np.histogramdd"
     xs = _columns(sample)
@@ -312,7 +312,7 @@ def histogramdd(
         for i, e in enumerate(edges):
             y = y / np.reshape(np.diff(e), [-1 if j == i else 1 for j in np.arange(len(edges))])
         y = y / whole
-    return y, tuple(edges)
+    return y, edges
 
 
 @implements(np.histogram2d)

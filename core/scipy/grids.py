@@ -113,6 +113,7 @@ class RegularGridInterpolator(Piecewise):
         flat = np.reshape(points, (prod(shape[:-1]), shape[-1]))
         columns = [flat[:, i] for i in range(len(self.grid))]
         outside = self._outside(name, columns)
+        y: Array
         if method in _DEGREES:
             y = self._by_splines(columns, _DEGREES[method])
         else:
@@ -339,7 +340,7 @@ class interp1d(Piecewise):  # noqa: N801  # SciPy's name
         return np.where(_column(q > self.x[-1], rows), above, y)
 
 
-_STEPS = {
+_STEPS: dict[str, tuple[Any, bool, int]] = {
     "nearest": ("left", True, 0), "nearest-up": ("right", True, 0),
     "previous": ("right", False, -1), "next": ("left", False, 0),
 }  # fmt: skip

@@ -36,14 +36,9 @@ from .linalg_solve import checked, each
 # What NumPy does too.
 
 
-def _det(x: Array) -> Array:
-    y = each(lambda m: np.asarray(scipy.linalg.det(m, check_finite=False)), (2,), x)
-    return y[()]
-
-
 det_p: Primitive = Primitive(
     "scipy_det",
-    _det,
+    lambda x: scipy.linalg.det(x, check_finite=False),
     shape=lambda x: typed(x.shape[:-2], np.result_type(x.dtype, np.float64)),
     jvps=(lambda t, y, x: np.sum(astype(cofactor_p.bind(x) * t, y.dtype), axis=(-2, -1)),),
     batch=stacked(lambda: det_p),

@@ -20,6 +20,7 @@ from ..primitives.degenerate import split_p
 from ..primitives.elementwise import astype, real_dtype
 from ..primitives.matrices import (
     adjoint,
+    columns_dot,
     hermitian,
     lanes,
     linalg_operand,
@@ -29,7 +30,7 @@ from ..primitives.matrices import (
     value_or_none,
 )
 from ..tracing import Primitive, Rule
-from .linalg_solve import checked
+from .linalg_solve import checked, each
 
 # Eigenvalues of Hermitian matrices: a v = b v diag(w), with v^H b v = 1.
 
@@ -115,6 +116,33 @@ general_eigh_p: Primitive = Primitive(
 )
 
 
+def _general_values(a: Array, b: Array, *, subset: Any, count: int, **how: Any) -> Array:
+    stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    if not count or 0 in stack:
+        return np.zeros((*stack, count), real_dtype(np.result_type(a, b)))
+    options = {} if subset is None else {f"subset_by_{subset[0]}": subset[1]}
+    return each(
+        lambda a, b: scipy.linalg.eigvalsh(a, b, check_finite=False, **how, **options), (2, 2), a, b
+    )
+
+
+def _value_by_matrix(t: Array, y: Array, a: Array, b: Array, **how: Any) -> Array:
+    _, v = general_eigh_p.bind(a, b, **how)
+    return np.real(columns_dot(v, hermitian(t) @ v))
+
+
+general_eigvalsh_p: Primitive = Primitive(
+    "general_eigvalsh",
+    _general_values,
+    shape=lambda a, b, **how: _eigh_shape(a, b, **how)[0],
+    jvps=(
+        _value_by_matrix,
+        lambda t, y, a, b, **how: -y * _value_by_matrix(t, y, a, b, **how),
+    ),
+    batch=stacked(lambda: general_eigvalsh_p, 2, 2),
+)
+
+
 @implements(scipy.linalg.eigh)
 def eigh(
     a: Array,
@@ -148,9 +176,11 @@ def eigh(
     if eigvals_only and b is None:
         w = np.linalg.eigvalsh(a, "L" if lower else "U")
         return w if subset is None else w[..., _places(subset, value_or_none(w))]
-    primitive = scipy_eigh_p if b is None else general_eigh_p
-    w, v = primitive.bind(*operands, subset=subset, count=count, lower=bool(lower), driver=driver)
-    return w if eigvals_only else (w, v)
+    how = {"subset": subset, "count": count, "lower": bool(lower), "driver": driver}
+    if eigvals_only:
+        return general_eigvalsh_p.bind(*operands, **how)
+    w, v = (scipy_eigh_p if b is None else general_eigh_p).bind(*operands, **how)
+    return w, v
 
 
 def _subset(

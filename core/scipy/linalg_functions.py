@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy
 import scipy.linalg
 
 from ..aval import Array, aval_of
@@ -74,10 +75,20 @@ def _function(
 # expm.
 
 
+_SMALL = 16
+"""Up to here the block matrices of a stack, which SciPy takes at once, cost less than its algorithm
+for one derivative after the other."""
+
+
 def _expm_derivative(a: Array, t: Array) -> Array:
     dtype = np.result_type(a, t)
-    if a.ndim == 2 and a.shape[-1] > 1:
-        y = scipy.linalg.expm_frechet(a, t, compute_expm=False, check_finite=False)
+    if a.shape[-1] > (1 if a.ndim == 2 else _SMALL):
+        y = each(
+            lambda a, t: scipy.linalg.expm_frechet(a, t, compute_expm=False, check_finite=False),
+            (2, 2),
+            a,
+            t,
+        )
     else:
         y = _corner(scipy.linalg.expm(_block(a, t)))
     return y.astype(dtype, copy=False)
@@ -176,9 +187,21 @@ def _as_typed(name: str, a: Array, found: Array) -> Array:
     return found.astype(a.dtype, copy=False)
 
 
+_TAKES_STACKS = tuple(map(int, scipy.__version__.split(".")[:2])) >= (1, 17)
+
+
 def _of_each(name: str) -> Callable[[Array], Array]:
     f = getattr(scipy.linalg, name)
-    return lambda a: _as_typed(name, a, each(f, (2,), a))
+
+    def of_each(a: Array) -> Array:
+        if 0 in a.shape:
+            return np.zeros(a.shape, a.dtype)
+        if _TAKES_STACKS:
+            return _as_typed(name, a, f(a))
+        # Old versions refuse matrices that are read-only, too, as those of a batch may be.
+        return _as_typed(name, a, each(lambda m: f(m.copy()), (2,), a))
+
+    return of_each
 
 
 def _domain(name: str, A: Any, disp: Any) -> Array:

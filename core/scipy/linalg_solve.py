@@ -18,7 +18,6 @@ from ..dispatch import implements, unsupported_argument
 from ..errors import ShapeError
 from ..primitives.matrices import (
     adjoint,
-    check_square,
     hermitian,
     lanes,
     linalg_operand,
@@ -344,19 +343,46 @@ def solve_sylvester(a: Array, b: Array, q: Array) -> Array:
     return sylvester_p.bind(a, b, q)
 
 
+continuous_lyapunov_p: Primitive = Primitive(
+    "solve_continuous_lyapunov",
+    lambda a, q: each(scipy.linalg.solve_continuous_lyapunov, (2, 2), a, q).astype(
+        np.result_type(a, q), copy=False
+    ),
+    shape=lambda a, q: ShapedArray(
+        np.broadcast_shapes(a.shape, q.shape), np.result_type(a.dtype, q.dtype)
+    ),
+    jvps=(
+        lambda t, y, a, q: -continuous_lyapunov_p.bind(a, t @ y + y @ adjoint(t)),
+        lambda t, y, a, q: continuous_lyapunov_p.bind(a, t),
+    ),
+    transposes=(None, lambda ct, a, q: unbroadcast(continuous_lyapunov_p.bind(mT(a), ct), q)),
+    linear="separately",
+    linear_args=(1,),
+    batch=stacked(lambda: continuous_lyapunov_p, 2, 2),
+)
+
+
+def _lyapunov_operands(name: str, a: Any, q: Any) -> tuple[Array, Array]:
+    a, q = square_operand(a, name), square_operand(q, name)
+    if a.shape[-1] != q.shape[-1]:
+        raise ShapeError(
+            f"{name}: the matrices must be of one size.", got=f"{aval_of(a)!r} and {aval_of(q)!r}"
+        )
+    return a, q
+
+
 @implements(scipy.linalg.solve_continuous_lyapunov, scipy.linalg.solve_lyapunov)
 def solve_continuous_lyapunov(a: Array, q: Array) -> Array:
     """`scipy.linalg.solve_continuous_lyapunov` on traced values."""
-    a = square_operand(a, "scipy.linalg.solve_continuous_lyapunov")
-    return solve_sylvester(a, adjoint(a), q)
+    name = "scipy.linalg.solve_continuous_lyapunov"
+    return continuous_lyapunov_p.bind(*_lyapunov_operands(name, a, q))
 
 
 @implements(scipy.linalg.solve_discrete_lyapunov)
 def solve_discrete_lyapunov(a: Array, q: Array, method: str | None = None) -> Array:
     """`scipy.linalg.solve_discrete_lyapunov` on traced values."""
     name = "scipy.linalg.solve_discrete_lyapunov"
-    a, q = square_operand(a, name), square_operand(q, name)
-    check_square(name, a, q)
+    a, q = _lyapunov_operands(name, a, q)
     n = a.shape[-1]
     method = ("direct" if n < 10 else "bilinear") if method is None else method.lower()
     eye = np.eye(n, dtype=a.dtype)
@@ -372,4 +398,4 @@ def solve_discrete_lyapunov(a: Array, q: Array, method: str | None = None) -> Ar
     inverse = np.linalg.inv(ah + eye)
     b = (ah - eye) @ inverse
     c = 2 * (np.linalg.inv(a + eye) @ q) @ inverse
-    return solve_sylvester(adjoint(b), b, -c)
+    return continuous_lyapunov_p.bind(adjoint(b), -c)

@@ -23,7 +23,7 @@ from ..rules import linear
 from ..tracing import Primitive, Tracer
 from .signal import convolve_p
 
-_PADDING = {
+_PADDING: dict[str, Any] = {
     "reflect": "symmetric", "grid-mirror": "symmetric", "mirror": "reflect", "nearest": "edge",
     "wrap": "wrap", "grid-wrap": "wrap", "constant": "constant", "grid-constant": "constant",
 }  # fmt: skip
@@ -53,7 +53,9 @@ def _result_dtype(operation: str, output: Any, like: Array, *more: Array) -> np.
 
 def _for_each(value: Any, n: int) -> list[Any]:
     """One item for each axis, of a sequence or of something that all share."""
-    return list(value) if isinstance(value, tuple | list | np.ndarray) else [value] * n
+    if isinstance(value, np.ndarray | Tracer) and not aval_of(value).ndim:
+        return [value] * n
+    return [*value] if isinstance(value, tuple | list | np.ndarray | Tracer) else [value] * n
 
 
 def extended(
@@ -257,7 +259,7 @@ def gaussian_filter(
     x = astype(x, _result_dtype(operation, output, x))
     axes = tuple(range(x.ndim)) if axes is None else normalize_axis_tuple(axes, x.ndim)
     n = len(axes)
-    sigmas = list(sigma) if isinstance(sigma, Tracer) and sigma.aval.shape else _for_each(sigma, n)
+    sigmas = _for_each(sigma, n)
     settings = zip(
         axes, sigmas, _for_each(order, n), _for_each(mode, n), _for_each(radius, n), strict=True
     )

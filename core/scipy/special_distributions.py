@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.special import gammaln, hyp0f1, ive, rgamma
+from scipy.special import gammaln, hyp0f1, ive
 
-from ..aval import Array, aval_of
+from ..aval import Array
 from ..rules import elementwise
 from ..tracing import Slope
 from .special_base import in_precision, special, ufunc_named, unknown
@@ -23,12 +23,15 @@ from .special_elementary import exprel_slope
 from .special_error import ndtri_p
 from .special_gamma import beta_p, psi
 from .special_incomplete import (
+    BETA_DTYPE,
+    GAMMA_DTYPE,
     beta_density,
     betainc_by_a,
     betainc_by_ab_p,
     betainc_by_b,
     gamma_by_shape,
     gamma_density,
+    in_double,
 )
 
 Law = dict[str, Callable[..., Array]]
@@ -201,8 +204,8 @@ student_by_v_p = elementwise(
     None,
     in_precision(_student_second),
     in_precision(lambda y, v, t: _student_density_by_v(v, t)),
-    impl=lambda v, t: _student_by_v_value(v, t),
-    dtype=lambda v, t: np.result_type(v.dtype_or_python_type, t.dtype_or_python_type, np.float32),
+    impl=in_double(GAMMA_DTYPE, _student_by_v_value),
+    dtype=GAMMA_DTYPE,
 )
 _STUDENT: Law = {"v": student_by_v_p.bind, "x": _student_density}
 _direct("stdtr", _STUDENT)
@@ -214,19 +217,13 @@ _solver("stdtrit", "v p", "x", _STUDENT)
 
 
 def _noncentral_density(x: Array, v: Array, c: Array) -> Array:
-    dtype = np.result_type(*[aval_of(z).dtype_or_python_type for z in (x, v, c)], np.float32)
-    x, v, c = [np.asarray(z, np.float64) for z in (x, v, c)]
     order = v / 2 - 1
-    with np.errstate(all="ignore"):
-        z = np.sqrt(x * c)
-        near = (z * z < 4 * (order + 1)) | (c == 0)
-        small = np.where(near, z * z / 4, 0.0)
-        log = order * np.log(x / 2) - gammaln(order + 1) - (x + c) / 2
-        sign = np.sign(rgamma(order + 1))
-        by_series = 0.5 * sign * np.exp(log) * hyp0f1(order + 1, small)
-        steps = np.exp(-((np.sqrt(x) - np.sqrt(c)) ** 2) / 2 + order / 2 * np.log(x / c))
-        y = np.where(near & (order > -1), by_series, 0.5 * steps * ive(order, z))
-    return np.asarray(y, dtype)[()]
+    z = np.sqrt(x * c)
+    near = ((z * z < 4 * (order + 1)) | (c == 0)) & (order > -1)
+    log = order * np.log(x / 2) - gammaln(order + 1) - (x + c) / 2
+    by_series = np.exp(log) * hyp0f1(order + 1, np.where(near, z * z / 4, 0.0))
+    steps = np.exp(-((np.sqrt(x) - np.sqrt(c)) ** 2) / 2 + order / 2 * np.log(x / c))
+    return 0.5 * np.where(near, by_series, steps * ive(order, z))
 
 
 noncentral_p = elementwise(
@@ -239,8 +236,8 @@ noncentral_p = elementwise(
     in_precision(
         lambda y, x, v, c: 0.5 * (noncentral_p.bind(x, v + 2, c) - noncentral_p.bind(x, v, c))
     ),
-    impl=_noncentral_density,
-    dtype=lambda *avals: np.result_type(*[a.dtype_or_python_type for a in avals], np.float32),
+    impl=in_double(BETA_DTYPE, _noncentral_density),
+    dtype=BETA_DTYPE,
 )
 _NONCENTRAL: Law = {
     "x": noncentral_p.bind,
@@ -248,8 +245,8 @@ _NONCENTRAL: Law = {
     "nc": lambda x, v, c: -noncentral_p.bind(x, v + 2, c),
 }
 _direct("chndtr", _NONCENTRAL)
-_solver("chndtrix", "p df nc", "x", _NONCENTRAL)
-_solver("chndtrinc", "x df p", "nc", _NONCENTRAL)
+_solver("chndtrix", "p df nc", "x", _NONCENTRAL, df=unknown("chndtrix", "df"))
+_solver("chndtrinc", "x df p", "nc", _NONCENTRAL, df=unknown("chndtrinc", "df"))
 special("chndtridf", *[unknown("chndtridf", a) for a in ("x", "p", "nc")])
 
 # Nobody's slopes: other non-central distributions.

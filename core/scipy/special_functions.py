@@ -65,6 +65,9 @@ def _logsumexp_jvp(
     return np.sum(t * _shares(a, y, axes, keepdims), axis=axes, keepdims=keepdims)
 
 
+_LARGEST = 80.0
+"""An exponent with which exp does not overflow in any precision."""
+
 logsumexp_p = reducer(
     "logsumexp",
     lambda a, *, axes, keepdims=False: scipy.special.logsumexp(a, axis=axes, keepdims=keepdims),
@@ -102,8 +105,9 @@ def _weighted_by_a(
     t: Array, y: Any, a: Array, b: Array, *, axes: tuple[int, ...], keepdims: bool
 ) -> Any:
     log = expand_reduced(y[0], a, axes, keepdims)
-    # A weight of 0 leaves its element out, whatever that is.
-    part = t * (b * np.exp(np.where(b == 0, -np.inf, a) - log))
+    # A weight of 0 leaves its element out, however large that is.
+    left_out = (b == 0) & ~(np.real(a) - log <= _LARGEST)
+    part = t * (b * np.exp(np.where(left_out, -np.inf, a) - log))
     return _weighted_change(part, y, axes, keepdims)
 
 
@@ -130,6 +134,8 @@ def logsumexp(
 ) -> Any:
     """`scipy.special.logsumexp` on traced values."""
     a = _floats(a, "logsumexp")
+    if not a.ndim:
+        a = np.reshape(a, (1,))  # as SciPy does
     keepdims = bool(keepdims)
     if b is None and not return_sign:
         extra = {"keepdims": True} if keepdims else {}
@@ -212,20 +218,29 @@ def multigammaln(a: Array, d: Any) -> Array:
     a = _floats(a, "multigammaln")
     if np.ndim(d) or np.floor(d) != d:
         raise ValueError(f"scipy.special.multigammaln: d must be a positive integer; got {d!r}")
-    y = d * (d - 1) * 0.25 * math.log(math.pi)
+    y: Array = 0.0
     for j in range(1, int(d) + 1):
         y = y + gammaln_p.bind(a - (j - 1.0) / 2)
+    y = y + np.float64(d * (d - 1) * 0.25 * math.log(math.pi))  # as SciPy's, it widens float32
     return np.where(a > 0.5 * (d - 1), y, np.nan)[()]
+
+
+def _factorial_slope(y: Array, n: Array) -> Array:
+    natural = np.where(n < 0, 0.0, n) + 1
+    return np.where(n < 0, 0.0, gamma_p.bind(natural) * psi(natural))
+
+
+def _factorial(n: Array) -> Array:
+    # SciPy's dtype is another for scalars.
+    return np.asarray(scipy.special.factorial(n if np.ndim(n) else n[()]))[()]
 
 
 factorial_p = elementwise(
     "factorial",
     None,
-    in_precision(
-        lambda y, n: np.where(n >= 0, gamma_p.bind(n + 1.0) * psi(np.where(n < 0, 0.0, n) + 1), 0)
-    ),
-    impl=lambda n: np.asarray(scipy.special.factorial(np.atleast_1d(n))).reshape(np.shape(n))[()],
-    dtype=lambda n: n.dtype if n.dtype.kind == "f" else np.dtype(np.float64),
+    in_precision(_factorial_slope),
+    impl=_factorial,
+    dtype=lambda n: _factorial(np.full((1,) * n.ndim, 3, n.dtype)).dtype,
 )
 
 
@@ -334,7 +349,8 @@ def bessel_jn(z: Array, *, v: int) -> Array:
 def _diric_slope(y: Array, x: Array, n: Array) -> Array:
     # sin(n u) / sin(u) is Chebyshev's polynomial of degree n - 1 in cos(u).
     u = x / 2
-    steep = gegenbauer_p.bind(np.where(n < 2, 0, n - 2), 2.0, np.cos(u)) / n
+    count = np.where(n < 2, 2, n)
+    steep = gegenbauer_p.bind(count - 2, 2.0, np.cos(u)) / count
     return np.where(n < 2, 0.0, -np.sin(u) * steep)
 
 

@@ -30,7 +30,9 @@ from .special_gamma import polygamma_p, psi
 __all__ = ["beta_by_parameters", "beta_density", "gamma_by_shape", "gamma_density"]
 
 
-def _dtype_of(ufunc: np.ufunc) -> Any:
+def dtype_of(ufunc: np.ufunc) -> Any:
+    """The rule for the result's dtype of what has the operands of this ufunc."""
+
     def dtype(*avals: Any, **params: Any) -> np.dtype[Any]:
         kinds: Any = [a.dtype_or_python_type for a in avals]
         found: np.dtype[Any] = ufunc.resolve_dtypes((*kinds, None))[-1]
@@ -39,10 +41,10 @@ def _dtype_of(ufunc: np.ufunc) -> Any:
     return dtype
 
 
-_gamma_dtype, _beta_dtype = _dtype_of(gammainc), _dtype_of(betainc)
+GAMMA_DTYPE, BETA_DTYPE = dtype_of(gammainc), dtype_of(betainc)
 
 
-def _double(dtype: Any, function: Any) -> Any:
+def in_double(dtype: Any, function: Any) -> Any:
     """Compute in double precision, and return SciPy's dtype for these operands."""
 
     def impl(*args: Array, **params: Any) -> Array:
@@ -96,8 +98,8 @@ gamma_density_p = elementwise(
     None,
     in_precision(_gamma_density_by_a),
     in_precision(_gamma_density_by_x),
-    impl=_double(_gamma_dtype, _gamma_density),
-    dtype=_gamma_dtype,
+    impl=in_double(GAMMA_DTYPE, _gamma_density),
+    dtype=GAMMA_DTYPE,
 )
 gamma_density = gamma_density_p.bind
 """x**(a - 1) exp(-x) / gamma(a): the derivative of gammainc(a, x) by x."""
@@ -111,8 +113,8 @@ gammainc_by_a_p = elementwise(
             t * weight(y, _gamma_density_by_shape(gamma_density(a, x), a, x, n))
         ),
     ),
-    impl=_double(_gamma_dtype, gammainc_by_a),
-    dtype=_gamma_dtype,
+    impl=in_double(GAMMA_DTYPE, gammainc_by_a),
+    dtype=GAMMA_DTYPE,
 )
 
 
@@ -200,8 +202,8 @@ beta_density_p = elementwise(
     in_precision(lambda y, a, b, x: _beta_density_by_parameters(y, a, b, x, 1, 0)),
     in_precision(lambda y, a, b, x: _beta_density_by_parameters(y, a, b, x, 0, 1)),
     in_precision(_beta_density_by_x),
-    impl=_double(_beta_dtype, _beta_density),
-    dtype=_beta_dtype,
+    impl=in_double(BETA_DTYPE, _beta_density),
+    dtype=BETA_DTYPE,
 )
 beta_density = beta_density_p.bind
 """x**(a - 1) (1 - x)**(b - 1) / beta(a, b): the derivative of betainc(a, b, x) by x."""
@@ -216,8 +218,8 @@ betainc_by_ab_p = elementwise(
             t * weight(y, _beta_density_by_parameters(beta_density(a, b, x), a, b, x, m, n))
         ),
     ),
-    impl=_double(_beta_dtype, betainc_by_ab),
-    dtype=_beta_dtype,
+    impl=in_double(BETA_DTYPE, betainc_by_ab),
+    dtype=BETA_DTYPE,
 )
 
 

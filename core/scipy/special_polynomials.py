@@ -123,15 +123,16 @@ lpmv_p = special("lpmv", unknown("lpmv", "m"), unknown("lpmv", "v"), _lpmv_slope
 def _ladder(harmonic: Any, n: Array, m: Array, polar: Array, azimuth: Array) -> Array:
     """The derivative by the polar angle of `harmonic(n, m, polar, azimuth)`."""
     turn = np.exp(1j * azimuth)
-    up = np.sqrt((n - m) * (n + m + 1.0)) / turn * harmonic(n, m + 1, polar, azimuth)
-    down = np.sqrt((n + m) * (n - m + 1.0)) * turn * harmonic(n, m - 1, polar, azimuth)
-    return 0.5 * (up - down)
+    up = np.sqrt(np.maximum((n - m) * (n + m + 1.0), 0.0)) * harmonic(n, m + 1, polar, azimuth)
+    down = np.sqrt(np.maximum((n + m) * (n - m + 1.0), 0.0)) * harmonic(n, m - 1, polar, azimuth)
+    # SciPy takes the absolute value of the sine: beyond the poles the angle runs backward.
+    forward = np.where(np.sin(polar) < 0, -0.5, 0.5)
+    return forward * (up / turn - down * turn)
 
 
 def _sph_harm_dtype(n: ShapedArray, m: ShapedArray, *angles: ShapedArray) -> np.dtype[Any]:
-    single = all([a.weak_type or np.can_cast(a.dtype, np.float32) for a in angles])
-    weak = all([a.weak_type for a in angles])
-    return np.dtype(np.complex64 if single and not weak else np.complex128)
+    found: np.dtype[Any] = _sph_harm_y(0, 0, *[np.ones((), a.dtype) for a in angles]).dtype
+    return found
 
 
 def _sph_harm_y(n: Array, m: Array, polar: Array, azimuth: Array) -> Array:

@@ -301,7 +301,7 @@ def _odd_extension(x: Array, n: int) -> Array:
     return np.concatenate([2 * x[..., :1] - left, x, 2 * x[..., -1:] - right], axis=-1)
 
 
-_EXTENSIONS = {"even": "reflect", "constant": "edge", "zeros": "constant"}
+_EXTENSIONS: dict[str, Any] = {"even": "reflect", "constant": "edge", "zeros": "constant"}
 
 
 def extended(operation: str, x: Array, n: int, boundary: Any) -> Array:

@@ -28,8 +28,16 @@ from specs.nans import NANS
 from specs.operators import OPERATORS
 from specs.polynomials import POLYNOMIALS, RANGES
 from specs.reductions import REDUCTIONS
+from specs.scipy_fft import SCIPY_FFT
+from specs.scipy_integrate import INTEGRATE
+from specs.scipy_interpolate import INTERPOLATE
 from specs.scipy_linalg import SCIPY_LINALG
 from specs.scipy_matrices import SCIPY_MATRICES
+from specs.scipy_ndimage import NDIMAGE
+from specs.scipy_signal import SIGNAL
+from specs.scipy_special import SCIPY_SPECIAL
+from specs.scipy_special_functions import SCIPY_SPECIAL_FUNCTIONS
+from specs.scipy_special_more import SCIPY_SPECIAL_MORE
 from specs.scipy_stats import SCIPY_STATS
 from specs.shapes import SHAPES
 from specs.statistics import STATISTICS
@@ -63,7 +71,15 @@ SPECS: tuple[Spec, ...] = (
     *CREATION,
     *SCIPY_LINALG,
     *SCIPY_MATRICES,
+    *SCIPY_SPECIAL,
+    *SCIPY_SPECIAL_FUNCTIONS,
+    *SCIPY_SPECIAL_MORE,
     *SCIPY_STATS,
+    *SIGNAL,
+    *NDIMAGE,
+    *INTERPOLATE,
+    *INTEGRATE,
+    *SCIPY_FFT,
 )
 
 

@@ -89,6 +89,68 @@ CHOICE = (
         S("ints", (ints(2),)),
         S("scalar", (real(),)),
     ),
+    Spec(
+        "nan_to_num-values",
+        lambda m, x, a, b, c: m.nan_to_num(x, nan=a, posinf=b, neginf=c),
+        (
+            S("plain", (const([1.0, np.nan, np.inf, -np.inf]), real(), real(), real())),
+            S("arrays", (const([np.nan, 2.0]), real(2), real(), real())),
+            S("f4", (const([np.nan, 2.0], "f4"), real(2), python(), real())),
+        ),
+        leads="numpy",
+    ),
+    row(
+        "real_if_close",
+        S("complex", (cplx(2, 2),)),
+        S("near", (const([1.0 + 1e-15j, 2.0]),), derivative=False),
+        S("far", (const([1.0 + 1e-15j, 2.0]),), {"tol": 1}),
+        S("f8", (real(2),)),
+        traceable=False,
+    ),
+    *[
+        row(name, S("special", (const(SPECIAL),), derivative=False), S("f4", (real(2, dtype="f4"),)), order=0)
+        for name in ("isposinf", "isneginf")
+    ],
+    Spec(
+        "choose",
+        lambda m, *choices, a=(0, 2, 1), **static: m.choose(np.array(a), choices, **static),
+        (
+            S("plain", (real(3), real(3), real(3))),
+            S("broadcast", (real(2, 3), real(3), real())),
+            S("wrap", (real(3), real(3)), {"a": (0, 5, -1), "mode": "wrap"}),
+            S("clip", (real(3), real(3)), {"a": (0, 5, -1), "mode": "clip"}),
+            S("f4-f8", (real(3, dtype="f4"), real(3), real(3, dtype="f4"))),
+            S("c16", (cplx(3), real(3), real(3))),
+            S("scalar", (real(), real()), {"a": 1}),
+        ),
+        (np.choose,),
+    ),
+    Spec(
+        "choose-by",
+        lambda m, a, x: m.choose(a, [x, 2 * x]),
+        (S("plain", (ints(3, hi=2), real(3))), S("array", (ints(2, 3, hi=2), real(3)))),
+    ),
+    Spec(
+        "piecewise",
+        lambda m, x, *, last=(): m.piecewise(
+            x, [x < -0.5, x > 0.25], [lambda v: np.log(-v), lambda v: v**2, *last]
+        ),
+        (
+            S("plain", (const([-1.5, -0.2, 1.0, 0.1]),)),
+            S("default", (const([-1.5, -0.2, 1.0, 0.1]),), {"last": (np.cos,)}),
+            S("constant", (const([[-1.5, -0.2], [1.0, 0.1]]),), {"last": (3.0,)}),
+            # (Where vmap and programs have no element to call a function with, it may warn.)
+            S("scalar", (const(np.float64(0.75)),), {"last": (3.0,)}, warns=True),
+            S("f4", (const([-1.5, -0.2, 1.0], "f4"),), {"last": (3.0,)}),
+            S("empty", (real(0),)),
+        ),
+        (np.piecewise,),
+    ),
+    Spec(
+        "piecewise-arguments",
+        lambda m, x: m.piecewise(x, x > 0, [lambda v, a, b: a * v + b, 1], 2.0, b=0.5),
+        (S("plain", (const([-1.0, 2.0]),)), S("ints", (const([-1, 2]),))),
+    ),
     row(
         "isclose",
         S("plain", (real(3), real(3))),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -12,7 +13,8 @@ _NORMS = ("backward", "ortho", "forward")
 
 
 def _row(name: str, *samples: Sample, **options: Any) -> Spec:
-    return scipy_row(fft, name, *samples, **{"ulps": 32, "tolerance": 4, "order": 2, **options})
+    options = {"ulps": 32, "tolerance": 4, "order": 2, **options}
+    return replace(scipy_row(fft, name, *samples, **options), name=f"scipy.fft.{name}")
 
 
 _ONE = (

@@ -123,7 +123,7 @@ SIGNAL = (
     _row("convolve2d", *_PLANES),
     _row("correlate2d", *_PLANES),
     Spec(
-        "signal.convolve2d-fillvalue",
+        "signal.convolve2d-filled",
         lambda m, x, k, fill, **static: signal.convolve2d(x, k, fillvalue=fill, **static),
         (
             S("full", (real(2, 3), real(2, 2), real())),
@@ -268,7 +268,10 @@ SIGNAL = (
     _row(
         "stft",
         *_SPECTRA,
-        *[S(str(b), (real(12),), {**_FRAMES, "boundary": b}) for b in ("even", "odd", "constant")],
+        *[
+            S(f"{b}-boundary", (real(12),), {**_FRAMES, "boundary": b})
+            for b in ("even", "odd", "constant")
+        ],
         S("no-boundary", (real(13),), {**_FRAMES, "boundary": None}),
         S("unpadded", (real(13),), {**_FRAMES, "padded": False}),
         S("psd", (real(12),), {**_FRAMES, "scaling": "psd", "fs": 4.0}),

@@ -44,7 +44,7 @@ def ufunc_row(
     `special` are points, for the last operand, where only the value is compared; `complex_` is the
     interval of the real part where it is checked for complex numbers. `also` names private ufuncs
     that the row stands for.
-    Without `single`, SciPy's function does not end for single precision.
+    Without `single`, SciPy's function gives NaN, or does not end, in single precision.
     """
     function = getattr(scipy.special, name, None)
     if function is None:

@@ -143,7 +143,7 @@ WAVES = rows(
             *[fixed(p) for p in parameters],
             span,
             full=False,
-            single=name[:3] not in ("pro", "obl"),
+            single=name.startswith("pb"),
             tolerance=200,
         )
         for name, (parameters, span) in _EQUATIONS.items()
@@ -181,9 +181,9 @@ DISTRIBUTIONS = rows(
     ufunc_row("fdtr", (2, 5), (2, 5), (0.5, 2)),
     ufunc_row("fdtrc", (2, 5), (2, 5), (0.5, 2)),
     ufunc_row("fdtri", (2, 5), (2, 5), (0.2, 0.8), full=False, tolerance=1000),
-    ufunc_row("fdtridfd", (2, 5), (0.45, 0.55), (0.9, 1.1), full=False, order=1, tolerance=1e4),
+    ufunc_row("fdtridfd", (2, 5), (0.45, 0.55), (0.9, 1.1), order=1, tolerance=1e4, **F8),
     ufunc_row("stdtr", (1, 5), (-2, 2), special=(0.0, 1e300, -INF)),
-    ufunc_row("stdtridf", (0.85, 0.9), (1.8, 2), full=False, order=1, tolerance=1e4),
+    ufunc_row("stdtridf", (0.85, 0.9), (1.8, 2), order=1, tolerance=1e4, **F8),
     ufunc_row("stdtrit", (1, 5), (0.2, 0.8), full=False, tolerance=1000),
     ufunc_row("chndtr", (0.5, 3), fixed(2.5, 1.0), (0.3, 2), full=False, tolerance=1e4),
     ufunc_row("chndtrix", (0.3, 0.7), fixed(2.5), (0.3, 2), full=False, order=1, tolerance=1e4),

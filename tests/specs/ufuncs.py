@@ -286,6 +286,37 @@ OPTIONS = (
             S("same", (real(2), real(2)), {"dtype": np.float64}),
         ),
     ),
+    Spec(
+        "dtype=-narrow",
+        lambda m, x, y: m.add(x, m.divmod(y, 0.75, dtype="f4", casting="same_kind")[0], dtype="f4"),
+        (S("f8", (real(2), real(2, lo=0.8, hi=1.4))),),
+        tolerance=100,
+    ),
+    Spec(
+        "signature=",
+        lambda m, x, y: m.multiply(
+            m.add(x, y, signature="dd->d", order="C", subok=False, casting="safe"),
+            y,
+            signature=(None, None, np.float64),
+        ),
+        (S("f4", (real(2, dtype="f4"), real(2, dtype="f4"))),),
+    ),
+    Spec(
+        "two-results",
+        lambda m, x: (m.modf(x, dtype="f8"), m.frexp(x, casting="safe"), m.divmod.outer(x, [0.3])),
+        (S("f4", (real(2, lo=0.65, hi=0.85, dtype="f4"),)),),
+        tolerance=4,
+    ),
+    Spec(
+        "axes=",
+        lambda m, x, y: (
+            m.matmul(x, y, axes=[(1, 0), (0, 1), (1, 0)]),
+            m.vecdot(x, y, axis=0, keepdims=True),
+            m.vecdot(x, y, keepdims=True),
+            m.vecdot(x, y, axes=[0, (0,), ()]),
+        ),
+        (S("plain", (real(2, 3), real(2, 3))), S("c16", (cplx(2, 3), real(2, 3)))),
+    ),
     *[
         Spec(
             f"{name}-of-{a:g}-and-{b:.2g}",
@@ -332,6 +363,21 @@ def _ufunc_method(name: str, method: str, *samples: Sample, **options: Any) -> S
     )
 
 
+ORDERED = ("fmod", "remainder", "copysign", "nextafter", "heaviside", "float_power")
+
+
+def _falling(shape: tuple[int, ...], axis: int, dtype: str = "f8") -> Any:
+    """Along an axis each number is smaller than the one before by more than a rounding."""
+
+    def draw(rng: np.random.Generator) -> Any:
+        x = np.moveaxis(rng.uniform(0.9, 1.1, shape), axis, 0)
+        n = len(x)
+        x = x * np.reshape(3.7 - np.arange(n) * (2.5 / n), (n,) + (1,) * (len(shape) - 1))
+        return np.moveaxis(x, 0, axis).astype(dtype)
+
+    return draw
+
+
 UFUNC_METHODS = (
     *[
         _ufunc_method(
@@ -348,20 +394,49 @@ UFUNC_METHODS = (
             ulps=8,
         )
         for name in ("add", "multiply", "maximum", "minimum", "fmax", "fmin")
-        if name not in ("fmax", "fmin")
     ],
     *[
         _ufunc_method(name, "reduce", *_AXES, *_MORE_AXES, order=0)
-        for name in ("logical_and", "logical_or")
+        for name in ("logical_and", "logical_or", "logical_xor")
     ],
     *[
-        _ufunc_method(name, "reduce", *_AXES, *_MORE_AXES, ulps=16)
+        _ufunc_method(
+            name,
+            "reduce",
+            *_AXES,
+            *_MORE_AXES,
+            S("initial", (real(2, 3),), {"axis": 1, "initial": 0.25}),
+            S("where", (real(2, 3),), {"axis": 1, "where": np.array([True, False, True])}),
+            S("empty", (real(0, 2),)),
+            S("infinite", (const([[-np.inf, 1.0], [-np.inf, np.inf]]),), derivative=False, warns=True),
+            ulps=16,
+        )
         for name in ("logaddexp", "logaddexp2", "hypot")
     ],
     *[
-        _ufunc_method(name, "reduce", *_AXES, ulps=8, tolerance=100)
+        _ufunc_method(
+            name,
+            "reduce",
+            *_AXES,
+            S("initial", (real(2, 3, lo=0.5),), {"axis": 1, "initial": 1.75}),
+            S("one", (real(1, 2, lo=0.5),)),
+            ulps=8,
+            tolerance=100,
+        )
         for name in ("subtract", "divide")
     ],
+    *[
+        _ufunc_method(
+            name,
+            "reduce",
+            S("default", (_falling((3, 2), 0),)),
+            S("axis1", (_falling((2, 3), 1),), {"axis": 1, "keepdims": True}),
+            S("f4", (_falling((3,), 0, "f4"),)),
+            tolerance=100,
+        )
+        for name in ORDERED
+    ],
+    _ufunc_method("floor_divide", "reduce", S("axis1", (_falling((2, 3), 1),), {"axis": 1}), order=0),
     *[
         _ufunc_method(
             name,
@@ -370,8 +445,56 @@ UFUNC_METHODS = (
             S("axis1", (real(2, 3),), {"axis": 1}),
             S("negative", (real(2, 3),), {"axis": -1}),
             S("f4", (real(3, dtype="f4"),)),
+            S("f8", (real(3, dtype="f4"),), {"dtype": np.float64}),
+            S("long", (real(6),)),
+            S("empty", (real(0, 2),)),
+            S("ints", (ints(3),)),
+            ulps=8,
         )
-        for name in ("add", "multiply")
+        for name in (
+            *("add", "multiply", "subtract", "maximum", "minimum", "fmax", "fmin"),
+            *("logaddexp", "logaddexp2", "hypot"),
+        )
+    ],
+    *[
+        _ufunc_method(
+            name,
+            "accumulate",
+            S("default", (_falling((3, 2), 0),)),
+            S("axis1", (_falling((2, 5), 1),), {"axis": 1}),
+            S("f4", (_falling((3,), 0, "f4"),)),
+            ulps=8,
+            tolerance=100,
+        )
+        for name in (*ORDERED, "divide", "power", "arctan2")
+    ],
+    _ufunc_method(
+        "floor_divide", "accumulate", S("axis1", (_falling((2, 3), 1),), {"axis": 1}), order=0
+    ),
+    *[
+        _ufunc_method(name, method, S("plain", (ints(3, 2, lo=1, hi=5),)), order=0)
+        for name in (
+            *("bitwise_and", "bitwise_or", "bitwise_xor"),
+            *("left_shift", "right_shift", "gcd", "lcm"),
+        )
+        for method in ("reduce", "accumulate")
+    ],
+    *[
+        _ufunc_method(name, "accumulate", S("plain", (real(3, 2),)), order=0)
+        for name in ("logical_and", "logical_or", "logical_xor")
+    ],
+    *[
+        _ufunc_method(
+            name,
+            "reduceat",
+            S("plain", (real(5),), {"indices": [0, 2, 3]}),
+            S("crossing", (real(5),), {"indices": [1, 4, 2, 2]}),
+            S("axis", (real(2, 4),), {"indices": [0, 2], "axis": 1}),
+            S("f4", (real(5, dtype="f4"),), {"indices": [0, 3], "dtype": np.float64}),
+            S("int8", (ints(5, dtype="i1"),), {"indices": [0, 3]}),
+            S("none", (real(3),), {"indices": []}),
+        )
+        for name in ("add", "maximum", "minimum")
     ],
     *[
         _ufunc_method(
@@ -389,7 +512,6 @@ UFUNC_METHODS = (
             tolerance=4,
         )
         for name, spans in BINARY.items()
-        if name != "divmod"
     ],
     *[
         _ufunc_method(
