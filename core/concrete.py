@@ -84,7 +84,7 @@ class ConcreteTracer(Tracer):
     def _number(self, kind: str, frame: FrameType) -> Any:
         """The one concrete number, for `kind(x)` in the code that `frame` runs."""
         if not isinstance(self._trace, ClosedTrace):
-            refuse_hidden_float(frame, kind)
+            refuse_hidden_float(self, frame, kind)
         value = self._value(f"{kind}()")
         check_scalar(self, f"{kind}()")
         return np.asarray(value).item()

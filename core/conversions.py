@@ -15,13 +15,17 @@ import dis
 import linecache
 import math
 import re
+import sys
+from difflib import get_close_matches
+from importlib import import_module
 from itertools import islice
+from pkgutil import iter_modules
 from types import FrameType, ModuleType
 from typing import Any, NoReturn
 
 import numpy as np
 
-from .dispatch import FUNCTIONS, UFUNCS
+from .dispatch import FUNCTIONS, UFUNCS, name_of
 from .errors import (
     ArrayConversionError,
     ConcretizationError,
@@ -88,11 +92,12 @@ def _source(frame: FrameType) -> Source | None:
     return None if is_library_frame(frame) else Source(frame.f_code, frame.f_lasti)
 
 
-def refuse_hidden_float(frame: FrameType, kind: str) -> None:
+def refuse_hidden_float(tracer: Any, frame: FrameType, kind: str) -> None:
     """Raise if the frame's current instruction takes a tracer's number without the user asking for
     it.
     """
     if is_library_frame(frame):
+        refuse_scipy(tracer, user_frame(0))
         raise ArrayConversionError(
             f"a library asked for a Python {kind}, so the derivative would be lost.",
             fix="report this: wengert's and NumPy's functions should not need to",
@@ -203,27 +208,89 @@ def refuse_call(text: str, called: Any, tracer: Any, frame: FrameType) -> None:
         )
 
 
-def refuse_scipy(tracer: Any, frame: FrameType | None) -> None:
-    """Raise if the frame is one of SciPy's: its functions do not dispatch, except for ufuncs."""
-    user = frame
-    while user is not None and user.f_globals.get("__name__", "").startswith("scipy."):
-        user = user.f_back
-    if user is frame or user is None:
+def refuse_scipy(tracer: Any, user: FrameType | None) -> None:
+    """Raise if SciPy asks for a plain array or number: only its ufuncs dispatch.
+
+    `user` is the frame that called SciPy.
+    """
+    called = _scipy_call(user)
+    if called is None:
         return
-    text, called = _called_object(user)
-    name = text
-    if called is not None and hasattr(called, "__name__"):
-        parts = (getattr(called, "__module__", None) or "").split(".")
-        name = ".".join([*[p for p in parts if not p.startswith("_")], called.__name__])
-    ours = f"wengert.{name}" if name.startswith("scipy.") else "wengert.scipy"
+    source = None if user is None else _source(user)
+    if _has_rule(called):
+        raise ArrayConversionError(
+            f"{called} makes plain arrays of its arguments, so what is traced would be lost.",
+            got=repr(tracer),
+            fix=f"use wengert.{called}, which takes the same arguments",
+            source=source,
+        )
+    package = ".".join(called.split(".")[:2])
+    near = get_close_matches(called, [n for n in map(name_of, FUNCTIONS) if package in n], 3, 0.75)
     raise ArrayConversionError(
-        f"{text or 'a function of SciPy'} makes plain arrays of its arguments, so what is traced "
-        "would be lost.",
+        f"{called} cannot be traced: it makes plain arrays, or numbers, of what it gets.",
         got=repr(tracer),
-        fix=f"use {ours}, which takes the same arguments\n(what wengert.scipy does not have "
-        "cannot be traced)",
-        source=_source(user),
+        needed=f"a function that wengert.{package} has"
+        + (f", such as {', '.join(near)}" if near else ""),
+        fix="compute it from values that are not traced, outside the transformed function; "
+        "or give it derivatives with wengert.custom_jvp",
+        source=source,
     )
+
+
+def _scipy_call(user: FrameType | None) -> str | None:
+    """The function of SciPy that `user` called, as a user writes it; None if it called none.
+
+    SciPy's own frames say so: the outermost one of a public function, or method.
+    """
+    inside: list[FrameType] = []
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame is not user:
+        if frame.f_globals.get("__name__", "").startswith("scipy."):
+            inside.append(frame)
+        frame = frame.f_back
+    if not inside:
+        return None
+    for f in reversed(inside):
+        package = ".".join(f.f_globals["__name__"].split(".")[:2])
+        public, name = sys.modules.get(package), f.f_code.co_name
+        owner = f.f_locals.get("self")
+        if owner is not None:
+            held = _name_of_object(public, owner)
+            if held is not None:
+                hidden = name.startswith("_")
+                return f"{package}.{held}" if hidden else f"{package}.{held}.{name}"
+        elif not name.startswith("_") and callable(getattr(public, name, None)):
+            return f"{package}.{name}"
+    return ".".join(inside[-1].f_globals["__name__"].split(".")[:2])
+
+
+def _name_of_object(module: ModuleType | None, x: Any) -> str | None:
+    """The name of a module's object, such as a distribution, of a copy of it, or of its class."""
+    if module is None:
+        return None
+    kind = type(x)
+    if getattr(module, kind.__name__, None) is kind:
+        return kind.__name__
+    held = {name: v for name, v in vars(module).items() if type(v) is kind}
+    return next((name for name, v in held.items() if v is x), next(iter(held), None))
+
+
+def _has_rule(name: str) -> bool:
+    """Whether `wengert.scipy` has this function, class or method of SciPy."""
+    _, package, *path = name.split(".")
+    if not path:
+        return False
+    scipys = getattr(sys.modules.get(f"scipy.{package}"), path[0], None)
+    parent = import_module(".scipy", __package__)
+    for info in iter_modules(parent.__path__, f"{parent.__name__}."):
+        module = import_module(info.name)
+        if scipys in FUNCTIONS:
+            return True
+        ours = getattr(module, path[0], None)
+        kind = ours if isinstance(ours, type) else type(ours)
+        if kind.__module__.startswith(parent.__name__):
+            return len(path) < 2 or hasattr(ours, path[1])
+    return False
 
 
 def refuse_draw(text: str, called: Any, tracer: Any, frame: FrameType) -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "KNOWN",
     "UFUNCS",
     "UFUNC_METHODS",
+    "WRAPPERS",
     "coerce",
     "implements",
     "is_traced",
@@ -44,6 +45,9 @@ UFUNC_METHODS: dict[tuple[str, str], Callable[..., Any]] = {}
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 """A NumPy function to ours."""
+
+WRAPPERS: dict[Any, Callable[..., Any]] = {}
+"""A NumPy function to the function that calls ours, or NumPy's where nothing is traced."""
 
 OUT_POSITIONS: dict[Any, int] = {}
 """At which position a NumPy function takes `out`, which is refused."""
@@ -81,6 +85,7 @@ def implements(*functions: Any) -> Callable[[F], F]:
                     f"{name_of(f)} is implemented twice.", fix="keep one of the two definitions"
                 )
             FUNCTIONS[f] = ours
+            WRAPPERS[f] = function
             names = ours.__code__.co_varnames[: ours.__code__.co_argcount]
             if "out" in names:
                 OUT_POSITIONS[f] = names.index("out")
@@ -166,9 +171,13 @@ def asarray(x: Any, operation: str) -> Any:
 
 
 def name_of(function: Any) -> str:
-    """How a user writes a NumPy function: `np.linalg.solve`."""
+    """How a user writes a function: `np.linalg.solve`, `scipy.special.expit`."""
     if isinstance(function, np.ufunc) and getattr(np, function.__name__, None) is not function:
-        return function.__name__  # of SciPy, or of somebody else
+        name = function.__name__
+        for module in ("scipy.special", "scipy.special._ufuncs"):
+            if getattr(sys.modules.get(module), name, None) is function:
+                return f"scipy.special.{name.lstrip('_')}"  # a private one stands for the public
+        return name  # somebody else's
     module = getattr(function, "__module__", None) or "numpy"
     public = ".".join([p for p in module.split(".") if not p.startswith("_")])
     name = getattr(function, "__name__", str(function))
@@ -184,13 +193,19 @@ def refuse_out(operation: str) -> None:
     )
 
 
+def _home(name: str) -> str:
+    """The module of ours that has what belongs together with a function: `scipy.special`."""
+    package = name.rpartition(".")[0]
+    return package if package.startswith("scipy.") else "numpy"
+
+
 def unsupported(function: Any) -> UnsupportedError:
     """The error for a NumPy function without a rule."""
     name = name_of(function)
     why, instead = advice(name, [name_of(f) for f in (*FUNCTIONS, *UFUNCS)])
     return UnsupportedError(
         f"{name} has no rule for traced values{': ' + why if why else ''}.",
-        needed="one of the functions listed in wengert.numpy",
+        needed=f"one of the functions listed in wengert.{_home(name)}",
         fix=instead,
     )
 

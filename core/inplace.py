@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .aval import Array, ShapedArray, aval_of
-from .dispatch import UFUNC_METHODS, UFUNCS, asarray, implements
+from .dispatch import UFUNC_METHODS, asarray, implements
 from .errors import ConcretizationError, DtypeError, InPlaceWriteError, ShapeError
 from .primitives.elementwise import as_array, astype
 from .primitives.indexing import (
@@ -308,9 +308,20 @@ def _at_method(ufunc: np.ufunc) -> Any:
     return method
 
 
-for _ufunc in UFUNCS:
-    if _ufunc.nout == 1 and _ufunc.nin <= 2 and _ufunc.signature is None:
-        UFUNC_METHODS["at", _ufunc.__name__] = _at_method(_ufunc)
+_UPDATES: tuple[np.ufunc, ...] = (
+    np.add,
+    np.subtract,
+    np.multiply,
+    np.divide,
+    np.power,
+    np.maximum,
+    np.minimum,
+    np.fmax,
+    np.fmin,
+    np.negative,
+)
+for _ufunc in _UPDATES:
+    UFUNC_METHODS["at", _ufunc.__name__] = _at_method(_ufunc)
 
 
 # NumPy's functions that write to their argument.

@@ -20,8 +20,8 @@ __all__ = ["Source", "boundary", "describe_function", "hide_library_frames", "us
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_LIBRARY = ("wengert", "numpy")
-_INSIDE = ("wengert.", "numpy.")
+_LIBRARY = ("wengert", "numpy", "scipy")
+_INSIDE = ("wengert.", "numpy.", "scipy.")
 
 NEAR = 8
 """How many frames above an operation the user's line is looked for, where every call counts."""
@@ -64,13 +64,13 @@ class Source:
 
 
 def is_library_frame(frame: FrameType) -> bool:
-    """True for a frame of wengert's or NumPy's own code."""
+    """True for a frame of wengert's, NumPy's or SciPy's own code."""
     name = frame.f_globals.get("__name__")
     return type(name) is str and (name in _LIBRARY or name.startswith(_INSIDE))
 
 
 def is_library_code(code: CodeType) -> bool:
-    """True for code of wengert's or NumPy's own files, which is no user's line."""
+    """True for code of wengert's, NumPy's or SciPy's own files, which is no user's line."""
     return any(
         code.co_filename == getattr(module, "__file__", None)
         for name, module in list(sys.modules.items())
@@ -114,7 +114,7 @@ def describe_function(f: object) -> str:
 
 
 def hide_library_frames(traceback: TracebackType | None) -> TracebackType | None:
-    """The same traceback without wengert's and NumPy's frames.
+    """The same traceback without wengert's, NumPy's and SciPy's frames.
 
     Set the environment variable WENGERT_TRACEBACK=full to see every frame.
     """
@@ -140,8 +140,9 @@ def boundary(f: F) -> F:
             return f(*args, **kwargs)
         except Exception as error:
             shown = hide_library_frames(error.__traceback__)
-            if type(error) is ValueError and hasattr(error.__cause__, "source"):
-                # NumPy puts an error of its own before one that comes up while it assigns.
+            if type(error) in (ValueError, SystemError) and hasattr(error.__cause__, "source"):
+                # NumPy puts an error of its own before one that comes up while it assigns, and
+                # Python before one that comes up in C code of SciPy.
                 raise error.__cause__.with_traceback(shown) from None  # type: ignore[union-attr]
             error.__traceback__ = shown
             raise

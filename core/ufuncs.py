@@ -151,7 +151,9 @@ def _where_chosen(ufunc: np.ufunc, name: str, operands: Sequence[Array], where: 
     mask = coerce(where)
     if mask is DEFER or aval_of(mask).dtype.kind != "b":
         raise DtypeError(
-            f"{name}: `where` must be a mask of bools.", got=repr(where), fix="where=mask.astype(bool)"
+            f"{name}: `where` must be a mask of bools.",
+            got=repr(where),
+            fix="where=mask.astype(bool)",
         )
     inside = _INSIDE.get(ufunc.__name__, 0.5)
     chosen = []

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
+from wengert.core.primitives.decompositions import eigvals_order_p
 
 Array = Any
 Function = Callable[[Array], Array]
@@ -322,3 +323,44 @@ def test_derivatives_of_det_of_all_orders_at_any_rank(rank: int) -> None:
     a = Q[:, :rank] @ P[:rank]
     wg.test_util.check_grads(np.linalg.det, (a,), order=3)
     check(np.linalg.det, a, forward=True)
+
+
+# What LAPACK decides.
+
+
+def test_eigenvalues_are_matched_when_lapack_sorts_them_otherwise() -> None:
+    a = RNG.normal(size=(2, 5, 5))
+    w = np.linalg.eig(a)[0]
+    moved = w.copy()
+    moved[1] = w[1, [3, 0, 4, 1, 2]]
+    order = eigvals_order_p.bind(moved + 1e-13, w)
+    np.testing.assert_array_equal(np.take_along_axis(w, order, -1), moved)
+
+
+def test_eigenvalues_of_a_large_matrix() -> None:
+    a = RNG.normal(size=(60, 60))
+    g = wg.grad(lambda a: np.sum(np.real(np.linalg.eigvals(a) ** 2)))(a)
+    np.testing.assert_allclose(g, 2 * a.T, atol=1e-9)
+    g = wg.grad(lambda a: np.max(np.abs(np.linalg.eigvals(a))))(a)
+    w, v = np.linalg.eig(a)
+    k = np.argmax(np.abs(w))
+    dual = np.outer(np.linalg.inv(v)[k], v[:, k])
+    want = np.real(np.conjugate(w[k]) / np.abs(w[k]) * dual)
+    partner = np.isclose(np.abs(w), np.abs(w[k])).sum()
+    assert partner in (1, 2)
+    np.testing.assert_allclose(g, want, atol=1e-9)
+
+
+def test_a_singular_matrix_has_no_polar_derivative() -> None:
+    linalg = pytest.importorskip("wengert.scipy.linalg")
+    f = lambda a: np.sum(G * linalg.polar(a)[0])
+    assert np.isnan(wg.grad(f)(RANK_2)).any()
+    assert np.isnan(wg.jvp(f, (RANK_2,), (G,))[1])
+    check_plain(f, SQUARE["2+2"])
+
+
+@pytest.mark.parametrize("name", ["sqrtm", "logm", "expm"])
+def test_functions_of_matrices_at_equal_eigenvalues(name: str) -> None:
+    function = getattr(pytest.importorskip("wengert.scipy.linalg"), name)
+    for a in (SYMMETRIC["2+2-turned"], np.eye(4)):
+        check_plain(lambda a: np.sum(G * function(a)), a)

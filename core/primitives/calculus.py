@@ -100,7 +100,9 @@ def _spacings(f: Array, axes: tuple[int, ...], spacing: tuple[Any, ...]) -> list
     return found
 
 
-def _three_points(f: Array, axis: int, start: int | None, stop: int | None, *factors: Array) -> Array:
+def _three_points(
+    f: Array, axis: int, start: int | None, stop: int | None, *factors: Array
+) -> Array:
     """The sum of three neighbouring elements, with factors, along a part of an axis."""
     f = _part(f, axis, start, stop)
     n = f.shape[axis] - 2
@@ -164,8 +166,8 @@ def gradient(f: Array, *varargs: Any, axis: Any = None, edge_order: int = 1) -> 
     return found[0] if len(found) == 1 else tuple(found)
 
 
-# trapezoid: linear in the widths and in the heights. One primitive, because NumPy's temporary arrays
-# are the cost of it.
+# trapezoid: linear in the widths and in the heights. One primitive, because its cost is that of
+# NumPy's temporary arrays.
 
 
 def _trapezoid(width: Array, y: Array, *, axis: int) -> Array:
@@ -301,8 +303,8 @@ interp_p: Primitive = Primitive(
 def interp(
     x: Array, xp: Array, fp: Array, left: Any = None, right: Any = None, period: Any = None
 ) -> Array:
-    """`np.interp` on traced values: by x, xp and fp. At a point, the derivative by x is the slope to
-    its right.
+    """`np.interp` on traced values: by x, xp and fp. At a point of xp, the derivative by x is the
+    slope to its right.
     """
     operation = "np.interp"
     x, xp = [astype(as_array(v, operation), np.float64) for v in (x, xp)]
@@ -354,18 +356,14 @@ unwrap_p: Primitive = Primitive(
     shape=_unwrap_shape,
     jvps=(
         lambda t, y, p, period, **params: astype(t, aval_of(y).dtype),
-        lambda t, y, p, period, **params: astype(
-            t * np.round((y - p) / period), aval_of(y).dtype
-        ),
+        lambda t, y, p, period, **params: astype(t * np.round((y - p) / period), aval_of(y).dtype),
     ),
     batch=_unwrap_batch,
 )
 
 
 @implements(np.unwrap)
-def unwrap(
-    p: Array, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.pi
-) -> Array:
+def unwrap(p: Array, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.pi) -> Array:
     """`np.unwrap` on traced values."""
     x = as_array(p, "np.unwrap")
     if isinstance(discont, Tracer):

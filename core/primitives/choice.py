@@ -148,7 +148,8 @@ def _conditions(x: Array, condlist: Any, functions: int) -> list[Array]:
 
 def _applied(f: Any, x: Array, mask: Array, extra: Any) -> Array:
     """What a function gives for the chosen elements, in their places."""
-    if isinstance(mask, Tracer):
+    unknown = isinstance(mask, Tracer)
+    if unknown:
         # All elements go in; those not chosen as one that is, which the function is defined at.
         first = np.argmax(np.ravel(mask))
         return f(np.where(mask, x, getitem(np.ravel(x), first)), *extra[0], **extra[1])

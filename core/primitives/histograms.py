@@ -63,9 +63,7 @@ def _sums(places: Array, weights: Array, length: int) -> Array:
         return counts_p.bind(places, length=length)
     dtype = aval_of(weights).dtype
     if dtype.kind != "c":
-        return astype(
-            bincount_p.bind(astype(weights, np.float64), places, length=length), dtype
-        )
+        return astype(bincount_p.bind(astype(weights, np.float64), places, length=length), dtype)
     parts = [
         bincount_p.bind(astype(part, np.float64), places, length=length)
         for part in (np.real(weights), np.imag(weights))
@@ -116,7 +114,8 @@ def _outer_edges(operation: str, x: Array, limits: Any) -> tuple[Array, Array]:
     if certain(~(np.isfinite(low) & np.isfinite(high))):
         raise ValueError(f"{operation}: the range from {low} to {high} is not finite")
     same = low == high
-    if isinstance(same, Tracer):
+    unknown = isinstance(same, Tracer)
+    if unknown:
         return np.where(same, low - 0.5, low), np.where(same, high + 0.5, high)
     return (low - 0.5, high + 0.5) if same else (low, high)
 
@@ -130,9 +129,7 @@ def _given_edges(operation: str, bins: Any) -> Array:
     return edges
 
 
-def _edges(
-    operation: str, x: Array, bins: Any, limits: Any, weights: Any
-) -> tuple[Array, bool]:
+def _edges(operation: str, x: Array, bins: Any, limits: Any, weights: Any) -> tuple[Array, bool]:
     """The edges, and whether they are equally far apart."""
     if isinstance(bins, str):
         if weights is not None:
@@ -170,9 +167,7 @@ def _values(operation: str, a: Array, weights: Any) -> tuple[Array, Array]:
 
 
 @implements(np.histogram_bin_edges)
-def histogram_bin_edges(
-    a: Array, bins: Any = 10, range: Any = None, weights: Any = None
-) -> Array:
+def histogram_bin_edges(a: Array, bins: Any = 10, range: Any = None, weights: Any = None) -> Array:
     """`np.histogram_bin_edges` on traced values: differentiable by the least and largest value."""
     operation = "np.histogram_bin_edges"
     x, weights = _values(operation, a, weights)
@@ -201,6 +196,7 @@ def _even_bins(x: Array, edges: Array) -> Array:
 def _bins(x: Array, edges: Array, *, even: bool) -> Array:
     """The bin of each value; the number of bins for those outside. The last edge is inside."""
     n = edges.size - 1
+    k: Any
     if not even:
         k = np.searchsorted(edges, x, "right") - 1
         k[x == edges[-1]] = n - 1
@@ -213,9 +209,7 @@ def _bins(x: Array, edges: Array, *, even: bool) -> Array:
     return np.reshape(k, x.shape)
 
 
-def _bins_batch(
-    size: int, batched: Sequence[bool], x: Array, edges: Array, *, even: bool
-) -> Array:
+def _bins_batch(size: int, batched: Sequence[bool], x: Array, edges: Array, *, even: bool) -> Array:
     if not batched[1]:
         return bins_p.bind(x, edges, even=even)
     return lane_by_lane(bins_p, size, batched, x, edges, even=even)
@@ -255,9 +249,7 @@ def _columns(sample: Any) -> list[Array]:
     if points.ndim == 1:
         return [points]
     if points.ndim != 2:
-        raise ShapeError(
-            f"{operation}: needs a row for each point; got {aval_of(points)!r}"
-        )
+        raise ShapeError(f"{operation}: needs a row for each point; got {aval_of(points)!r}")
     return [points[:, i] for i in range(points.shape[1])]
 
 

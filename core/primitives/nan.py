@@ -131,17 +131,13 @@ nanmean_p = reducer(
 )
 nanvar_p = reducer(
     "nanvar",
-    lambda x, *, axes, ddof, keepdims=False: np.nanvar(
-        x, axis=axes, ddof=ddof, keepdims=keepdims
-    ),
+    lambda x, *, axes, ddof, keepdims=False: np.nanvar(x, axis=axes, ddof=ddof, keepdims=keepdims),
     _nanvar_jvp,
     dtype=real_dtype,
 )
 nanstd_p = reducer(
     "nanstd",
-    lambda x, *, axes, ddof, keepdims=False: np.nanstd(
-        x, axis=axes, ddof=ddof, keepdims=keepdims
-    ),
+    lambda x, *, axes, ddof, keepdims=False: np.nanstd(x, axis=axes, ddof=ddof, keepdims=keepdims),
     _nanstd_jvp,
     dtype=real_dtype,
 )
@@ -190,7 +186,9 @@ def _nan_spread_function(primitive: Primitive, name: str, plain: Any) -> Rule:
         x = as_array(a, name)
         if correction is not None:
             if ddof != 0:
-                raise ValueError(f"{name}: give either ddof or correction; got {ddof}, {correction}")
+                raise ValueError(
+                    f"{name}: give either ddof or correction; got {ddof}, {correction}"
+                )
             ddof = correction
         real = aval_of(x).dtype.kind not in "fc"
         if mean is not None or real:
@@ -206,9 +204,7 @@ def _nan_spread_function(primitive: Primitive, name: str, plain: Any) -> Rule:
             free = np.sum(where, axis=axis, keepdims=keepdims) > ddof
             return np.where(free, y, np.nan)
         x = _float_operand(x, name, dtype, where)
-        return primitive.bind(
-            x, axes=axes_of(axis, x.ndim), ddof=ddof, keepdims=bool(keepdims)
-        )
+        return primitive.bind(x, axes=axes_of(axis, x.ndim), ddof=ddof, keepdims=bool(keepdims))
 
     function.__name__ = name.rpartition(".")[2]
     function.__doc__ = f"`{name}` on traced values."

@@ -26,7 +26,9 @@ def _stacked_batch(primitive_of: Any) -> Rule:
 
     def batch(size: int, batched: Sequence[bool], a: Array, b: Array, **params: Any) -> Array:
         rank = max(a.ndim - batched[0], b.ndim - batched[1])
-        lined_up = [align_batch(rank, x) if on else x for x, on in zip((a, b), batched, strict=True)]
+        lined_up = [
+            align_batch(rank, x) if on else x for x, on in zip((a, b), batched, strict=True)
+        ]
         return primitive_of().bind(*lined_up, **params)
 
     return batch
@@ -47,7 +49,7 @@ _MANY = 8000
 """From how many products on a call of np.convolve costs no more than its arithmetic."""
 
 
-def _convolve(a: Array, v: Array, *, mode: str) -> Array:
+def _convolve(a: Array, v: Array, *, mode: Any) -> Array:
     if a.ndim == 1 == v.ndim:
         return np.convolve(a, v, mode)
     if v.shape[-1] > a.shape[-1]:
@@ -103,14 +105,14 @@ def _vectors(operation: str, a: Array, v: Array, mode: str) -> list[Array]:
 
 
 @implements(np.convolve)
-def convolve(a: Array, v: Array, mode: str = "full") -> Array:
+def convolve(a: Array, v: Array, mode: Any = "full") -> Array:
     """`np.convolve` on traced values."""
     x, y = _vectors("np.convolve", a, v, mode)
     return convolve_p.bind(x, y, mode=mode)
 
 
 @implements(np.correlate)
-def correlate(a: Array, v: Array, mode: str = "valid") -> Array:
+def correlate(a: Array, v: Array, mode: Any = "valid") -> Array:
     """`np.correlate` on traced values."""
     x, y = _vectors("np.correlate", a, v, mode)
     if x.shape[0] < y.shape[0]:
@@ -122,9 +124,7 @@ def correlate(a: Array, v: Array, mode: str = "valid") -> Array:
 
 
 def _cross_shape(a: ShapedArray, b: ShapedArray) -> ShapedArray:
-    return ShapedArray(
-        np.broadcast_shapes(a.shape, b.shape), np.result_type(a.dtype, b.dtype)
-    )
+    return ShapedArray(np.broadcast_shapes(a.shape, b.shape), np.result_type(a.dtype, b.dtype))
 
 
 cross_p: Primitive = bilinear(
@@ -158,9 +158,7 @@ def cross(
         axisa = axisb = axisc = axis
     x, y = as_array(a, "np.cross"), as_array(b, "np.cross")
     if not x.ndim or not y.ndim:
-        raise ShapeError(
-            f"np.cross: needs vectors; got {aval_of(x)!r} and {aval_of(y)!r}"
-        )
+        raise ShapeError(f"np.cross: needs vectors; got {aval_of(x)!r} and {aval_of(y)!r}")
     x = np.moveaxis(x, normalize_axis_index(axisa, x.ndim), -1)
     y = np.moveaxis(y, normalize_axis_index(axisb, y.ndim), -1)
     lengths = {x.shape[-1], y.shape[-1]}

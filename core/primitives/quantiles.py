@@ -182,7 +182,9 @@ def _sorted_pairs(
     n: Any = np.sum(~np.isnan(x), axis=-1, keepdims=True) if nan else x.shape[-1]
     below, above, weight = _neighbours(method, n, q)
     first, second = [
-        np.take_along_axis(v, np.take_along_axis(order, k, -1) if nan else getitem(order, (..., k)), -1)
+        np.take_along_axis(
+            v, np.take_along_axis(order, k, -1) if nan else getitem(order, (..., k)), -1
+        )
         for k in (below, above)
     ]
     return first, second, weight, n, q
@@ -209,7 +211,8 @@ def _quantile_jvp_q(
 
 
 def _quantile(x: Array, q: Array, *, method: str, nan: bool = False) -> Array:
-    y = (np.nanquantile if nan else np.quantile)(x, q, axis=-1, method=method)
+    numpys: Any = np.nanquantile if nan else np.quantile
+    y = numpys(x, q, axis=-1, method=method)
     return np.moveaxis(y, 0, -1) if np.ndim(q) else y
 
 
@@ -217,7 +220,7 @@ def _quantile_shape(
     x: ShapedArray, q: ShapedArray, *, method: str, nan: bool = False
 ) -> ShapedArray:
     some_q = 0.5 if q.weak_type else q.dtype.type(0.5)
-    found = np.quantile(np.ones(2, x.dtype), some_q, method=method)
+    found = _quantile(np.ones(2, x.dtype), some_q, method=method)
     return ShapedArray(x.shape[:-1] + q.shape, found.dtype)
 
 
@@ -245,9 +248,7 @@ quantile_p: Primitive = Primitive(
 # With weights: the first element up to which the weights make up the share q.
 
 
-def _weighted_jvp(
-    t: Array, y: Array, x: Array, w: Array, q: Array, *, nan: bool = False
-) -> Array:
+def _weighted_jvp(t: Array, y: Array, x: Array, w: Array, q: Array, *, nan: bool = False) -> Array:
     order = stable_order(x, -1)
     if nan:
         w = np.where(np.isnan(x), 0, w)
@@ -336,9 +337,7 @@ def _quantile_function(name: str, nan: bool) -> Rule:
                 )
             w = np.broadcast_to(like_operand(name, x, weights, axis), x.shape)
             y = weighted_quantile_p.bind(rows(x, axes), rows(w, axes), q, nan=nan)
-        kept = [
-            1 if i in axes else d for i, d in enumerate(x.shape) if keepdims or i not in axes
-        ]
+        kept = [1 if i in axes else d for i, d in enumerate(x.shape) if keepdims or i not in axes]
         if shape:
             y = np.moveaxis(y, -1, 0)
         return np.reshape(y, (*shape, *kept)) if keepdims or len(shape) > 1 else y
@@ -373,6 +372,4 @@ def _percentile_function(name: str, quantile_of: Any) -> Rule:
 
 
 percentile = implements(np.percentile)(_percentile_function("np.percentile", quantile))
-nanpercentile = implements(np.nanpercentile)(
-    _percentile_function("np.nanpercentile", nanquantile)
-)
+nanpercentile = implements(np.nanpercentile)(_percentile_function("np.nanpercentile", nanquantile))

@@ -209,7 +209,11 @@ def _spread_function(primitive: Primitive, name: str, root: bool) -> Rule:
             dtype = np.dtype(dtype)
             if dtype.kind == "c":  # the result is real, whatever its dtype
                 options: dict[str, Any] = {"where": where, "mean": mean, "correction": correction}
-                wide = astype(x, dtype) if aval_of(x).dtype.kind == "c" else astype(x, real_dtype(dtype))
+                wide = (
+                    astype(x, dtype)
+                    if aval_of(x).dtype.kind == "c"
+                    else astype(x, real_dtype(dtype))
+                )
                 return astype(function(wide, axis, None, None, ddof, keepdims, **options), dtype)
             if aval_of(x).dtype.kind == "c":
                 raise unsupported_argument(
@@ -246,6 +250,7 @@ def _norm(x: Array, *, axes: Axes, keepdims: bool = False) -> Array:
 
 
 def norm_jvp(t: Array, y: Array, x: Array, *, axes: Axes, keepdims: bool = False) -> Array:
+    """The derivative of the length of a vector."""
     # At 0 this is 0, the subgradient of least norm.
     return np.sum(real_product(x, t), axis=axes, keepdims=keepdims) / np.where(y == 0, 1, y)
 
@@ -308,6 +313,7 @@ def prod(
 
 
 def extreme_jvp(t: Array, y: Array, x: Array, *, axes: Axes, keepdims: bool = False) -> Array:
+    """The mean of the tangents of all elements that equal the result."""
     top = expand_reduced(y, x, axes, keepdims)
     hits = astype((x == top) | (np.isnan(x) & np.isnan(top)), aval_of(x).dtype)
     share = hits / np.sum(hits, axis=axes, keepdims=True)
@@ -319,6 +325,7 @@ reduce_min_p = reducer("reduce_min", _as_reduction(np.minimum), extreme_jvp)
 
 
 def extreme_function(primitive: Primitive, name: str, pairwise: np.ufunc) -> Rule:
+    """NumPy's function for a reduction to an extreme, with `initial` and `where`."""
     def function(
         a: Array,
         axis: Any = None,
@@ -387,6 +394,7 @@ def count_nonzero(a: Array, axis: Any = None, *, keepdims: bool = False) -> Arra
 
 
 def position_function(name: str, numpys: Any) -> Rule:
+    """NumPy's function for the position of an extreme."""
     primitive = zero_derivative(
         name,
         lambda x, *, axis: numpys(x, axis=axis),

@@ -37,7 +37,8 @@ def _unique(
     """
     x = as_array(ar, operation)
     known = plain_value(x, operation, _WHY)
-    values, *first, inverse, counts = np.unique(
+    find: Any = np.unique
+    values, *first, inverse, counts = find(
         known,
         return_index=index,
         return_inverse=True,
@@ -71,9 +72,7 @@ def unique(
     wanted = [return_index, return_inverse, return_counts]
     if not sorted and not any(wanted) and axis is None:
         known = plain_value(x, "np.unique", _WHY)
-        places = _in_order_of(
-            np.unique(known, equal_nan=equal_nan, sorted=False), values, places
-        )
+        places = _in_order_of(np.unique(known, equal_nan=equal_nan, sorted=False), values, places)
     y = np.take(x, places, axis=0 if axis is None else axis)
     extras = [v for v, on in zip((places, inverse, counts), wanted, strict=True) if on]
     return (y, *extras) if extras else y
@@ -116,9 +115,7 @@ def unique_values(x: Array, /) -> Array:
 # Two sets.
 
 
-def _isin_batch(
-    size: int, batched: Sequence[bool], x: Array, among: Array, **params: Any
-) -> Array:
+def _isin_batch(size: int, batched: Sequence[bool], x: Array, among: Array, **params: Any) -> Array:
     if batched[1]:
         return lane_by_lane(isin_p, size, batched, x, among, **params)
     # Unique in each member does not mean unique in all.

@@ -71,9 +71,7 @@ sort_p: Primitive = Primitive(
     "sort",
     lambda x, *, axis, kind: np.sort(x, axis=axis, kind=kind),
     shape=lambda x, *, axis, kind: x,
-    jvps=(
-        lambda t, y, x, *, axis, kind: np.take_along_axis(t, stable_order(x, axis), axis),
-    ),
+    jvps=(lambda t, y, x, *, axis, kind: np.take_along_axis(t, stable_order(x, axis), axis),),
     batch=_along(lambda: sort_p),
 )
 

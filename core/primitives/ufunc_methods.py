@@ -26,12 +26,13 @@ from .indexing import Place, getitem, scatter
 from .reductions import axes_of, extreme_function, extreme_jvp, norm_jvp, sum_dtype
 
 _ALL = slice(None)
+_ufunc: np.ufunc
 
 
 def loop_dtype(ufunc: np.ufunc, dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The dtype in which a ufunc of two arguments combines elements of a dtype."""
-    found = ufunc.resolve_dtypes((dtype, dtype, None))[-1]
-    return found  # type: ignore[no-any-return]  # NumPy leaves resolve_dtypes untyped
+    found: np.dtype[Any] = ufunc.resolve_dtypes((dtype, dtype, None))[-1]
+    return found
 
 
 def _operand(ufunc: np.ufunc, method: str, a: Array, dtype: Any) -> Array:
@@ -221,7 +222,10 @@ def _ordered_reduce(ufunc: np.ufunc, run: Rule) -> Rule:
         x = _operand(ufunc, "reduce", a, dtype)
         if where is not True:
             raise unsupported_argument(
-                name, "where", where, "leave elements out with a neutral value: np.where(mask, x, v)"
+                name,
+                "where",
+                where,
+                "leave elements out with a neutral value: np.where(mask, x, v)",
             )
         i = _one_axis(ufunc, axis, x.ndim)
         if initial is not None:
@@ -315,6 +319,7 @@ for _ufunc in (
     np.arctan2,
     np.fmod,
     np.remainder,
+    np.floor_divide,
     np.copysign,
     np.nextafter,
     np.heaviside,
@@ -327,7 +332,7 @@ for _ufunc in (
     UFUNC_METHODS["accumulate", _ufunc.__name__] = _accumulator(
         _ufunc, partial(_all_tangents, _ufunc)
     )
-for _ufunc in (np.floor_divide, np.left_shift, np.right_shift, np.lcm):
+for _ufunc in (np.left_shift, np.right_shift, np.lcm):
     UFUNC_METHODS["reduce", _ufunc.__name__] = _ordered_reduce(_ufunc, _reducer(_ufunc, None).bind)
     UFUNC_METHODS["accumulate", _ufunc.__name__] = _accumulator(_ufunc, None)
 
@@ -349,9 +354,7 @@ def _reduceat_shape(x: ShapedArray, indices: ShapedArray, *, axis: int) -> Shape
 
 
 def _reduceat_batch(of: Any) -> Rule:
-    def batch(
-        size: int, batched: Sequence[bool], x: Array, indices: Array, *, axis: int
-    ) -> Array:
+    def batch(size: int, batched: Sequence[bool], x: Array, indices: Array, *, axis: int) -> Array:
         return of().bind(x, indices, axis=axis + 1)
 
     return batch
@@ -412,7 +415,7 @@ UFUNC_METHODS["reduceat", "add"] = _reduceat(np.add, add_reduceat_p)
 
 
 def _extreme_reduceat(ufunc: np.ufunc) -> Primitive:
-    primitive = Primitive(
+    primitive: Primitive = Primitive(
         f"{ufunc.__name__}_reduceat",
         lambda x, indices, *, axis: ufunc.reduceat(x, indices, axis=axis),
         shape=_reduceat_shape,

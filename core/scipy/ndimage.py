@@ -16,7 +16,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..aval import Array, ShapedArray, aval_of
 from ..dispatch import implements, unsupported_argument
-from ..errors import DtypeError, ShapeError
+from ..errors import ConcretizationError, DtypeError, ShapeError
 from ..primitives.elementwise import as_array, astype
 from ..primitives.indexing import getitem
 from ..rules import linear
@@ -53,9 +53,11 @@ def _result_dtype(operation: str, output: Any, like: Array, *more: Array) -> np.
 
 def _for_each(value: Any, n: int) -> list[Any]:
     """One item for each axis, of a sequence or of something that all share."""
-    if isinstance(value, np.ndarray | Tracer) and not aval_of(value).ndim:
-        return [value] * n
-    return [*value] if isinstance(value, tuple | list | np.ndarray | Tracer) else [value] * n
+    if isinstance(value, tuple | list):
+        return list(value)
+    if isinstance(value, np.ndarray | Tracer) and aval_of(value).ndim:
+        return [getitem(value, i) for i in range(n)]
+    return [value] * n
 
 
 def extended(
@@ -195,12 +197,21 @@ def convolve(
     return _many_axes(operation, input, weights, output, mode, cval, origin, axes, True)
 
 
+def _value(operation: str, sigma: Array) -> float:
+    """The number behind sigma, which decides how many weights there are."""
+    try:
+        return float(np.asarray(sigma.concrete() if isinstance(sigma, Tracer) else sigma).item())
+    except ConcretizationError:
+        raise unsupported_argument(
+            operation, "radius", None, "give radius=, since sigma has no one value here"
+        ) from None
+
+
 def _gaussian(operation: str, sigma: Array, order: int, truncate: float, radius: Any) -> Array:
     """The weights of a Gaussian, or of its derivative, for a correlation."""
     sigma = astype(sigma, np.float64)
     if radius is None:
-        known = sigma.concrete() if isinstance(sigma, Tracer) else sigma
-        radius = int(truncate * float(np.asarray(known).item()) + 0.5)
+        radius = int(truncate * _value(operation, sigma) + 0.5)
     if radius < 0 or order < 0:
         raise ValueError(f"{operation}: order and radius must not be negative")
     x = np.arange(-radius, radius + 1.0)

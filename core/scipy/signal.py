@@ -222,7 +222,12 @@ def oaconvolve(in1: Array, in2: Array, mode: str = "full", axes: Any = None) -> 
 
 # In two dimensions, with something beyond the edges.
 
-_PADDING: dict[str, Any] = {"wrap": "wrap", "circular": "wrap", "symm": "symmetric", "symmetric": "symmetric"}
+_PADDING: dict[str, Any] = {
+    "wrap": "wrap",
+    "circular": "wrap",
+    "symm": "symmetric",
+    "symmetric": "symmetric",
+}
 
 
 def _surrounded(operation: str, x: Array, by: Shape, boundary: str, fillvalue: Any) -> Array:

@@ -53,6 +53,7 @@ from ..core.arrays import (
     zeros,
     zeros_like,
 )
+from ..core.dispatch import WRAPPERS as _WRAPPERS
 from ..core.primitives.calculus import (
     diff,
     ediff1d,
@@ -120,13 +121,8 @@ from ..core.primitives.editing import (
 )
 from ..core.primitives.elementwise import (
     angle,
-    fix,
     imag,
     real,
-    round,
-)
-from ..core.primitives.elementwise import (
-    round as around,
 )
 from ..core.primitives.grids import (
     diag_indices_from,
@@ -238,6 +234,13 @@ from ..core.primitives.reductions import (
 )
 from ..core.primitives.reductions import (
     min as amin,
+)
+from ..core.primitives.rounding import (
+    fix,
+    round,
+)
+from ..core.primitives.rounding import (
+    round as around,
 )
 from ..core.primitives.sets import (
     intersect1d,
@@ -749,4 +752,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # The rest of NumPy: it works on plain values, and says what it cannot do when one is traced.
     found = getattr(_np, name)
-    return _takes_lists(found) if isinstance(found, _np.ufunc) else found
+    if isinstance(found, _np.ufunc):
+        return _takes_lists(found)
+    return _WRAPPERS.get(found, found) if callable(found) else found

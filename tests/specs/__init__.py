@@ -21,7 +21,7 @@ from specs.decompositions import DECOMPOSITIONS
 from specs.editing import EDITING, EMATH
 from specs.fft import FFT
 from specs.indexing import INDEXING
-from specs.inplace import INPLACE
+from specs.inplace import INPLACE, LIKE
 from specs.joining import JOINING
 from specs.linalg import LINALG
 from specs.nans import NANS
@@ -42,7 +42,8 @@ from specs.scipy_stats import SCIPY_STATS
 from specs.shapes import SHAPES
 from specs.statistics import STATISTICS
 from specs.table import Case, Spec
-from specs.ufuncs import OPTIONS, UFUNC_METHODS, UFUNCS
+from specs.ufunc_methods import UFUNC_METHODS
+from specs.ufuncs import OPTIONS, UFUNCS
 
 __all__ = ["ALL_CASES", "CASES", "EXCLUDED", "MODULES", "SPECS", "Case", "Spec"]
 
@@ -64,6 +65,7 @@ SPECS: tuple[Spec, ...] = (
     *JOINING,
     *INDEXING,
     *INPLACE,
+    *LIKE,
     *CONTRACTIONS,
     *LINALG,
     *DECOMPOSITIONS,

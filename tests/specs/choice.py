@@ -108,7 +108,12 @@ CHOICE = (
         traceable=False,
     ),
     *[
-        row(name, S("special", (const(SPECIAL),), derivative=False), S("f4", (real(2, dtype="f4"),)), order=0)
+        row(
+            name,
+            S("special", (const(SPECIAL),), derivative=False),
+            S("f4", (real(2, dtype="f4"),)),
+            order=0,
+        )
         for name in ("isposinf", "isneginf")
     ],
     Spec(

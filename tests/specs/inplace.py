@@ -361,14 +361,16 @@ INPLACE = (
                 ),
                 S("rows", (real(3, 2, lo=0.5), real(2, lo=0.5)), {"index": [1, 1]}),
             ),
+            covers=(("at", name),),
             tolerance=4,
         )
-        for name in ("add", "subtract", "multiply", "divide", "power", "maximum", "minimum")
+        for name in "add subtract multiply divide power maximum minimum fmax fmin".split()
     ],
     Spec(
         "negative.at",
         _at("negative"),
         (S("duplicates", (real(3),), {"index": [0, 2, 0]}),),
+        (("at", "negative"),),
     ),
     Spec("x.fill", _method("fill"), (S("plain", (real(2, 3), real())),), of_numpy=False),
     Spec(
@@ -394,4 +396,33 @@ INPLACE = (
         (S("plain", (const([3.0, 1.0, 2.0]),), {"kth": 1}),),
         of_numpy=False,
     ),
+)
+
+_LIKE: dict[str, tuple[Any, Callable[[Array], Array]]] = {
+    "zeros": (np.zeros, lambda x: np.zeros(3, like=x)),
+    "ones": (np.ones, lambda x: np.ones((2, 3), "f4", like=x)),
+    "empty": (np.empty, lambda x: np.empty((0, 3), like=x)),
+    "full": (np.full, lambda x: np.full((2, 3), x, like=x)),
+    "array": (np.array, lambda x: np.array([x, 2.0 * x], like=x)),
+    "asarray": (np.asarray, lambda x: np.asarray(x, like=x)),
+    "asanyarray": (np.asanyarray, lambda x: np.asanyarray([x, x], like=x)),
+    "ascontiguousarray": (np.ascontiguousarray, lambda x: np.ascontiguousarray(x, like=x)),
+    "asfortranarray": (np.asfortranarray, lambda x: np.asfortranarray(x, like=x)),
+    "eye": (np.eye, lambda x: np.eye(3, like=x)),
+    "identity": (np.identity, lambda x: np.identity(3, like=x)),
+    "tri": (np.tri, lambda x: np.tri(3, like=x)),
+    "fromfunction": (np.fromfunction, lambda x: np.fromfunction(np.add, (2, 3), like=x)),
+    "fromiter": (np.fromiter, lambda x: np.fromiter([1.0, 2.0, 3.0], float, like=x)),
+}
+LIKE = tuple(
+    [
+        Spec(
+            f"{name}(like=)",
+            lambda m, x, make=make: make(x) * x,
+            (S("vector", (real(3),)), S("f4", (real(3, dtype="f4"),))),
+            (numpys,),
+            of_numpy=False,
+        )
+        for name, (numpys, make) in _LIKE.items()
+    ]
 )
