@@ -229,10 +229,8 @@ def refuse_scipy(tracer: Any, user: FrameType | None) -> None:
     raise ArrayConversionError(
         f"{called} cannot be traced: it makes plain arrays, or numbers, of what it gets.",
         got=repr(tracer),
-        needed=f"a function that wengert.{package} has"
-        + (f", such as {', '.join(near)}" if near else ""),
-        fix="compute it from values that are not traced, outside the transformed function; "
-        "or give it derivatives with wengert.custom_jvp",
+        needed=f"a function that wengert.scipy has, such as {', '.join(near)}" if near else None,
+        fix="compute it from values that are not traced, outside the transformed function",
         source=source,
     )
 

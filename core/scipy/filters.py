@@ -1,6 +1,7 @@
 """Filters of `scipy.signal` on traced values: recursive ones, and Savitzky and Golay's.
 
-A recursive filter is a convolution, and a primitive that solves for its output.
+A recursive filter is linear in its numerator and in the signal; its derivative by the denominator is
+the filtered output, filtered once more.
 """
 
 from __future__ import annotations
@@ -22,29 +23,22 @@ from .ndimage import convolve1d
 from .signal import convolve_p, flip_last, stacked
 from .spectral import extended
 
-# Recursive filters: y[n] + a[1] y[n-1] + ... = u[n], solved for y along the last axis. The axes
-# before broadcast, those of the coefficients too.
+# Recursive filters: a[0] y[n] + a[1] y[n-1] + ... = b[0] x[n] + b[1] x[n-1] + ..., solved for y along
+# the last axis. The axes before broadcast, those of the coefficients too.
 
 
-def _recursion(a: Array, u: Array) -> Array:
+def _filter(b: Array, a: Array, x: Array) -> Array:
     """SciPy's filter; it takes one filter at a time, so for several there is a loop over them."""
-    if a.ndim == 1:
-        return scipy.signal.lfilter(np.ones(1, a.dtype), a, u)
-    lead = np.broadcast_shapes(a.shape[:-1], u.shape[:-1])
-    dtype = np.result_type(a, u)
-    y = np.empty((*lead, u.shape[-1]), dtype)
-    filters, signals = np.broadcast_to(a, (*lead, a.shape[-1])), np.broadcast_to(u, y.shape)
+    if a.shape[-1] == 1:
+        return _causal(x, b / a)
+    if a.ndim == 1 == b.ndim:
+        return scipy.signal.lfilter(b, a, x)
+    lead = np.broadcast_shapes(a.shape[:-1], b.shape[:-1], x.shape[:-1])
+    b, a, x = [np.broadcast_to(v, (*lead, v.shape[-1])) for v in (b, a, x)]
+    y = np.empty(x.shape, np.result_type(b, a, x))
     for i in np.ndindex(lead):
-        y[i] = scipy.signal.lfilter(np.ones(1, a.dtype), filters[i], signals[i])
+        y[i] = scipy.signal.lfilter(b[i], a[i], x[i])
     return y
-
-
-def _recursion_by_filter(t: Array, y: Array, a: Array, u: Array) -> Array:
-    return -recursion_p.bind(a, _causal(y, t))
-
-
-def _recursion_transpose(ct: Array, a: Array, u: Any) -> Array:
-    return unbroadcast(flip_last(recursion_p.bind(a, flip_last(ct, 1)), 1), u)
 
 
 def _causal(x: Array, k: Array) -> Array:
@@ -53,18 +47,35 @@ def _causal(x: Array, k: Array) -> Array:
     return y[..., : x.shape[-1]]
 
 
-recursion_p: Primitive = Primitive(
-    "recursion",
-    _recursion,
-    shape=lambda a, u: ShapedArray(
-        (*np.broadcast_shapes(a.shape[:-1], u.shape[:-1]), u.shape[-1]),
-        np.result_type(a.dtype, u.dtype),
+def _by_b_transpose(ct: Array, b: Any, a: Array, x: Array) -> Array:
+    """The cotangent, correlated with the signal that the denominator alone has filtered."""
+    count = b.shape[-1]
+    driven = lfilter_p.bind(np.ones(1, x.dtype), a, x)
+    driven = np.pad(driven, [(0, 0)] * (driven.ndim - 1) + [(count - 1, 0)])
+    g = convolve_p.bind(driven, flip_last(ct, 1), rank=1, mode="valid", method="direct")
+    return unbroadcast(flip_last(g, 1), b)
+
+
+def _by_x_transpose(ct: Array, b: Array, a: Array, x: Any) -> Array:
+    return unbroadcast(flip_last(lfilter_p.bind(b, a, flip_last(ct, 1)), 1), x)
+
+
+lfilter_p: Primitive = Primitive(
+    "lfilter",
+    _filter,
+    shape=lambda b, a, x: ShapedArray(
+        (*np.broadcast_shapes(b.shape[:-1], a.shape[:-1], x.shape[:-1]), x.shape[-1]),
+        np.result_type(b.dtype, a.dtype, x.dtype),
     ),
-    jvps=(_recursion_by_filter, lambda t, y, a, u: recursion_p.bind(a, t)),
-    transposes=(None, _recursion_transpose),
+    jvps=(
+        lambda t, y, b, a, x: lfilter_p.bind(t, a, x),
+        lambda t, y, b, a, x: -lfilter_p.bind(t, a, y),
+        lambda t, y, b, a, x: lfilter_p.bind(b, a, t),
+    ),
+    transposes=(_by_b_transpose, None, _by_x_transpose),
     linear="separately",
-    linear_args=(1,),
-    batch=lambda size, batched, a, u: recursion_p.bind(*stacked(batched, a, u)),
+    linear_args=(0, 2),
+    batch=lambda size, batched, b, a, x: lfilter_p.bind(*stacked(batched, b, a, x)),
 )
 
 
@@ -85,22 +96,18 @@ def lfilter(b: Array, a: Array, x: Array, axis: int = -1, zi: Array = None) -> A
     if dtype.kind not in "fc":
         dtype = np.dtype(np.float64)
     b, a, x, *state = [astype(v, dtype) for v in given]
-    order = max(a.shape[0], b.shape[0]) - 1
-    b, a = b / a[0], a / a[0]
     x = np.moveaxis(x, axis, -1)
     n = x.shape[-1]
     if not state:
-        return np.moveaxis(_filtered(a, _causal(x, b) if n else x), -1, axis)
+        return np.moveaxis(lfilter_p.bind(b, a, x) if x.size else x, -1, axis)
+    order = max(a.shape[0], b.shape[0]) - 1
+    b, a = b / a[0], a / a[0]
     z = _initial_state(operation, state[0], x, axis, order)
+    late = resize(z, z.ndim - 1, n + order)
+    y = lfilter_p.bind(b, a, x) + lfilter_p.bind(np.ones(1, dtype), a, late[..., :n])
     driven = convolve_p.bind(x, resize(b, 0, order + 1), rank=1, mode="full", method="direct")
-    driven = driven + resize(z, z.ndim - 1, n + order)
-    y = _filtered(a, driven[..., :n])
     fed = convolve_p.bind(y, resize(a, 0, order + 1), rank=1, mode="full", method="direct")
-    return np.moveaxis(y, -1, axis), np.moveaxis((driven - fed)[..., n:], -1, axis)
-
-
-def _filtered(a: Array, u: Array) -> Array:
-    return u if a.shape[0] == 1 or not u.size else recursion_p.bind(a, u)
+    return np.moveaxis(y, -1, axis), np.moveaxis((driven + late - fed)[..., n:], -1, axis)
 
 
 def _initial_state(operation: str, z: Array, x: Array, axis: int, order: int) -> Array:

@@ -185,23 +185,31 @@ def _steps(operation: str, x: Any, dx: Any, y: Array, axis: int) -> Array:
 
 
 def _intervals(y: Array, d: Array, equal: bool) -> Array:
-    """The integral over each interval: by a parabola through its ends and the next point, or, for
-    every second interval and the last one, the point before.
+    """The integral over each interval: by the parabola through three points, for the two intervals
+    between them; the last one of an odd number is behind the last three points.
     """
-    ahead = _by_parabola(y, d, equal)
-    behind = _by_parabola(y[..., ::-1], d if equal else d[..., ::-1], equal)[..., ::-1]
     n = y.shape[-1] - 1
-    forward = np.arange(n) % 2 == 0
-    forward[-1] = False
-    lead = [(0, 0)] * (ahead.ndim - 1)
-    return np.where(forward, np.pad(ahead, [*lead, (0, 1)]), np.pad(behind, [*lead, (1, 0)]))
+    first, middle, last = y[..., : n - 1 : 2], y[..., 1:n:2], y[..., 2 : n + 1 : 2]
+    h, k = (d, d) if equal else (d[..., : n - 1 : 2], d[..., 1:n:2])
+    pairs = [
+        _by_parabola(first, middle, last, h, k, equal),
+        _by_parabola(last, middle, first, k, h, equal),
+    ]
+    both = np.stack(pairs, axis=-1)
+    both = np.reshape(both, (*both.shape[:-2], n - n % 2))
+    if n % 2 == 0:
+        return both
+    ends = (d, d) if equal else (d[..., -1:], d[..., -2:-1])
+    rest = _by_parabola(y[..., -1:], y[..., -2:-1], y[..., -3:-2], *ends, equal)
+    return np.concatenate([both, rest], axis=-1)
 
 
-def _by_parabola(y: Array, d: Array, equal: bool) -> Array:
-    first, middle, last = y[..., :-2], y[..., 1:-1], y[..., 2:]
+def _by_parabola(
+    first: Array, middle: Array, last: Array, h: Array, k: Array, equal: bool
+) -> Array:
+    """The integral from the first to the middle point."""
     if equal:
-        return d / 3 * (5 * first / 4 + 2 * middle - last / 4)
-    h, k = d[..., :-1], d[..., 1:]
+        return h / 3 * (5 * first / 4 + 2 * middle - last / 4)
     share = h / (h + k)
     product = share * (h / k)
     terms = (3 - share) * first + (3 + product + share) * middle - product * last

@@ -111,7 +111,7 @@ CREATION = (
                 len(m.array_str(x, precision=2)),
             ]
         ),
-        (S("array", (real(2),)), S("c8", (cplx(2, dtype="c8"),)), S("scalar", (real(),))),
+        (S("array", (real(2),)), S("c8", (cplx(2, dtype="c8"),))),
         (np.array2string, np.array_repr, np.array_str),
         order=0,
         traceable=False,

@@ -364,7 +364,17 @@ INPLACE = (
             covers=(("at", name),),
             tolerance=4,
         )
-        for name in "add subtract multiply divide power maximum minimum fmax fmin".split()
+        for name in [
+            "add",
+            "subtract",
+            "multiply",
+            "divide",
+            "power",
+            "maximum",
+            "minimum",
+            "fmax",
+            "fmin",
+        ]
     ],
     Spec(
         "negative.at",

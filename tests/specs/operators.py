@@ -171,7 +171,7 @@ OPERATORS = (
     _method("compress", S("axis", (real(2, 3),), {"condition": [1, 0, 1], "axis": 1})),
     _method("argpartition", S("plain", (real(2, 2),), {"kth": 1, "axis": 0}), order=0),
     _method("searchsorted", S("plain", (const([1.0, 2.0]),), {"v": [0.5, 1.5]}), order=0),
-    _method("choose", S("plain", (ints(3, hi=2),), {"choices": [1.0, 2.0]})),
+    _method("choose", S("plain", (ints(3, hi=2),), {"positional": ([1.0, 2.0],)})),
     _method("nonzero", S("plain", (const([0.0, 2.0, 1.0]),)), order=0, traceable=False),
     _method(
         "view",

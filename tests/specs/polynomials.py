@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+import wengert.numpy as wnp
 from specs.table import S, Spec, const, cplx, ints, python, real, row
 
 _PAIRS = (
@@ -41,7 +42,6 @@ POLYNOMIALS = (
         *[S(f"m{m}", (real(3),), {"m": m}) for m in (0, 2, 3, 4)],
         S("f4", (real(3, dtype="f4"),)),
         S("c16", (cplx(3),)),
-        S("scalar", (real(),), derivative=False),
     ),
     row(
         "polyint",
@@ -105,7 +105,6 @@ POLYNOMIALS = (
         "poly",
         S("roots", (real(3),)),
         S("one", (real(1),)),
-        S("scalar", (real(),)),
         S("f4", (real(3, dtype="f4"),)),
         S("c16", (cplx(3),)),
         S("ints", (ints(3),)),
@@ -213,7 +212,7 @@ RANGES = (
     ),
     Spec(
         "arange",
-        lambda m, a, b, c: m.arange(a, b, c, like=a) if m is np else m.arange(a, b, c),
+        lambda m, a, b, c: wnp.arange(a, b, c),
         (
             S("plain", (const(0.5), const(3.2), const(1.1))),
             S("down", (const(3.0), const(0.4), const(-0.7))),

@@ -32,20 +32,28 @@ BESSEL = rows(
     *[ufunc_row(name, COUNTS, (0.8, 4), special=AT, tolerance=64) for name in ("yn", "kn")],
     *[
         ufunc_row(name, (0.5, 4), special=(*AT, INF), tolerance=16)
-        for name in "j0 j1 i0 i1 i0e i1e y0 y1 k0 k1 k0e k1e".split()
+        for name in ["j0", "j1", "i0", "i1", "i0e", "i1e", "y0", "y1", "k0", "k1", "k0e", "k1e"]
     ],
     ufunc_row("airy", (-2, 2), special=AT, complex_=(-1, 1), tolerance=16),
     ufunc_row("airye", (0.3, 2), special=AT, complex_=(0.2, 1), tolerance=16),
     ufunc_row("itairy", (0.3, 2), full=False, order=2, tolerance=4000),
     *[
         ufunc_row(name, (0.5, 3), full=False, tolerance=16)
-        for name in "kelvin ber bei ker kei berp beip kerp keip".split()
+        for name in ["kelvin", "ber", "bei", "ker", "kei", "berp", "beip", "kerp", "keip"]
     ],
     ufunc_row("struve", ORDERS, (0.5, 3), tolerance=16),
     ufunc_row("modstruve", ORDERS, (0.5, 3), tolerance=16),
     *[
         ufunc_row(name, (0.5, 3), full=False, tolerance=64)
-        for name in "itstruve0 it2struve0 itmodstruve0 iti0k0 it2i0k0 itj0y0 it2j0y0".split()
+        for name in [
+            "itstruve0",
+            "it2struve0",
+            "itmodstruve0",
+            "iti0k0",
+            "it2i0k0",
+            "itj0y0",
+            "it2j0y0",
+        ]
     ],
     ufunc_row("besselpoly", (0.5, 1.5), fixed(1.5), fixed(2.0), full=False),
 )
