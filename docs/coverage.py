@@ -10,6 +10,7 @@ The tables of `wengert.core.dispatch` say which functions have a rule, those of
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -37,10 +38,11 @@ NumPy {version}; a test fails when it is stale.
 - **Without a derivative**: the result is an integer, a bool, a shape, or piecewise constant. Under
   `grad` and `jvp` it is a plain value; in `vmap` and in programs it is traced.
 - **Refused**: raises an error with the name, the reason and what to do instead.
-
-Of the {numpys} names of NumPy and the {scipys} of SciPy that jax.numpy or autograd can differentiate,
-{missing} here{names}.
 """
+PEERS_HAVE = (
+    "Of the {numpys} names of NumPy and the {scipys} of SciPy that jax.numpy or autograd can "
+    "differentiate, {missing} here{names}."
+)
 
 
 def derivatives() -> dict[Any, bool]:
@@ -70,11 +72,18 @@ def listed(names: list[str]) -> str:
     return ", ".join([f"`{n}`" for n in names]) or "none"
 
 
+def wrapped(text: str) -> str:
+    """A paragraph in lines of at most 100 columns."""
+    return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False) + "\n"
+
+
 def section(title: str, groups: dict[str, list[str]]) -> str:
     """One module's lists."""
     lines = [f"## {title}\n"]
     lines += [
-        f"**{group}** ({len(names)}): {listed(names)}\n" for group, names in groups.items() if names
+        wrapped(f"**{group}** ({len(names)}): {listed(names)}")
+        for group, names in groups.items()
+        if names
     ]
     return "\n".join(lines)
 
@@ -154,12 +163,14 @@ def page() -> str:
     names = peers()
     missing = [n for n in names if not supports(n)]
     parts = [
-        INTRODUCTION.format(
-            version=".".join(np.__version__.split(".")[:2]),
-            numpys=sum([n.startswith("numpy") for n in names]),
-            scipys=sum([n.startswith("scipy") for n in names]),
-            missing=f"{len(missing)} are missing" if missing else "none is missing",
-            names=f": {listed(missing)}" if missing else "",
+        INTRODUCTION.format(version=".".join(np.__version__.split(".")[:2])),
+        wrapped(
+            PEERS_HAVE.format(
+                numpys=sum([n.startswith("numpy") for n in names]),
+                scipys=sum([n.startswith("scipy") for n in names]),
+                missing=f"{len(missing)} are missing" if missing else "none is missing",
+                names=f": {listed(missing)}" if missing else "",
+            )
         ),
         of_numpy("numpy", np, has),
         of_numpy("numpy.linalg", np.linalg, has),

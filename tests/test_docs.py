@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -151,6 +152,16 @@ def test_the_map_names_every_file() -> None:
         for path in (ROOT / folder).rglob("*.py"):
             name = path.parent.name if path.stem == "__init__" else path.stem
             assert name in text, f"docs/files.md does not mention {path.relative_to(ROOT)}"
+
+
+def test_the_page_of_coverage_is_what_the_registries_say() -> None:
+    scipy = pytest.importorskip("scipy")
+    made_for = (np.__version__.split(".")[:2], scipy.__version__.split(".")[:2])
+    if made_for != (["2", "4"], ["1", "17"]):
+        pytest.skip("the page is made for NumPy 2.4 and SciPy 1.17")
+    script = [sys.executable, str(ROOT / "docs" / "coverage.py"), "--check"]
+    found = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:

@@ -75,10 +75,18 @@ JOINTLY = (
     " array_split unstack basic-index advanced-index index-by-arrays take take_along_axis"
     " diagonal trace diag diagflat tril triu delete insert resize compress extract meshgrid ix_"
     " sliding_window_view linspace polyadd polysub polyder polyint"
+    " fft.fft fft.ifft fft.rfft fft.irfft fft.hfft fft.ihfft fft.fftn fft.ifftn fft.rfftn"
+    " fft.irfftn fft.fftshift scipy.fft.dct scipy.fft.idct scipy.fft.dst scipy.fft.idstn"
+    " signal.detrend signal.hilbert signal.savgol_filter signal.stft signal.istft"
+    " ndimage.spline_filter1d ndimage.gaussian_filter ndimage.uniform_filter1d"
+    " integrate.trapezoid integrate.simpson integrate.cumulative_simpson integrate.romb"
 )
-ONE_BY_ONE = "multiply matmul dot inner outer tensordot kron einsum einsum-lists multiply.outer"
+ONE_BY_ONE = (
+    "multiply matmul dot inner outer tensordot kron einsum einsum-lists multiply.outer"
+    " signal.convolve signal.fftconvolve ndimage.convolve1d ndimage.correlate"
+)
 IN_ONE = {"divide": 0, "linalg.solve": 1, "polyval": 0, "polydiv": 0}
-_CONSTANTS = {"initial", "constant_values", "prepend", "append", "k"}
+_CONSTANTS = {"initial", "constant_values", "prepend", "append", "k", "cval"}
 """Options that add a constant to what is linear without them."""
 
 

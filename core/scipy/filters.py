@@ -1,7 +1,7 @@
 """Filters of `scipy.signal` on traced values: recursive ones, and Savitzky and Golay's.
 
-A recursive filter is linear in its numerator and in the signal; its derivative by the denominator is
-the filtered output, filtered once more.
+A recursive filter is linear in its numerator and in the signal; its derivative by the denominator
+is the filtered output, filtered once more.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from .ndimage import convolve1d
 from .signal import convolve_p, flip_last, stacked
 from .spectral import extended
 
-# Recursive filters: a[0] y[n] + a[1] y[n-1] + ... = b[0] x[n] + b[1] x[n-1] + ..., solved for y along
-# the last axis. The axes before broadcast, those of the coefficients too.
+# Recursive filters: a[0] y[n] + a[1] y[n-1] + ... = b[0] x[n] + b[1] x[n-1] + ..., solved for y
+# along the last axis. The axes before broadcast, those of the coefficients too.
 
 
 def _filter(b: Array, a: Array, x: Array) -> Array:

@@ -38,6 +38,11 @@ Law = dict[str, Callable[..., Array]]
 """The slope by each argument, as a function of all of them, in order."""
 
 
+_COUNTS = ("k", "nc")
+_LEAST = 1e-300
+"""SciPy finds this or less where no number of `_COUNTS` is small enough; there it stays."""
+
+
 def _direct(name: str, law: Law, sign: float = 1.0, **others: Slope) -> None:
     """A ufunc that computes the law, or its complement; `others` are slopes that differ."""
 
@@ -59,7 +64,8 @@ def _solver(
             at = dict(zip(names, args, strict=True)) | {finds: y}
             straight = [at[a] for a in law]
             steep = law[finds](*straight)
-            return sign / steep if argument == "p" else -law[argument](*straight) / steep
+            found = sign / steep if argument == "p" else -law[argument](*straight) / steep
+            return np.where(y > _LEAST, found, 0.0) if finds in _COUNTS else found
 
         return others.get(argument, slope)
 
@@ -112,10 +118,19 @@ _BINOMIAL: Law = {
     "n": lambda k, n, q: betainc_by_a(n - k, k + 1, 1 - q),
     "q": lambda k, n, q: -beta_density(n - k, k + 1, 1 - q),
 }
+
+
+def _counted_binomial(k: Array, n: Array, q: Array) -> Array:
+    k, n = np.floor(k), np.floor(n)
+    inside = (k >= 0) & (k < n)
+    mass = _BINOMIAL["q"](np.where(inside, k, 0.0), np.where(inside, n, 1.0), q)
+    return np.where(inside, mass, 0.0)
+
+
 _COUNTED_BINOMIAL: Law = {
     "k": lambda k, n, q: 0.0 * q,
     "n": lambda k, n, q: 0.0 * q,
-    "q": lambda k, n, q: _BINOMIAL["q"](np.floor(k), n, q),
+    "q": _counted_binomial,
 }
 _direct("bdtr", _COUNTED_BINOMIAL, k=None, n=unknown("bdtr", "n"))
 _direct("bdtrc", _COUNTED_BINOMIAL, -1.0, k=None, n=unknown("bdtrc", "n"))

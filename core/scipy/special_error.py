@@ -86,7 +86,7 @@ implements_ufunc(_wofz, wofz)
 
 def _voigt_parts(x: Array, sigma: Array, gamma: Array) -> tuple[Array, Array, Array]:
     """The scale, z, and the derivative of Faddeeva's function there."""
-    scale = math.sqrt(2) * np.where(sigma == 0, 1.0, np.abs(sigma))
+    scale = math.sqrt(2) * np.where(sigma == 0, 1.0, sigma)
     z = (x + 1j * gamma) / scale
     return scale, z, _wofz_slope(wofz(z), z)
 
@@ -101,7 +101,7 @@ def _voigt_by_x(y: Array, x: Array, sigma: Array, gamma: Array) -> Array:
 def _voigt_by_sigma(y: Array, x: Array, sigma: Array, gamma: Array) -> Array:
     scale, z, slope = _voigt_parts(x, sigma, gamma)
     found = -y / np.where(sigma == 0, 1.0, sigma)
-    found = found - np.sign(sigma) * math.sqrt(2) * np.real(slope * z) / (scale * scale * _ROOT_PI)
+    found = found - math.sqrt(2) * np.real(slope * z) / (scale * scale * _ROOT_PI)
     return np.where(sigma == 0, 0.0, found)
 
 

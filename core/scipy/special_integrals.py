@@ -2,7 +2,8 @@
 
 Elliptic integrals are differentiated in Carlson's symmetric form, in which nothing cancels: each of
 SciPy's is an integral over t > 0 of powers of t + x, t + y, ..., and so are its derivatives, to any
-order.
+order. They are NaN for a negative last argument of elliprj, where SciPy finds a principal value, and
+for complex arguments close to both sides of the cut.
 """
 
 from __future__ import annotations
@@ -62,23 +63,38 @@ spence_p = special("spence", _spence_slope)
 
 # Carlson's integrals.
 
-_STEP = 0.05
-_S = _STEP * np.arange(-88, 89)
-_GRID = 2.5 * np.sinh(_S)
-_MEASURE = _STEP * 2.5 * np.cosh(_S)
+
+def _grid(step: float) -> tuple[Any, Any]:
+    """log t and the weights of the trapezoidal rule."""
+    s = np.arange(-4.4, 4.4 + step / 2, step)
+    return 2.5 * np.sinh(s), step * 2.5 * np.cosh(s)
+
+
+_REAL_GRID, _COMPLEX_GRID = _grid(0.05), _grid(0.0125)
 
 
 def _carlson_block(power: int, exponents: tuple[float, ...], *z: Any) -> Any:
     """The trapezoidal rule in s, with log t = log(scale) + 2.5 sinh(s), which converges doubly
     exponentially: to 1e-14 for arguments within a factor of 1e6 of each other.
     """
+    if z[0].dtype.kind == "c":
+        # Turned, the integral is the same but for a factor, and its poles keep away.
+        angles = [np.where(x == 0, np.nan, np.angle(x)) for x in z]
+        high, low = np.fmax.reduce(angles), np.fmin.reduce(angles)
+        # Arguments close to both sides of the cut leave the integral no way between the poles.
+        turn = np.where(high - low < 2 * math.pi - 0.1, np.exp(0.5j * (high + low)), np.nan)
+        z = tuple([x / turn for x in z])
+        grid, measure = _COMPLEX_GRID
+    else:
+        turn = 1.0
+        grid, measure = _REAL_GRID
     weights = [e * (x != 0) for x, e in zip(z, exponents, strict=True)]
     sizes = [np.log(np.where(x == 0, 1.0, np.abs(x))) for x in z]
     total = sum(weights)
     centre = sum([w * x for w, x in zip(weights, sizes, strict=True)])
-    log_t = (centre / np.where(total == 0, 1.0, total))[:, None] + _GRID
+    log_t = (centre / np.where(total == 0, 1.0, total))[:, None] + grid
     t = np.exp(log_t)
-    part = np.exp((power + 1) * log_t) * _MEASURE
+    part = np.exp((power + 1) * log_t) * measure
     for x, e in zip(z, exponents, strict=True):
         part = part * (t + x[:, None]) ** -e
     y = np.sum(part, axis=1)
@@ -86,7 +102,7 @@ def _carlson_block(power: int, exponents: tuple[float, ...], *z: Any) -> Any:
         y = np.where((x == 0) & (e >= power + 1), np.inf, y)
         if x.dtype.kind == "f":
             y = np.where(x < 0, np.nan, y)
-    return y
+    return y * turn ** (power + 1 - sum(exponents))
 
 
 def _carlson(*z: Array, power: int, exponents: tuple[float, ...]) -> Array:

@@ -61,7 +61,7 @@ CALCULUS = (
         S("edges2", (real(4),), {"edge_order": 2}),
         S("edges2-points", (real(2, 4), _rising(4)), {"edge_order": 2, "axis": 1}),
         S("f4", (real(4, dtype="f4"),)),
-        S("c16", (cplx(4),), {"edge_order": 2}),
+        S("c16", (cplx(4),)),
         S("ints", (ints(4),)),
         S("least", (real(2),)),
         ulps=32,

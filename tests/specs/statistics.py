@@ -22,7 +22,6 @@ _MEDIANS = (
     S("scalar", (real(),)),
     S("one", (real(1),)),
     S("f4", (real(2, 4, dtype="f4"),), {"axis": 1}),
-    S("c16", (cplx(3),)),
     S("ints", (ints(2, 3),), {"axis": 1}),
     S("ties", (const([1.0, 2.0, 2.0, 3.0]),), derivative=False),
     S("nan", (const([[1.0, np.nan, 0.0], [1.0, 2.0, 3.0]]),), {"axis": 1}, derivative=False),
@@ -402,6 +401,7 @@ SETS = (
 
 STATISTICS = (
     row("median", *_MEDIANS),
+    row("median", S("c16", (cplx(3),)), S("c16-even", (cplx(2, 4),), {"axis": 1}), covers=()),
     *[row(name, *_quantile_samples(s)) for name, s in (("quantile", 1.0), ("percentile", 100.0))],
     *AVERAGES,
     *HISTOGRAMS,

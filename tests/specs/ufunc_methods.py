@@ -163,12 +163,16 @@ UFUNC_METHODS = (
         _ufunc_method(
             name,
             "reduceat",
-            S("plain", (real(5),), {"indices": [0, 2, 3]}),
-            S("crossing", (real(5),), {"indices": [1, 4, 2, 2]}),
-            S("axis", (real(2, 4),), {"indices": [0, 2], "axis": 1}),
-            S("f4", (real(5, dtype="f4"),), {"indices": [0, 3], "dtype": np.float64}),
-            S("int8", (ints(5, dtype="i1"),), {"indices": [0, 3]}),
-            S("none", (real(3),), {"indices": []}),
+            S("plain", (real(5),), {"indices": np.array([0, 2, 3], int)}),
+            S("crossing", (real(5),), {"indices": np.array([1, 4, 2, 2], int)}),
+            S("axis", (real(2, 4),), {"indices": np.array([0, 2], int), "axis": 1}),
+            S(
+                "f4",
+                (real(5, dtype="f4"),),
+                {"indices": np.array([0, 3], int), "dtype": np.float64},
+            ),
+            S("int8", (ints(5, dtype="i1"),), {"indices": np.array([0, 3], int)}),
+            S("none", (real(3),), {"indices": np.array([], int)}),
         )
         for name in ("add", "maximum", "minimum")
     ],
