@@ -257,8 +257,10 @@ def _scipy_call(user: FrameType | None) -> str | None:
             if held is not None:
                 hidden = name.startswith("_")
                 return f"{package}.{held}" if hidden else f"{package}.{held}.{name}"
-        elif not name.startswith("_") and callable(getattr(public, name, None)):
-            return f"{package}.{name}"
+        wrapped = [f.f_locals.get(v) for v in f.f_code.co_freevars]  # by a decorator
+        for n in (name, *[getattr(w, "__name__", "_") for w in wrapped]):
+            if owner is None and not n.startswith("_") and callable(getattr(public, n, None)):
+                return f"{package}.{n}"
     return ".".join(inside[-1].f_globals["__name__"].split(".")[:2])
 
 
