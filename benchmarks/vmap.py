@@ -1,6 +1,6 @@
 """What batching costs: `vmap` of a function beside NumPy's own call on the stacked arrays.
 
-    python benchmarks/vmap.py [--quick]
+    python benchmarks/vmap.py [--quick] [--rows sin,linalg.svd]
 
 One row a function that has a batched form in NumPy (or SciPy). Both sides run in turn, in one
 process; the ratio of the medians is what counts. At most 2 is the aim: no hidden loops over lanes.
@@ -20,7 +20,7 @@ import wengert as wg
 
 Function = Callable[..., Any]
 RNG = np.random.default_rng(0)
-LANES = 256
+LANES = 512
 
 
 def draw(*shape: int) -> np.ndarray:
@@ -39,11 +39,11 @@ def definite(n: int) -> np.ndarray:
     return a @ np.swapaxes(a, 1, 2)
 
 
-V, W = draw(500), draw(500)
-M = draw(20, 25)
+V, W = draw(2000), draw(2000)
+M = draw(40, 50)
 A, B, S = matrices(12, 12), draw(12, 3), definite(12)
 TALL = matrices(20, 8)
-ORDER = np.argsort(RNG.uniform(size=(LANES, 500)), axis=1)
+ORDER = np.argsort(RNG.uniform(size=(LANES, 2000)), axis=1)
 
 ROWS: dict[str, tuple[Function, Function, tuple[np.ndarray, ...]]] = {
     # name: for one lane, for all lanes, arguments of all lanes
@@ -85,11 +85,11 @@ ROWS: dict[str, tuple[Function, Function, tuple[np.ndarray, ...]]] = {
     "unwrap": (np.unwrap, np.unwrap, (V,)),
     "sort": (np.sort, np.sort, (V,)),
     "argsort": (np.argsort, np.argsort, (V,)),
-    "partition": (lambda a: np.partition(a, 250), lambda a: np.partition(a, 250), (V,)),
+    "partition": (lambda a: np.partition(a, 1000), lambda a: np.partition(a, 1000), (V,)),
     "take_along_axis": (np.take_along_axis, lambda a, i: np.take_along_axis(a, i, 1), (V, ORDER)),
     "x[i]": (lambda a, i: a[i], lambda a, i: np.take_along_axis(a, i, 1), (V, ORDER)),
     "x[1:-1]": (lambda a: a[1:-1] * 1.0, lambda a: a[:, 1:-1] * 1.0, (V,)),
-    "reshape": (lambda a: a.reshape(25, 20) + 1, lambda a: a.reshape(-1, 25, 20) + 1, (M,)),
+    "reshape": (lambda a: a.reshape(50, 40) + 1, lambda a: a.reshape(-1, 50, 40) + 1, (M,)),
     "transpose": (lambda a: a.T + 1, lambda a: np.swapaxes(a, 1, 2) + 1, (M,)),
     "concatenate": (
         lambda a, b: np.concatenate([a, b]),
@@ -112,7 +112,7 @@ ROWS: dict[str, tuple[Function, Function, tuple[np.ndarray, ...]]] = {
         (M, M),
     ),
     "outer": (np.outer, lambda a, b: a[:, :, None] * b[:, None, :], (M[:, 0], M[:, 1])),
-    "cross": (np.cross, np.cross, (draw(50, 3), draw(50, 3))),
+    "cross": (np.cross, np.cross, (draw(600, 3), draw(600, 3))),
     "linalg.solve": (np.linalg.solve, np.linalg.solve, (A, B)),
     "linalg.inv": (np.linalg.inv, np.linalg.inv, (A,)),
     "linalg.det": (np.linalg.det, np.linalg.det, (A,)),
@@ -187,11 +187,15 @@ def main() -> None:
     """Print one line a function."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one repetition, as a smoke test")
-    quick = parser.parse_args().quick
+    parser.add_argument("--rows", help="only these, by name, with commas between them")
+    options = parser.parse_args()
+    quick = options.quick
     try:
         rows = {**ROWS, **scipy_rows()}
     except ImportError:
         rows = ROWS
+    if options.rows:
+        rows = {name: rows[name] for name in options.rows.split(",")}
     slow = []
     print(f"{'function':24} {'NumPy, us':>10} {'vmap, us':>10} {'ratio':>6}")
     for name, (one, every, args) in rows.items():

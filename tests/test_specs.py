@@ -77,13 +77,13 @@ JOINTLY = (
     " sliding_window_view linspace polyadd polysub polyder polyint"
     " fft.fft fft.ifft fft.rfft fft.irfft fft.hfft fft.ihfft fft.fftn fft.ifftn fft.rfftn"
     " fft.irfftn fft.fftshift scipy.fft.dct scipy.fft.idct scipy.fft.dst scipy.fft.idstn"
-    " signal.detrend signal.hilbert signal.savgol_filter signal.stft signal.istft"
+    " signal.detrend signal.hilbert signal.savgol_filter"
     " ndimage.spline_filter1d ndimage.gaussian_filter ndimage.uniform_filter1d"
     " integrate.trapezoid integrate.simpson integrate.cumulative_simpson integrate.romb"
 )
 ONE_BY_ONE = (
     "multiply matmul dot inner outer tensordot kron einsum einsum-lists multiply.outer"
-    " signal.convolve signal.fftconvolve ndimage.convolve1d ndimage.correlate"
+    " signal.convolve signal.fftconvolve"
 )
 IN_ONE = {"divide": 0, "linalg.solve": 1, "polyval": 0, "polydiv": 0}
 _CONSTANTS = {"initial", "constant_values", "prepend", "append", "k", "cval"}
@@ -263,6 +263,25 @@ CORNERS: dict[str, tuple[Any, tuple[Any, ...], tuple[Any, ...]]] = {
     "sort-ties": (lambda x: np.sort(x) @ np.array([1.0, 2.0]), (np.ones(2),), ([1, 2],)),
     "tanh-far": (np.tanh, (400.0,), (0.0,)),
     "logaddexp-reduce": (np.logaddexp.reduce, (np.array([-np.inf, 0.0]),), ([0, 1],)),
+    "logaddexp-tie-inf": (np.logaddexp, (-np.inf, -np.inf), (0.5, 0.5)),
+    "logaddexp-reduce-inf": (np.logaddexp.reduce, (np.full(2, -np.inf),), ([0.5, 0.5],)),
+    "arctan2-origin": (np.arctan2, (0.0, 0.0), (0.0, 0.0)),
+    "arctan2-small": (np.arctan2, (2.0**-600, 0.0), (0.0, -(2.0**600))),
+    "std-rounded": (np.std, (np.full(3, 0.1),), ([0, 0, 0],)),
+    "nanstd-rounded": (np.nanstd, (np.array([0.1, 0.1, np.nan, 0.1]),), ([0, 0, 0, 0],)),
+    "nanmax-ties": (np.nanmax, (np.array([3.0, np.nan, 3.0]),), ([0.5, 0, 0.5],)),
+    "nansum-of-none": (np.nansum, (np.array([np.nan, np.nan]),), ([0, 0],)),
+    "nan_to_num": (np.nan_to_num, (np.nan,), (0.0,)),
+    "median-ties": (np.median, (np.array([1.0, 2.0, 2.0, 3.0]),), ([0, 0.5, 0.5, 0],)),
+    "quantile-ties": (lambda x: np.quantile(x, 0.5), (np.ones(3),), ([0, 1, 0],)),
+    "quantile-top": (lambda q: np.quantile(np.array([1.0, 2.0, 4.0]), q), (1.0,), (4.0,)),
+    "maximum-accumulate": (
+        lambda x: np.maximum.accumulate(x)[-1],
+        (np.array([1.0, 3.0, 3.0]),),
+        ([0, 1, 0],),
+    ),
+    "sinc": (np.sinc, (0.0,), (0.0,)),
+    "ufunc-where": (lambda x: np.sum(np.log(x, where=x > 0)), (np.array([0.0, 2.0]),), ([0, 0.5],)),
 }
 
 

@@ -248,13 +248,17 @@ def stated(
     """
     name = describe_function(func)
     z0 = as_array(z0, operation)
+    values, treedef = tree.flatten(tuple(args))
+    if not any([isinstance(x, Tracer) for x in (z0, t, *values)]):
+        state = np.atleast_1d(np.array(z0, np.result_type(z0, np.float64)))
+        if not is_traced([func(state, t[0], *args)]):
+            return None
     aval = aval_of(z0)
     if aval.ndim > 1 or aval.dtype.kind == "c":
         raise (ShapeError if aval.ndim > 1 else DtypeError)(
             f"{operation}: the initial state must be a vector of reals.", got=repr(aval)
         )
     z0 = astype(np.reshape(z0, (aval.size,)), np.float64)
-    values, treedef = tree.flatten(tuple(args))
     spots = [i for i, x in enumerate(values) if isinstance(x, Tracer)]
     leaves: list[Array] = [values[i] for i in spots]
     z0_leaf = None
@@ -276,8 +280,6 @@ def stated(
             )
         return astype(np.reshape(y, (aval.size,)), np.float64)
 
-    if not leaves and not isinstance(t, Tracer) and not is_traced([fun(z0, t[0])]):
-        return None
     hidden, fun = _without_hidden(fun, aval.size, leaves)
     return InitialValueProblem(name, fun, z0, z0_leaf, leaves + hidden)
 

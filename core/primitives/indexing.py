@@ -157,8 +157,11 @@ def _pieces(args: Sequence[Any], places: Places) -> list[tuple[Any, list[Any], T
 
 def _scatter_sum(*args: Array, places: Places, shape: Shape, dtype: np.dtype[Any]) -> Array:
     out = np.zeros(shape, dtype)
-    for ct, arrays, index in _pieces(args, places):
-        _accumulate(out, ct, None, *arrays, index=index)
+    for k, (ct, arrays, index) in enumerate(_pieces(args, places)):
+        if k or arrays:
+            _accumulate(out, ct, None, *arrays, index=index)
+        else:
+            out[index] = ct  # nothing is there yet to be added to
     return out
 
 
@@ -442,12 +445,25 @@ def _diagonal_indices(n: int, m: int, offset: int) -> tuple[Array, Array]:
     return i - min(offset, 0), i + max(offset, 0)
 
 
+def _diagonal_transpose(ct: Array, x: Any, *, offset: int) -> Array:
+    i, j = _diagonal_indices(*x.shape[-2:], offset)
+    index = (*[_ALL] * (len(x.shape) - 2), Place.ARRAY, Place.ARRAY)
+    return scatter(ct, index, x.shape, i, j)
+
+
+diagonal_p = linear(
+    "diagonal",
+    lambda x, *, offset: np.diagonal(x, offset, -2, -1),
+    _diagonal_transpose,
+    batch=lambda size, batched, x, *, offset: diagonal_p.bind(x, offset=offset),
+)
+
+
 @implements(np.diagonal)
 def diagonal(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     """`np.diagonal` on traced values."""
     a = np.moveaxis(as_array(a, "np.diagonal"), (axis1, axis2), (-2, -1))
-    i, j = _diagonal_indices(a.shape[-2], a.shape[-1], offset)
-    return read_only(getitem(a, (Ellipsis, i, j)))
+    return read_only(diagonal_p.bind(a, offset=offset))
 
 
 @implements(np.trace)

@@ -143,7 +143,7 @@ def logsumexp(
     b = _floats(1.0 if b is None else b, "logsumexp")
     dtype = np.result_type(aval_of(a).dtype, aval_of(b).dtype)
     full = np.broadcast_shapes(a.shape, b.shape)
-    a, b = [np.broadcast_to(astype(x, dtype), full) for x in (a, b)]
+    a, b = np.broadcast_to(a, full), np.broadcast_to(b, full)
     log, sign = weighted_p.bind(a, b, axes=axes_of(axis, len(full)), keepdims=keepdims)
     if return_sign:
         return log, sign

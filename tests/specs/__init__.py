@@ -86,8 +86,8 @@ SPECS: tuple[Spec, ...] = (
 
 
 def numpy_takes(case: Case) -> bool:
-    """False where the installed NumPy or SciPy itself refuses the call: old ones lack some arguments
-    or stacks, new ones deprecate functions.
+    """False where the installed NumPy or SciPy itself refuses the call: old ones lack some
+    arguments, new ones deprecate functions.
     """
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -164,7 +165,7 @@ def _masked(m: Any, x: Array, v: Array) -> Array:
     return y + m.sum(y[mask])
 
 
-INPLACE = (
+_ROWS = (
     Spec(
         "assign",
         _assign,
@@ -188,7 +189,6 @@ INPLACE = (
             S("int-into-f8", (real(3), ints(2)), {"index": slice(1, None)}),
             S("empty", (real(0, 3), real(3)), {"index": slice(None)}),
         ),
-        of_numpy=False,
     ),
     Spec(
         "assign-advanced",
@@ -209,9 +209,8 @@ INPLACE = (
             S("c16", (cplx(3), cplx(2)), {"index": [2, 0]}),
             S("f4", (real(3, dtype="f4"), real(2, dtype="f4")), {"index": [2, 2]}),
         ),
-        of_numpy=False,
     ),
-    Spec("assign-at-arrays", _assign_at, tuple(_key_samples()), of_numpy=False),
+    Spec("assign-at-arrays", _assign_at, tuple(_key_samples())),
     Spec(
         "assign-at-mask",
         lambda m, x, v, mask: _assign_at(m, x, v, mask, key=lambda k: k),
@@ -220,7 +219,6 @@ INPLACE = (
             S("rows", (real(3, 2), real(2), bools(3))),
             S("matrix", (real(3, 2), real(), bools(3, 2))),
         ),
-        of_numpy=False,
     ),
     *[
         Spec(
@@ -238,7 +236,6 @@ INPLACE = (
             ),
             order=0 if sign == "//=" else 3,
             tolerance=4,
-            of_numpy=False,
         )
         for sign, operate in _OPERATORS.items()
     ],
@@ -254,29 +251,25 @@ INPLACE = (
             S("row", (real(2, 3), real(3)), {"index": 1}),
             S("column", (real(2, 3), real(2)), {"index": (slice(None), 0)}),
         ),
-        of_numpy=False,
     ),
-    Spec("write-views", _views, (S("plain", (real(3, 2), real(2))),), of_numpy=False, tolerance=4),
-    Spec("fill-loop", _loop, (S("plain", (real(4), real())),), of_numpy=False),
-    Spec("fill-rows", _rows, (S("plain", (real(2), real(2))),), of_numpy=False),
+    Spec("write-views", _views, (S("plain", (real(3, 2), real(2))),), tolerance=4),
+    Spec("fill-loop", _loop, (S("plain", (real(4), real())),)),
+    Spec("fill-rows", _rows, (S("plain", (real(2), real(2))),)),
     Spec(
         "write-overlap",
         _overlap,
         (S("plain", (real(5),)), S("rows", (real(3, 2),))),
-        of_numpy=False,
     ),
     Spec(
         "x.real[i] = v",
         _complex_parts,
         (S("c16", (cplx(3), real(2))), S("c8", (cplx(3, dtype="c8"), real(2, dtype="f4")))),
-        of_numpy=False,
     ),
     Spec(
         "x[mask] *= v",
         _masked,
         (S("plain", (const([-1.6, -0.4, 0.3, 1.4]), real(lo=0.5))),),
         tolerance=4,
-        of_numpy=False,
     ),
     Spec(
         "put",
@@ -382,13 +375,12 @@ INPLACE = (
         (S("duplicates", (real(3),), {"index": [0, 2, 0]}),),
         (("at", "negative"),),
     ),
-    Spec("x.fill", _method("fill"), (S("plain", (real(2, 3), real())),), of_numpy=False),
+    Spec("x.fill", _method("fill"), (S("plain", (real(2, 3), real())),)),
     Spec(
         "x.put",
         _method("put"),
         (S("plain", (real(2, 3), const([4, 0]), real(2))),),
         traceable=False,
-        of_numpy=False,
     ),
     Spec(
         "x.sort",
@@ -398,15 +390,16 @@ INPLACE = (
             S("axis", (real(3, 2),), {"axis": 0}),
             S("stable", (real(3, 2),), {"stable": True}),
         ),
-        of_numpy=False,
     ),
     Spec(
         "x.partition",
         _method("partition"),
         (S("plain", (const([3.0, 1.0, 2.0]),), {"kth": 1}),),
-        of_numpy=False,
     ),
 )
+
+# Arrays of other libraries cannot be written to, so there is no oracle.
+INPLACE = tuple([replace(spec, of_numpy=False) for spec in _ROWS])
 
 _LIKE: dict[str, tuple[Any, Callable[[Array], Array]]] = {
     "zeros": (np.zeros, lambda x: np.zeros(3, like=x)),
@@ -431,7 +424,6 @@ LIKE = tuple(
             lambda m, x, make=make: make(x) * x,
             (S("vector", (real(3),)), S("f4", (real(3, dtype="f4"),))),
             (numpys,),
-            of_numpy=False,
         )
         for name, (numpys, make) in _LIKE.items()
     ]

@@ -290,6 +290,19 @@ OPTIONS = (
         lambda m, x, y: m.add(x, m.divmod(y, 0.75, dtype="f4", casting="same_kind")[0], dtype="f4"),
         (S("f8", (real(2), real(2, lo=0.8, hi=1.4)), derivative=False),),
     ),
+    # What the mask leaves out is undefined in NumPy.
+    Spec(
+        "where=",
+        lambda m, x, *, mask=(True, False, True): (
+            m.where(mask, m.log(x, where=np.array(mask), out=None), 0.0),
+            m.where(mask, m.divmod(x, 0.75, where=mask, out=(None, None))[1], 0.0),
+        ),
+        (
+            S("f8", (const([0.5, -1.0, 2.0]),)),
+            S("broadcast", (const([[0.5, -1.0, 2.0], [3.5, -2.0, 0.5]]),)),
+            S("f4", (const([0.5, -1.0, 2.0], "f4"),)),
+        ),
+    ),
     Spec(
         "signature=",
         lambda m, x, y: m.multiply(
