@@ -271,7 +271,6 @@ class ArrayTracer(ArrayMethods):
         return np.round(self, digits)
 
 
-
 class WritableTracer(ArrayTracer):
     """An array that was made to be written to: it has no value but that of its storage."""
 

@@ -50,8 +50,7 @@ def test_results_share_memory_as_in_numpy(case: Case, rng: Rng) -> None:
         warnings.simplefilter("ignore")
         try:
             want = overwrite(case, [a.copy() for a in args])
-        except ValueError as error:
-            assert "read-only" in str(error)
+        except ValueError:  # NumPy's result is read-only
             return
 
         def traced(*xs: Any) -> Any:

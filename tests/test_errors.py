@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 import wengert as wg
-import wengert.numpy as wnp
 from wengert.core import Primitive, check_program, errors
 from wengert.core.rules import elementwise
 

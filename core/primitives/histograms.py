@@ -319,5 +319,6 @@ def histogram2d(
     """`np.histogram2d` on traced values."""
     if _several(bins) and len(bins) not in (1, 2):
         bins = [bins, bins]
-    counts, edges = np.histogramdd([x, y], bins, range, density, weights)
+    points = [as_array(v, "np.histogram2d") for v in (x, y)]
+    counts, edges = histogramdd(points, bins, range, density, weights)
     return counts, edges[0], edges[1]

@@ -446,12 +446,12 @@ def _diagonal_indices(n: int, m: int, offset: int) -> tuple[Array, Array]:
 
 
 def _diagonal_transpose(ct: Array, x: Any, *, offset: int) -> Array:
-    i, j = _diagonal_indices(*x.shape[-2:], offset)
+    i, j = _diagonal_indices(x.shape[-2], x.shape[-1], offset)
     index = (*[_ALL] * (len(x.shape) - 2), Place.ARRAY, Place.ARRAY)
     return scatter(ct, index, x.shape, i, j)
 
 
-diagonal_p = linear(
+diagonal_p: Primitive = linear(
     "diagonal",
     lambda x, *, offset: np.diagonal(x, offset, -2, -1),
     _diagonal_transpose,

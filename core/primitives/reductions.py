@@ -326,6 +326,7 @@ reduce_min_p = reducer("reduce_min", _as_reduction(np.minimum), extreme_jvp)
 
 def extreme_function(primitive: Primitive, name: str, pairwise: np.ufunc) -> Rule:
     """NumPy's function for a reduction to an extreme, with `initial` and `where`."""
+
     def function(
         a: Array,
         axis: Any = None,

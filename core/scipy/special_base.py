@@ -22,7 +22,15 @@ from ..primitives.elementwise import astype, real_dtype
 from ..rules import align_batch, elementwise, fit, ndim_of
 from ..tracing import Primitive, Rule, Slope
 
-__all__ = ["alias", "several", "special", "ufunc_named", "unknown"]
+__all__ = [
+    "alias",
+    "in_precision",
+    "result_dtype",
+    "several",
+    "special",
+    "ufunc_named",
+    "unknown",
+]
 
 Partials = Callable[..., tuple[Array, ...]]
 
@@ -33,6 +41,19 @@ def ufunc_named(name: str) -> np.ufunc | None:
     if not isinstance(found, np.ufunc):  # with SCIPY_ARRAY_API=1 it is wrapped in a function
         found = getattr(_ufuncs, name, None)
     return found if isinstance(found, np.ufunc) else None
+
+
+def result_dtype(ufunc_name: str) -> Callable[..., np.dtype[Any]]:
+    """The rule for the dtype of what has the operands of this ufunc, from their avals."""
+    ufunc = ufunc_named(ufunc_name)
+    assert ufunc is not None, ufunc_name
+
+    def dtype(*avals: ShapedArray, **params: Any) -> np.dtype[Any]:
+        kinds: Any = [a.dtype_or_python_type for a in avals]
+        found: np.dtype[Any] = ufunc.resolve_dtypes((*kinds, None))[-1]
+        return found
+
+    return dtype
 
 
 def unknown(function: str, argument: str) -> Callable[..., NoReturn]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-
 from scipy.special import hyp1f1
 
 from ..aval import Array

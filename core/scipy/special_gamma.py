@@ -13,9 +13,8 @@ import numpy as np
 import scipy.special
 
 from ..aval import Array, ShapedArray, aval_of
-from ..primitives.elementwise import astype
 from ..rules import elementwise
-from .special_base import special, ufunc_named, unknown
+from .special_base import special, unknown
 
 # polygamma. SciPy has it for real numbers only; the derivatives of the complex gamma function need
 # it for complex ones.

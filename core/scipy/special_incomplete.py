@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import betainc, betaln, gammainc, rgamma
+from scipy.special import betaln, rgamma
 
 from ..aval import Array, aval_of
 from ..primitives.elementwise import weight
@@ -24,24 +24,14 @@ from .incomplete import (
     poisson_weight,
     product_at,
 )
-from .special_base import in_precision, special
+from .special_base import in_precision, result_dtype, special
 from .special_gamma import polygamma_p, psi
 
 __all__ = ["beta_by_parameters", "beta_density", "gamma_by_shape", "gamma_density"]
 
 
-def dtype_of(ufunc: np.ufunc) -> Any:
-    """The rule for the result's dtype of what has the operands of this ufunc."""
-
-    def dtype(*avals: Any, **params: Any) -> np.dtype[Any]:
-        kinds: Any = [a.dtype_or_python_type for a in avals]
-        found: np.dtype[Any] = ufunc.resolve_dtypes((*kinds, None))[-1]
-        return found
-
-    return dtype
-
-
-GAMMA_DTYPE, BETA_DTYPE = dtype_of(gammainc), dtype_of(betainc)
+GAMMA_DTYPE, BETA_DTYPE = result_dtype("gammainc"), result_dtype("betainc")
+"""What SciPy makes of two, and of three, real operands."""
 
 
 def in_double(dtype: Any, function: Any) -> Any:

@@ -13,13 +13,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import scipy.special
 
 from ..aval import Array, aval_of
 from ..primitives.elementwise import weight
 from ..rules import elementwise
 from .incomplete import in_blocks
-from .special_base import several, special, unknown
+from .special_base import result_dtype, several, special, unknown
 from .special_bessel import spherical_in_p, spherical_jn_p
 from .special_hyper import hyp2f1_p
 
@@ -192,11 +191,12 @@ def _agm_slope(y: Array, a: Array, b: Array) -> Array:
 agm_p = special("agm", _agm_slope, lambda y, a, b: _agm_slope(y, b, a))
 
 
+_LEGENDRE_DTYPE = result_dtype("ellipkinc")
+
+
 def _incomplete(phi: Array, m: Array, *, k: float, j: int) -> Array:
     """The integral of sin(u)**(2 j) (1 - m sin(u)**2)**-k for u from 0 to phi."""
-    dtype = scipy.special.ellipkinc.resolve_dtypes(
-        (aval_of(phi).dtype_or_python_type, aval_of(m).dtype_or_python_type, None)
-    )[-1]
+    dtype = _LEGENDRE_DTYPE(aval_of(phi), aval_of(m))
     phi, m = np.asarray(phi, np.float64), np.asarray(m, np.float64)
     turns = np.round(phi / math.pi)
     rest = phi - turns * math.pi
@@ -220,9 +220,7 @@ incomplete_p = elementwise(
         lambda t, y, phi, m, *, k, j: t * (k * incomplete_p.bind(phi, m, k=k + 1, j=j + 1)),
     ),
     impl=_incomplete,
-    dtype=lambda phi, m, **params: scipy.special.ellipkinc.resolve_dtypes(
-        (phi.dtype_or_python_type, m.dtype_or_python_type, None)
-    )[-1],
+    dtype=_LEGENDRE_DTYPE,
 )
 
 ellipkinc_p = special(

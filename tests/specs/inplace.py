@@ -424,6 +424,7 @@ LIKE = tuple(
             lambda m, x, make=make: make(x) * x,
             (S("vector", (real(3),)), S("f4", (real(3, dtype="f4"),))),
             (numpys,),
+            of_numpy=False,
         )
         for name, (numpys, make) in _LIKE.items()
     ]
