@@ -12,6 +12,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -206,7 +207,7 @@ def main() -> None:
             np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-9, err_msg=name)
         repeats = 1 if quick else 15
         pairs = [
-            (seconds(lambda: every(*args), 3), seconds(lambda: batched(*args), 3))
+            (seconds(partial(every, *args), 3), seconds(partial(batched, *args), 3))
             for _ in range(repeats)
         ]
         theirs = statistics.median([p[0] for p in pairs])

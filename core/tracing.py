@@ -11,9 +11,12 @@ Read next: `rules.py` (how primitives are made) and `array_tracer.py` (the NumPy
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Container, Mapping, Sequence
+from importlib import import_module
 from inspect import cleandoc
 from itertools import count
+from types import FrameType
 from typing import Any, ClassVar, Final, NoReturn, TypeAlias
 
 from .aval import Array, ShapedArray
@@ -74,6 +77,7 @@ class Primitive:
         "jvps",
         "linear",
         "linear_args",
+        "module",
         "multiple_results",
         "name",
         "put_back",
@@ -123,6 +127,7 @@ class Primitive:
         self.elementwise = elementwise
         self.multiple_results = multiple_results
         self._hash = hash(("Primitive", name))
+        self.module = _defining_module()
         Primitive.registry[name] = self
 
     def __hash__(self) -> int:
@@ -132,7 +137,7 @@ class Primitive:
         return f"<primitive {self.name}>"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_primitive_named, (self.name,))
+        return (_primitive_named, (self.name, self.module))
 
     def bind(self, *args: Array, **params: Any) -> Array:
         """Apply the primitive: the newest trace among the operands decides how."""
@@ -161,8 +166,18 @@ class Primitive:
         )
 
 
-def _primitive_named(name: str) -> Primitive:
+def _primitive_named(name: str, module: str) -> Primitive:
+    if name not in Primitive.registry:  # of a module that is imported on use, as those for SciPy
+        import_module(module)
     return Primitive.registry[name]
+
+
+def _defining_module() -> str:
+    """The module whose code defines a primitive now, by whatever maker."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_code.co_name != "<module>":
+        frame = frame.f_back
+    return "__main__" if frame is None else str(frame.f_globals["__name__"])
 
 
 class Every:

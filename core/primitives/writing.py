@@ -96,7 +96,8 @@ def lanes_to_write(
         if batched[1]:
             rank = _place_ndim(x.ndim - 1, index)
             lane = np.shape(v)[1:]
-            v = np.reshape(v, (size, *(1,) * (rank - len(lane)), *lane[max(len(lane) - rank, 0) :]))
+            extra = max(len(lane) - rank, 0)
+            v = np.reshape(v, (size, *(1,) * (rank - len(lane)), *lane[extra:]))
         return x, v, [], (_ALL, *index)
     lanes = [
         ShapedArray(a.shape[b:], a.dtype)
