@@ -23,10 +23,12 @@ element, for what flows through them:
 
 "Equal" and "vanish" are meant up to rounding (`EQUAL`, `VANISHING`).
 
-One coincidence goes unseen: a function of the matrix, V diag(f(w)) V^H, at equal eigenvalues with
-f(w) = 0, when the cotangent of the result has equal elements on its diagonal in the basis V. It
-looks like a function of the eigenvalues, and loses its elements off the diagonal. Functions with
-rules of their own (polar, sqrtm, logm, expm, pinv, inv) have none of these difficulties.
+Coincidences go unseen, where a cotangent happens to look like one of the harmless kinds: a function
+of the matrix, V diag(f(w)) V^H, at equal eigenvalues with f(w) = 0, when the cotangent of the
+result has equal elements on its diagonal in the basis V, or zeros there (a row off the diagonal of
+its Jacobian); or a function of the vectors themselves whose cotangent is symmetric, such as their
+sum at the identity. The term is taken for 0 then. Functions with rules of their own (polar, sqrtm,
+logm, expm, pinv, inv) have none of these difficulties.
 """
 
 from __future__ import annotations
