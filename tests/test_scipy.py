@@ -149,15 +149,14 @@ TAILS: tuple[tuple[Function, float, float], ...] = (
     (sc.expit, -40.0, float(np.exp(-40.0))),
     (sc.log_expit, -1000.0, 1.0),
     (sc.log_expit, 1000.0, 0.0),
-    (sc.ndtri_exp, -1000.0, 1 / 44.6159853),
+    (sc.ndtri_exp, -1000.0, 0.022402367686230811),
 )
 
 
 @pytest.mark.parametrize(("f", "x", "want"), TAILS)
 def test_derivatives_in_the_tails(f: Function, x: float, want: float) -> None:
-    rtol = 1e-8 if f is sc.ndtri_exp else 1e-12
-    np.testing.assert_allclose(wg.grad(f)(x), want, rtol=rtol, atol=1e-300)
-    np.testing.assert_allclose(wg.jvp(f, (x,), (1.0,))[1], want, rtol=rtol, atol=1e-300)
+    np.testing.assert_allclose(wg.grad(f)(x), want, rtol=1e-12, atol=1e-300)
+    np.testing.assert_allclose(wg.jvp(f, (x,), (1.0,))[1], want, rtol=1e-12, atol=1e-300)
 
 
 # Corners: functions of some arguments, and their gradients.
@@ -421,7 +420,7 @@ def test_functions_without_a_rule(name: str) -> None:
 
 
 def test_similar_names_are_suggested() -> None:
-    fails(sc.factorial2, 3.0, ArrayConversionError, "needed:", "such as scipy.special.factorial")
+    fails(lambda x: sc.factorial2(x + 0 * MATRIX), 3.0, ArrayConversionError, "needed:", "such as scipy.special.factorial")
 
 
 def test_other_refusals() -> None:
@@ -434,7 +433,8 @@ def test_other_refusals() -> None:
     )
     fails(lambda x: wsp.factorial(x, exact=True), x, UnsupportedError, "'exact'")
     fails(lambda x: wsp.zeta(2.0, x, out=out), x, InPlaceWriteError, "scipy.special.zeta")
-    fails(lambda x: wsp.multigammaln(x, 1.5), x, ValueError, "d must be a positive integer")
+    with pytest.raises(ValueError, match=r"scipy\.special\.multigammaln: d must be"):
+        wg.grad(lambda x: wsp.multigammaln(x, 1.5))(3.0)
 
 
 def test_results_for_complex_arguments_of_real_functions() -> None:

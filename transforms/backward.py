@@ -17,7 +17,7 @@ from ..core.aval import Array, ShapedArray, aval_of
 from ..core.primitives.contractions import transpose_left, transpose_right
 from ..core.primitives.indexing import fill, scatter_sum_p
 from ..core.primitives.writing import fit_value, setitem_p, winners
-from ..core.rules import unbroadcast
+from ..core.rules import convert, unbroadcast
 from ..core.tracing import Primitive, Together, Tracer
 from .linear import (
     ADD,
@@ -287,6 +287,8 @@ def _finish(table: _Cotangents, i: int, aval: ShapedArray, seeds: set[int]) -> A
         return np.zeros(aval.shape, aval.dtype) if aval.shape else aval.dtype.type(0)
     if type(ct) is _Pieces:
         ct = ct.total()
+    if type(ct) not in (float, complex, int) and ct.dtype != aval.dtype:
+        ct = convert(ct, aval.dtype)  # from SciPy's ufuncs, which widen half precision
     if type(ct) is np.ndarray:
         if not aval.shape:
             return ct[()]
