@@ -268,11 +268,11 @@ def _name_of_object(module: ModuleType | None, x: Any) -> str | None:
     """The name of a module's object, such as a distribution, of a copy of it, or of its class."""
     if module is None:
         return None
-    kind = type(x)
+    kind: type[Any] = type(x)
     if getattr(module, kind.__name__, None) is kind:
-        return kind.__name__
-    held = {name: v for name, v in vars(module).items() if type(v) is kind}
-    return next((name for name, v in held.items() if v is x), next(iter(held), None))
+        return str(kind.__name__)
+    alike: list[str] = [name for name, v in vars(module).items() if type(v) is kind]
+    return next((name for name in alike if vars(module)[name] is x), next(iter(alike), None))
 
 
 def _has_rule(name: str) -> bool:

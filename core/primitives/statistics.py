@@ -40,7 +40,7 @@ def average(
     if certain(total == 0):
         raise ZeroDivisionError("np.average: the weights sum to zero")
     y = np.sum(x * w, axis=axes, keepdims=keepdims) / total
-    return (y, np.broadcast_to(total, y.shape)) if returned else y
+    return (y, np.copy(np.broadcast_to(total, y.shape))) if returned else y
 
 
 def _table(operation: str, x: Array, dtype: Any) -> Array:

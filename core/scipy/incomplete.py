@@ -28,7 +28,8 @@ from typing import Any
 import numpy as np
 from scipy.special import gammaln, polygamma, psi
 
-Array = np.ndarray[Any, np.dtype[np.float64]]
+from ..aval import Array
+
 Table = dict[tuple[int, int], Any]
 """Derivatives by a and b: the item (i, j) is the i-th by a of the j-th by b."""
 

@@ -25,6 +25,7 @@ from ..tracing import Primitive, Rule, Slope
 __all__ = [
     "alias",
     "in_precision",
+    "is_complex",
     "result_dtype",
     "several",
     "special",
@@ -41,6 +42,11 @@ def ufunc_named(name: str) -> np.ufunc | None:
     if not isinstance(found, np.ufunc):  # with SCIPY_ARRAY_API=1 it is wrapped in a function
         found = getattr(_ufuncs, name, None)
     return found if isinstance(found, np.ufunc) else None
+
+
+def is_complex(x: Array) -> bool:
+    """True for complex numbers."""
+    return aval_of(x).dtype.kind == "c"
 
 
 def result_dtype(ufunc_name: str) -> Callable[..., np.dtype[Any]]:

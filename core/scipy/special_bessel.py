@@ -13,17 +13,12 @@ from collections.abc import Callable
 import numpy as np
 import scipy.special
 
-from ..aval import Array, aval_of
+from ..aval import Array
 from ..primitives.elementwise import weight
 from ..rules import elementwise
 from ..tracing import Primitive
-from .special_base import alias, in_precision, several, special, unknown
+from .special_base import alias, in_precision, is_complex, several, special, unknown
 from .special_gamma import rgamma
-
-
-def _is_complex(x: Array) -> bool:
-    return aval_of(x).dtype.kind == "c"
-
 
 # Bessel and Hankel functions, and the modified ones.
 
@@ -39,10 +34,10 @@ def _cylinder(name: str, below: float, above: float, extra: complex = 0.0) -> Pr
     return primitive
 
 
-jv_p = _cylinder("jv", 0.5, -0.5)
-yv_p = _cylinder("yv", 0.5, -0.5)
-iv_p = _cylinder("iv", 0.5, 0.5)
-kv_p = _cylinder("kv", -0.5, -0.5)
+jv_p: Primitive = _cylinder("jv", 0.5, -0.5)
+yv_p: Primitive = _cylinder("yv", 0.5, -0.5)
+iv_p: Primitive = _cylinder("iv", 0.5, 0.5)
+kv_p: Primitive = _cylinder("kv", -0.5, -0.5)
 _cylinder("yn", 0.5, -0.5)
 _cylinder("kn", -0.5, -0.5)
 _cylinder("kve", -0.5, -0.5, 1.0)
@@ -57,9 +52,9 @@ def _scaled_cylinder(name: str, above: float, part: Callable[[Array], Array]) ->
 
     def jvp(t: Array, y: Array, v: Array, x: Array) -> Array:
         s = 0.5 * primitive.bind(v - 1, x) + above * primitive.bind(v + 1, x)
-        if not _is_complex(x) and part is np.imag:
+        if not is_complex(x) and part is np.imag:
             return t * weight(y, s)
-        if not _is_complex(x):
+        if not is_complex(x):
             return t * weight(y, s - np.sign(x) * y)
         return t * s - part(t) * np.sign(part(x)) * y
 
@@ -68,22 +63,24 @@ def _scaled_cylinder(name: str, above: float, part: Callable[[Array], Array]) ->
     return primitive
 
 
-ive_p = _scaled_cylinder("ive", 0.5, np.real)
+ive_p: Primitive = _scaled_cylinder("ive", 0.5, np.real)
 _scaled_cylinder("jve", -0.5, np.imag)
 _scaled_cylinder("yve", -0.5, np.imag)
 
-j0_p = special("j0", lambda y, x: -j1_p.bind(x))
-j1_p = special("j1", lambda y, x: 0.5 * (j0_p.bind(x) - jv_p.bind(2.0, x)))
-y0_p = special("y0", lambda y, x: -y1_p.bind(x))
-y1_p = special("y1", lambda y, x: y0_p.bind(x) - y / x)
-i0_p = special("i0", lambda y, x: i1_p.bind(x), name="special_i0")
-i1_p = special("i1", lambda y, x: 0.5 * (i0_p.bind(x) + iv_p.bind(2.0, x)))
-k0_p = special("k0", lambda y, x: -k1_p.bind(x))
-k1_p = special("k1", lambda y, x: -k0_p.bind(x) - y / x)
-i0e_p = special("i0e", lambda y, x: i1e_p.bind(x) - np.sign(x) * y)
-i1e_p = special("i1e", lambda y, x: 0.5 * (i0e_p.bind(x) + ive_p.bind(2.0, x)) - np.sign(x) * y)
-k0e_p = special("k0e", lambda y, x: y - k1e_p.bind(x))
-k1e_p = special("k1e", lambda y, x: y - k0e_p.bind(x) - y / x)
+j0_p: Primitive = special("j0", lambda y, x: -j1_p.bind(x))
+j1_p: Primitive = special("j1", lambda y, x: 0.5 * (j0_p.bind(x) - jv_p.bind(2.0, x)))
+y0_p: Primitive = special("y0", lambda y, x: -y1_p.bind(x))
+y1_p: Primitive = special("y1", lambda y, x: y0_p.bind(x) - y / x)
+i0_p: Primitive = special("i0", lambda y, x: i1_p.bind(x), name="special_i0")
+i1_p: Primitive = special("i1", lambda y, x: 0.5 * (i0_p.bind(x) + iv_p.bind(2.0, x)))
+k0_p: Primitive = special("k0", lambda y, x: -k1_p.bind(x))
+k1_p: Primitive = special("k1", lambda y, x: -k0_p.bind(x) - y / x)
+i0e_p: Primitive = special("i0e", lambda y, x: i1e_p.bind(x) - np.sign(x) * y)
+i1e_p: Primitive = special(
+    "i1e", lambda y, x: 0.5 * (i0e_p.bind(x) + ive_p.bind(2.0, x)) - np.sign(x) * y
+)
+k0e_p: Primitive = special("k0e", lambda y, x: y - k1e_p.bind(x))
+k1e_p: Primitive = special("k1e", lambda y, x: y - k0e_p.bind(x) - y / x)
 
 # Spherical Bessel functions: f_n' = (n f_(n-1) + above (n + 1) f_(n+1)) / (2 n + 1), with which
 # the derivatives that SciPy has can be differentiated too.
@@ -115,10 +112,10 @@ def _spherical(name: str, sign: float, above: float) -> Primitive:
 
 
 derivatives: dict[str, Primitive] = {}
-spherical_jn_p = _spherical("spherical_jn", 1.0, -1.0)
-spherical_yn_p = _spherical("spherical_yn", 1.0, -1.0)
-spherical_in_p = _spherical("spherical_in", 1.0, 1.0)
-spherical_kn_p = _spherical("spherical_kn", -1.0, 1.0)
+spherical_jn_p: Primitive = _spherical("spherical_jn", 1.0, -1.0)
+spherical_yn_p: Primitive = _spherical("spherical_yn", 1.0, -1.0)
+spherical_in_p: Primitive = _spherical("spherical_in", 1.0, 1.0)
+spherical_kn_p: Primitive = _spherical("spherical_kn", -1.0, 1.0)
 
 # Airy functions: Ai, Ai', Bi, Bi'. The scaled ones are multiplied by exp(zeta) and
 # exp(-|Re zeta|), where zeta' = sqrt(z).
@@ -128,11 +125,11 @@ def _airy_slopes(y: tuple[Array, ...], z: Array) -> tuple[Array, ...]:
     return y[1], z * y[0], y[3], z * y[2]
 
 
-airy_p = several("airy", _airy_slopes)
+airy_p: Primitive = several("airy", _airy_slopes)
 
 
 def _airye_jvp(t: Array, y: tuple[Array, ...], z: Array) -> tuple[Array, ...]:
-    if _is_complex(z):
+    if is_complex(z):
         root = np.sqrt(z)
         grow = t * root
         shrink = -np.sign(np.real(z * root)) * np.real(grow)
@@ -143,7 +140,7 @@ def _airye_jvp(t: Array, y: tuple[Array, ...], z: Array) -> tuple[Array, ...]:
     return *first, t * y[3] + shrink * y[2], t * (z * y[2]) + shrink * y[3]
 
 
-airye_p = several("airye", jvps=(_airye_jvp,))
+airye_p: Primitive = several("airye", jvps=(_airye_jvp,))
 several(
     "itairy",
     lambda y, x: (
@@ -157,19 +154,19 @@ several(
 # Kelvin functions: ber + i bei solves w'' = i w - w'/x. At 0, ber'' is 0 and bei'' is 1/2.
 
 
-def _kelvin_second(first: Array, other: Array, x: Array, limit: float) -> Array:
+def _kelvin_second(first: Array, other: Array, x: Array, limit: complex) -> Array:
     zero = x == 0
     return np.where(zero, limit, other - first / np.where(zero, 1.0, x))
 
 
-ber_p = special("ber", lambda y, x: berp_p.bind(x))
-bei_p = special("bei", lambda y, x: beip_p.bind(x))
-ker_p = special("ker", lambda y, x: kerp_p.bind(x))
-kei_p = special("kei", lambda y, x: keip_p.bind(x))
-berp_p = special("berp", lambda y, x: _kelvin_second(y, -bei_p.bind(x), x, 0.0))
-beip_p = special("beip", lambda y, x: _kelvin_second(y, ber_p.bind(x), x, 0.5))
-kerp_p = special("kerp", lambda y, x: -kei_p.bind(x) - y / x)
-keip_p = special("keip", lambda y, x: ker_p.bind(x) - y / x)
+ber_p: Primitive = special("ber", lambda y, x: berp_p.bind(x))
+bei_p: Primitive = special("bei", lambda y, x: beip_p.bind(x))
+ker_p: Primitive = special("ker", lambda y, x: kerp_p.bind(x))
+kei_p: Primitive = special("kei", lambda y, x: keip_p.bind(x))
+berp_p: Primitive = special("berp", lambda y, x: _kelvin_second(y, -bei_p.bind(x), x, 0.0))
+beip_p: Primitive = special("beip", lambda y, x: _kelvin_second(y, ber_p.bind(x), x, 0.5))
+kerp_p: Primitive = special("kerp", lambda y, x: -kei_p.bind(x) - y / x)
+keip_p: Primitive = special("keip", lambda y, x: ker_p.bind(x) - y / x)
 
 
 def _kelvin_slopes(y: tuple[Array, ...], x: Array) -> tuple[Array, ...]:
@@ -194,8 +191,8 @@ def _struve(name: str, above: float) -> Primitive:
     return primitive
 
 
-struve_p = _struve("struve", -1.0)
-modstruve_p = _struve("modstruve", 1.0)
+struve_p: Primitive = _struve("struve", -1.0)
+modstruve_p: Primitive = _struve("modstruve", 1.0)
 special("itstruve0", lambda y, x: struve_p.bind(0.0, x))
 special("it2struve0", lambda y, x: -struve_p.bind(0.0, x) / x)
 special("itmodstruve0", lambda y, x: modstruve_p.bind(0.0, x))
@@ -203,7 +200,7 @@ several("iti0k0", lambda y, x: (i0_p.bind(x), k0_p.bind(x)))
 several("it2i0k0", lambda y, x: ((i0_p.bind(x) - 1.0) / x, -k0_p.bind(x) / x))
 several("itj0y0", lambda y, x: (j0_p.bind(x), y0_p.bind(x)))
 several("it2j0y0", lambda y, x: ((1.0 - j0_p.bind(x)) / x, -y0_p.bind(x) / x))
-besselpoly_p = special(
+besselpoly_p: Primitive = special(
     "besselpoly",
     lambda y, a, lmb, nu: (
         besselpoly_p.bind(a, lmb + 1, nu - 1) - besselpoly_p.bind(a, lmb + 1, nu + 1)

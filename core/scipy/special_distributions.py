@@ -17,7 +17,7 @@ from scipy.special import gammaln, hyp0f1, ive
 
 from ..aval import Array
 from ..rules import elementwise
-from ..tracing import Slope
+from ..tracing import Primitive, Slope
 from .special_base import in_precision, special, ufunc_named, unknown
 from .special_elementary import exprel_slope
 from .special_error import ndtri_p
@@ -214,7 +214,7 @@ def _student_second(y: Array, v: Array, t: Array) -> Array:
     return -0.25 * tail - t / (2 * v) * (_student_density_by_v(v, t) - density / v)
 
 
-student_by_v_p = elementwise(
+student_by_v_p: Primitive = elementwise(
     "stdtr_by_df",
     None,
     in_precision(_student_second),
@@ -241,7 +241,7 @@ def _noncentral_density(x: Array, v: Array, c: Array) -> Array:
     return 0.5 * np.where(near, by_series, steps * ive(order, z))
 
 
-noncentral_p = elementwise(
+noncentral_p: Primitive = elementwise(
     "chndtr_density",
     None,
     in_precision(

@@ -11,6 +11,7 @@ from scipy.special import hyp1f1
 
 from ..aval import Array
 from ..rules import elementwise
+from ..tracing import Primitive
 from .special_base import special
 from .special_hyper import hyp2f1_p
 
@@ -25,7 +26,7 @@ special("expm1", lambda y, x: y + 1.0, name="special_expm1")
 special("log1p", lambda y, x: 1.0 / (1.0 + x), name="special_log1p")
 special("cbrt", lambda y, x: 1.0 / (3.0 * y * y), name="special_cbrt")
 special("round", None, name="special_round")
-cosm1_p = special("cosm1", lambda y, x: -np.sin(x))
+cosm1_p: Primitive = special("cosm1", lambda y, x: -np.sin(x))
 
 
 def _exprel_derivative(x: Array, *, n: int) -> Array:
@@ -34,7 +35,7 @@ def _exprel_derivative(x: Array, *, n: int) -> Array:
     return y.astype(np.asarray(x).dtype)[()]
 
 
-exprel_derivative_p = elementwise(
+exprel_derivative_p: Primitive = elementwise(
     "exprel_derivative",
     None,
     jvps=(lambda t, y, x, *, n: t * exprel_derivative_p.bind(x, n=n + 1),),
@@ -48,7 +49,7 @@ def exprel_slope(x: Array) -> Array:
     return exprel_derivative_p.bind(x, n=1)
 
 
-exprel_p = special("exprel", lambda y, x: exprel_slope(x))
+exprel_p: Primitive = special("exprel", lambda y, x: exprel_slope(x))
 
 # Logistic functions.
 
@@ -58,9 +59,9 @@ def expit(x: Array) -> Array:
     return expit_p.bind(x)
 
 
-expit_p = special("expit", lambda y, x: y * expit(-x))
-log_expit_p = special("log_expit", lambda y, x: expit(-x))
-logit_p = special("logit", lambda y, x: 1.0 / (x * (1.0 - x)))
+expit_p: Primitive = special("expit", lambda y, x: y * expit(-x))
+log_expit_p: Primitive = special("log_expit", lambda y, x: expit(-x))
+logit_p: Primitive = special("logit", lambda y, x: 1.0 / (x * (1.0 - x)))
 
 # Entropies, and x log y that is 0 where x is.
 
@@ -70,28 +71,23 @@ def _quotient(x: Array, y: Array) -> Array:
     return x / np.where((x == 0) & (y == 0), 1, y)
 
 
-xlogy_p = special("xlogy", lambda z, x, y: np.log(y), lambda z, x, y: _quotient(x, y))
-xlog1py_p = special(
+xlogy_p: Primitive = special("xlogy", lambda z, x, y: np.log(y), lambda z, x, y: _quotient(x, y))
+xlog1py_p: Primitive = special(
     "xlog1py",
-    lambda z, x, y: special_log1p(y),
+    lambda z, x, y: np.log1p(y),
     lambda z, x, y: _quotient(x, 1 + y),
 )
-entr_p = special("entr", lambda y, x: -np.log(x) - 1.0)
-rel_entr_p = special(
+entr_p: Primitive = special("entr", lambda y, x: -np.log(x) - 1.0)
+rel_entr_p: Primitive = special(
     "rel_entr",
     lambda z, x, y: np.log(x / y) + 1.0,
     lambda z, x, y: -_quotient(x, y),
 )
-kl_div_p = special(
+kl_div_p: Primitive = special(
     "kl_div",
     lambda z, x, y: np.log(x / y),
     lambda z, x, y: 1.0 - _quotient(x, y),
 )
-
-
-def special_log1p(x: Array) -> Array:
-    """log(1 + x), also for complex x near -1."""
-    return np.log1p(x)
 
 
 # Box and Cox. log(x) exprel(lambda log(x)) has no gap at lambda = 0, nor has its derivative.
@@ -104,12 +100,12 @@ def _boxcox_by_power(log_x: Array, lmbda: Array) -> Array:
     return np.where(zero, np.where(zero, lmbda, 1.0) ** -2.0, inner)
 
 
-boxcox_p = special(
+boxcox_p: Primitive = special(
     "boxcox",
     lambda y, x, lmbda: x ** (lmbda - 1.0),
     lambda y, x, lmbda: _boxcox_by_power(np.log(x), lmbda),
 )
-boxcox1p_p = special(
+boxcox1p_p: Primitive = special(
     "boxcox1p",
     lambda y, x, lmbda: (1.0 + x) ** (lmbda - 1.0),
     lambda y, x, lmbda: _boxcox_by_power(np.log1p(x), lmbda),
@@ -130,8 +126,8 @@ def _inv_boxcox_by_power(power: Array, y: Array, lmbda: Array) -> Array:
     return power * (y * y) * bend
 
 
-inv_boxcox_p = special("inv_boxcox", _inv_boxcox_by_y, _inv_boxcox_by_power)
-inv_boxcox1p_p = special(
+inv_boxcox_p: Primitive = special("inv_boxcox", _inv_boxcox_by_y, _inv_boxcox_by_power)
+inv_boxcox1p_p: Primitive = special(
     "inv_boxcox1p",
     lambda z, y, lmbda: _inv_boxcox_by_y(z + 1.0, y, lmbda),
     lambda z, y, lmbda: _inv_boxcox_by_power(z + 1.0, y, lmbda),
@@ -144,7 +140,7 @@ special(
 
 # Huber's losses.
 
-huber_p = special(
+huber_p: Primitive = special(
     "huber",
     lambda y, delta, r: np.maximum(np.abs(r) - delta, 0.0),
     lambda y, delta, r: np.clip(r, -delta, delta),
@@ -163,12 +159,12 @@ def _pseudo_huber_by_r(y: Array, delta: Array, r: Array) -> Array:
     return r * (delta / np.where(length == 0, 1.0, length))
 
 
-pseudo_huber_p = special("pseudo_huber", _pseudo_huber_by_delta, _pseudo_huber_by_r)
+pseudo_huber_p: Primitive = special("pseudo_huber", _pseudo_huber_by_delta, _pseudo_huber_by_r)
 
 # Degrees.
 
-sindg_p = special("sindg", lambda y, x: _DEGREE * cosdg_p.bind(x))
-cosdg_p = special("cosdg", lambda y, x: -_DEGREE * sindg_p.bind(x))
+sindg_p: Primitive = special("sindg", lambda y, x: _DEGREE * cosdg_p.bind(x))
+cosdg_p: Primitive = special("cosdg", lambda y, x: -_DEGREE * sindg_p.bind(x))
 special("tandg", lambda y, x: _DEGREE * (1.0 + y * y))
 special("cotdg", lambda y, x: -_DEGREE * (1.0 + y * y))
 special(
@@ -180,5 +176,7 @@ special(
 
 # Lambert's W, and Wright's omega. w(z) exp(w(z)) = z.
 
-lambertw_p = special("_lambertw", lambda w, z, k, tol: 1.0 / ((1.0 + w) * np.exp(w)), None, None)
+lambertw_p: Primitive = special(
+    "_lambertw", lambda w, z, k, tol: 1.0 / ((1.0 + w) * np.exp(w)), None, None
+)
 special("wrightomega", lambda w, z: w / (1.0 + w))

@@ -7,6 +7,7 @@ Far out, `2 x f(x) - constant` cancels; there the asymptotic series of the deriv
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,8 @@ from ..aval import Array, aval_of
 from ..dispatch import implements_ufunc
 from ..primitives.elementwise import astype
 from ..rules import elementwise
-from .special_base import in_precision, several, special, ufunc_named
+from ..tracing import Primitive
+from .special_base import Partials, in_precision, is_complex, several, special, ufunc_named
 
 _ROOT_PI = math.sqrt(math.pi)
 _FAR = 20.0
@@ -28,22 +30,18 @@ def _tail(s: Array) -> Array:
     return y
 
 
-def _is_complex(x: Array) -> bool:
-    return aval_of(x).dtype.kind == "c"
-
-
 # The error functions.
 
-erf_p = special("erf", lambda y, x: 2 / _ROOT_PI * np.exp(-x * x))
-erfc_p = special("erfc", lambda y, x: -2 / _ROOT_PI * np.exp(-x * x))
-erfi_p = special("erfi", lambda y, x: 2 / _ROOT_PI * np.exp(x * x))
-erfinv_p = special("erfinv", lambda y, x: _ROOT_PI / 2 * np.exp(y * y))
-erfcinv_p = special("erfcinv", lambda y, x: -_ROOT_PI / 2 * np.exp(y * y))
+erf_p: Primitive = special("erf", lambda y, x: 2 / _ROOT_PI * np.exp(-x * x))
+erfc_p: Primitive = special("erfc", lambda y, x: -2 / _ROOT_PI * np.exp(-x * x))
+erfi_p: Primitive = special("erfi", lambda y, x: 2 / _ROOT_PI * np.exp(x * x))
+erfinv_p: Primitive = special("erfinv", lambda y, x: _ROOT_PI / 2 * np.exp(y * y))
+erfcinv_p: Primitive = special("erfcinv", lambda y, x: -_ROOT_PI / 2 * np.exp(y * y))
 
 
 def _erfcx_slope(y: Array, x: Array) -> Array:
     near = 2 * x * y - 2 / _ROOT_PI
-    if _is_complex(x):
+    if is_complex(x):
         return near
     far = x > _FAR
     s = np.where(far, x, _FAR) ** -2.0
@@ -52,15 +50,15 @@ def _erfcx_slope(y: Array, x: Array) -> Array:
 
 def _dawsn_slope(y: Array, x: Array) -> Array:
     near = 1 - 2 * x * y
-    if _is_complex(x):
+    if is_complex(x):
         return near
     far = np.abs(x) > _FAR
     s = 0.5 * np.where(far, x, _FAR) ** -2.0
     return np.where(far, -s * _tail(s), near)
 
 
-erfcx_p = special("erfcx", _erfcx_slope)
-dawsn_p = special("dawsn", _dawsn_slope)
+erfcx_p: Primitive = special("erfcx", _erfcx_slope)
+dawsn_p: Primitive = special("dawsn", _dawsn_slope)
 
 
 def _wofz_slope(y: Array, z: Array) -> Array:
@@ -69,14 +67,13 @@ def _wofz_slope(y: Array, z: Array) -> Array:
     return np.where(far, -2j / _ROOT_PI * s * _tail(s), 2j / _ROOT_PI - 2 * z * y)
 
 
-_wofz = ufunc_named("wofz")
-assert _wofz is not None
-wofz_p = elementwise("wofz", _wofz, in_precision(_wofz_slope))
+_wofz: Any = ufunc_named("wofz")
+wofz_p: Primitive = elementwise("wofz", _wofz, in_precision(_wofz_slope))
 
 
 def wofz(z: Array) -> Array:
     """Faddeeva's function, whose results are always complex."""
-    if not _is_complex(z):
+    if not is_complex(z):
         z = astype(z, _wofz.resolve_dtypes((aval_of(z).dtype_or_python_type, None))[0])
     return wofz_p.bind(z)
 
@@ -112,7 +109,7 @@ def _voigt_by_gamma(y: Array, x: Array, sigma: Array, gamma: Array) -> Array:
     return np.where(sigma == 0, lorentz, -np.imag(slope) / (scale * scale * _ROOT_PI))
 
 
-voigt_profile_p = special("voigt_profile", _voigt_by_x, _voigt_by_sigma, _voigt_by_gamma)
+voigt_profile_p: Primitive = special("voigt_profile", _voigt_by_x, _voigt_by_sigma, _voigt_by_gamma)
 
 # The normal distribution.
 
@@ -121,8 +118,8 @@ def _normal_density(x: Array) -> Array:
     return np.exp(-0.5 * (x * x)) / math.sqrt(2 * math.pi)
 
 
-ndtr_p = special("ndtr", lambda y, x: _normal_density(x))
-ndtri_p = special("ndtri", lambda y, p: math.sqrt(2 * math.pi) * np.exp(0.5 * (y * y)))
+ndtr_p: Primitive = special("ndtr", lambda y, x: _normal_density(x))
+ndtri_p: Primitive = special("ndtri", lambda y, p: math.sqrt(2 * math.pi) * np.exp(0.5 * (y * y)))
 
 
 def _hazard(x: Array) -> Array:
@@ -133,7 +130,7 @@ def _hazard(x: Array) -> Array:
 
 def _hazard_slope(y: Array, x: Array) -> Array:
     """-y (x + y); far to the left, where y is nearly -x, by the series of Mills' ratio."""
-    if _is_complex(x):
+    if is_complex(x):
         return -y * (x + y)
     far = x < -_FAR
     s = np.where(far, x, -_FAR) ** -2.0
@@ -143,7 +140,7 @@ def _hazard_slope(y: Array, x: Array) -> Array:
     return -y * np.where(x == np.inf, 0.0, distance)
 
 
-normal_hazard_p = elementwise(
+normal_hazard_p: Primitive = elementwise(
     "normal_hazard", None, in_precision(_hazard_slope), impl=_hazard, dtype=lambda x: x.dtype
 )
 
@@ -153,8 +150,8 @@ def _log_ndtr_slope(y: Array, x: Array) -> Array:
     return normal_hazard_p.bind(x)
 
 
-log_ndtr_p = special("log_ndtr", _log_ndtr_slope)
-ndtri_exp_p = special("ndtri_exp", lambda y, x: 1 / normal_hazard_p.bind(y))
+log_ndtr_p: Primitive = special("log_ndtr", _log_ndtr_slope)
+ndtri_exp_p: Primitive = special("ndtri_exp", lambda y, x: 1 / normal_hazard_p.bind(y))
 
 
 def _owens_t_by_h(y: Array, h: Array, a: Array) -> Array:
@@ -166,7 +163,7 @@ def _owens_t_by_a(y: Array, h: Array, a: Array) -> Array:
     return np.exp(-0.5 * (h * h * square)) / (2 * math.pi * square)
 
 
-owens_t_p = special("owens_t", _owens_t_by_h, _owens_t_by_a)
+owens_t_p: Primitive = special("owens_t", _owens_t_by_h, _owens_t_by_a)
 
 # Fresnel's integrals.
 
@@ -176,7 +173,7 @@ def _fresnel_slopes(y: Array, x: Array) -> tuple[Array, Array]:
     return np.sin(turn), np.cos(turn)
 
 
-def _modified_fresnel_slopes(sign: complex) -> object:
+def _modified_fresnel_slopes(sign: complex) -> Partials:
     def slopes(y: tuple[Array, Array], x: Array) -> tuple[Array, Array]:
         wave = np.exp(sign * (x * x))
         return -wave, -2 * sign * x * y[1] - np.exp(-sign * (math.pi / 4)) / _ROOT_PI
@@ -184,6 +181,6 @@ def _modified_fresnel_slopes(sign: complex) -> object:
     return slopes
 
 
-fresnel_p = several("fresnel", _fresnel_slopes)
-modfresnelp_p = several("modfresnelp", _modified_fresnel_slopes(1j))
-modfresnelm_p = several("modfresnelm", _modified_fresnel_slopes(-1j))
+fresnel_p: Primitive = several("fresnel", _fresnel_slopes)
+modfresnelp_p: Primitive = several("modfresnelp", _modified_fresnel_slopes(1j))
+modfresnelm_p: Primitive = several("modfresnelm", _modified_fresnel_slopes(-1j))

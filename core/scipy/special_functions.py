@@ -1,4 +1,4 @@
-"""The functions of scipy.special that are no ufuncs: logsumexp, softmax, comb, polygamma and others.
+"""The functions of scipy.special that are no ufuncs: logsumexp, softmax, comb, polygamma, ...
 
 SciPy turns their arguments into plain arrays, so that they work on traced values only through
 `wengert.scipy.special`. SciPy computes the values.
@@ -68,7 +68,7 @@ def _logsumexp_jvp(
 _LARGEST = 80.0
 """An exponent with which exp does not overflow in any precision."""
 
-logsumexp_p = reducer(
+logsumexp_p: Primitive = reducer(
     "logsumexp",
     lambda a, *, axes, keepdims=False: scipy.special.logsumexp(a, axis=axes, keepdims=keepdims),
     _logsumexp_jvp,
@@ -118,7 +118,7 @@ def _weighted_by_b(
     return _weighted_change(t * np.exp(a - log), y, axes, keepdims)
 
 
-weighted_p = Primitive(
+weighted_p: Primitive = Primitive(
     "logsumexp_weighted",
     _weighted,
     shape=_weighted_shape,
@@ -168,11 +168,11 @@ def _softmax_rule(name: str, jvp: Any) -> Primitive:
     return primitive
 
 
-softmax_p = _softmax_rule(
+softmax_p: Primitive = _softmax_rule(
     "softmax",
     lambda t, y, x, *, axes: y * (t - np.sum(y * t, axis=axes, keepdims=True)),
 )
-log_softmax_p = _softmax_rule(
+log_softmax_p: Primitive = _softmax_rule(
     "log_softmax",
     lambda t, y, x, *, axes: t - np.sum(np.exp(y) * t, axis=axes, keepdims=True),
 )
@@ -235,7 +235,7 @@ def _factorial(n: Array) -> Array:
     return np.asarray(scipy.special.factorial(n if np.ndim(n) else n[()]))[()]
 
 
-factorial_p = elementwise(
+factorial_p: Primitive = elementwise(
     "factorial",
     None,
     in_precision(_factorial_slope),
@@ -354,7 +354,7 @@ def _diric_slope(y: Array, x: Array, n: Array) -> Array:
     return np.where(n < 2, 0.0, -np.sin(u) * steep)
 
 
-diric_p = elementwise(
+diric_p: Primitive = elementwise(
     "diric",
     None,
     in_precision(_diric_slope),

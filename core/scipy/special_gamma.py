@@ -14,6 +14,7 @@ import scipy.special
 
 from ..aval import Array, ShapedArray, aval_of
 from ..rules import elementwise
+from ..tracing import Primitive
 from .special_base import special, unknown
 
 # polygamma. SciPy has it for real numbers only; the derivatives of the complex gamma function need
@@ -24,7 +25,7 @@ def _polygamma_dtype(n: ShapedArray, x: ShapedArray) -> np.dtype[Any]:
     return np.dtype(np.float64)
 
 
-polygamma_p = elementwise(
+polygamma_p: Primitive = elementwise(
     "polygamma",
     None,
     unknown("polygamma", "n"),
@@ -71,7 +72,7 @@ def _complex_polygamma_everywhere(z: Array, *, n: int) -> Array:
     return np.asarray(y, dtype)[()]
 
 
-complex_polygamma_p = elementwise(
+complex_polygamma_p: Primitive = elementwise(
     "complex_polygamma",
     None,
     jvps=(lambda t, y, z, *, n: t * complex_polygamma_p.bind(z, n=n + 1),),
@@ -86,15 +87,15 @@ def _trigamma(y: Array, x: Array) -> Array:
     return polygamma_p.bind(1, x)
 
 
-psi_p = special("psi", _trigamma)
+psi_p: Primitive = special("psi", _trigamma)
 psi = psi_p.bind
 
 # gamma, and its logarithm.
 
-gamma_p = special("gamma", lambda y, x: y * psi(x))
-gammaln_p = special("gammaln", lambda y, x: psi(x))
-loggamma_p = special("loggamma", lambda y, x: psi(x))
-gammasgn_p = special("gammasgn", None)
+gamma_p: Primitive = special("gamma", lambda y, x: y * psi(x))
+gammaln_p: Primitive = special("gammaln", lambda y, x: psi(x))
+loggamma_p: Primitive = special("loggamma", lambda y, x: psi(x))
+gammasgn_p: Primitive = special("gammasgn", None)
 
 
 def _rgamma_slope(y: Array, x: Array) -> Array:
@@ -106,7 +107,7 @@ def _rgamma_slope(y: Array, x: Array) -> Array:
     return np.where(left, reflected, -y * psi(np.where(left, 1.0, x)))
 
 
-rgamma_p = special("rgamma", _rgamma_slope)
+rgamma_p: Primitive = special("rgamma", _rgamma_slope)
 rgamma = rgamma_p.bind
 
 
@@ -122,12 +123,12 @@ def _away(x: Array, where: Array) -> Array:
 
 # Quotients of gamma functions.
 
-beta_p = special(
+beta_p: Primitive = special(
     "beta",
     lambda y, a, b: y * (psi(a) - psi(a + b)),
     lambda y, a, b: y * (psi(b) - psi(a + b)),
 )
-betaln_p = special(
+betaln_p: Primitive = special(
     "betaln",
     lambda y, a, b: psi(a) - psi(a + b),
     lambda y, a, b: psi(b) - psi(a + b),
@@ -152,7 +153,7 @@ def _binom_by_k(y: Array, n: Array, k: Array) -> Array:
     return np.where(zero, gamma_p.bind(_away(n + 1, ~zero)) * slope, smooth)
 
 
-binom_p = special("binom", _binom_by_n, _binom_by_k)
+binom_p: Primitive = special("binom", _binom_by_n, _binom_by_k)
 
 
 def _poch_by_z(y: Array, z: Array, m: Array) -> Array:
@@ -169,14 +170,14 @@ def _poch_by_m(y: Array, z: Array, m: Array) -> Array:
     return y * psi(z + m)
 
 
-poch_p = special("poch", _poch_by_z, _poch_by_m)
+poch_p: Primitive = special("poch", _poch_by_z, _poch_by_m)
 
 # zeta. The derivative by the exponent is not in SciPy.
 
-zeta_p = special(
+zeta_p: Primitive = special(
     "_zeta",
     unknown("zeta", "x"),
     lambda y, x, q: -x * zeta_p.bind(x + 1, q),
 )
-riemann_zeta_p = special("_riemann_zeta", unknown("zeta", "x"), name="riemann_zeta")
+riemann_zeta_p: Primitive = special("_riemann_zeta", unknown("zeta", "x"), name="riemann_zeta")
 special("zetac", unknown("zetac", "x"))

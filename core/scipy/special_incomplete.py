@@ -14,6 +14,7 @@ from scipy.special import betaln, rgamma
 from ..aval import Array, aval_of
 from ..primitives.elementwise import weight
 from ..rules import elementwise
+from ..tracing import Primitive
 from .incomplete import (
     Table,
     betainc_by_ab,
@@ -27,7 +28,16 @@ from .incomplete import (
 from .special_base import in_precision, result_dtype, special
 from .special_gamma import polygamma_p, psi
 
-__all__ = ["beta_by_parameters", "beta_density", "gamma_by_shape", "gamma_density"]
+__all__ = [
+    "BETA_DTYPE",
+    "GAMMA_DTYPE",
+    "beta_density",
+    "betainc_by_a",
+    "betainc_by_b",
+    "gamma_by_shape",
+    "gamma_density",
+    "in_double",
+]
 
 
 GAMMA_DTYPE, BETA_DTYPE = result_dtype("gammainc"), result_dtype("betainc")
@@ -83,7 +93,7 @@ def _gamma_density_by_shape(y: Array, a: Array, x: Array, n: int) -> Array:
     return y * e[n, 0] + n * over_a * e[n - 1, 0]
 
 
-gamma_density_p = elementwise(
+gamma_density_p: Primitive = elementwise(
     "gamma_density",
     None,
     in_precision(_gamma_density_by_a),
@@ -94,7 +104,7 @@ gamma_density_p = elementwise(
 gamma_density = gamma_density_p.bind
 """x**(a - 1) exp(-x) / gamma(a): the derivative of gammainc(a, x) by x."""
 
-gammainc_by_a_p = elementwise(
+gammainc_by_a_p: Primitive = elementwise(
     "gammainc_by_a",
     None,
     jvps=(
@@ -113,22 +123,22 @@ def gamma_by_shape(a: Array, x: Array) -> Array:
     return gammainc_by_a_p.bind(a, x, n=1)
 
 
-gammainc_p = special(
+gammainc_p: Primitive = special(
     "gammainc",
     lambda y, a, x: gamma_by_shape(a, x),
     lambda y, a, x: gamma_density(a, x),
 )
-gammaincc_p = special(
+gammaincc_p: Primitive = special(
     "gammaincc",
     lambda y, a, x: -gamma_by_shape(a, x),
     lambda y, a, x: -gamma_density(a, x),
 )
-gammaincinv_p = special(
+gammaincinv_p: Primitive = special(
     "gammaincinv",
     lambda y, a, p: -gamma_by_shape(a, y) / gamma_density(a, y),
     lambda y, a, p: 1.0 / gamma_density(a, y),
 )
-gammainccinv_p = special(
+gammainccinv_p: Primitive = special(
     "gammainccinv",
     lambda y, a, p: -gamma_by_shape(a, y) / gamma_density(a, y),
     lambda y, a, p: -1.0 / gamma_density(a, y),
@@ -186,7 +196,7 @@ def _polygamma(k: int, z: Array) -> Array:
     return polygamma_p.bind(k, z) if k else psi(z)
 
 
-beta_density_p = elementwise(
+beta_density_p: Primitive = elementwise(
     "beta_density",
     None,
     in_precision(lambda y, a, b, x: _beta_density_by_parameters(y, a, b, x, 1, 0)),
@@ -198,7 +208,7 @@ beta_density_p = elementwise(
 beta_density = beta_density_p.bind
 """x**(a - 1) (1 - x)**(b - 1) / beta(a, b): the derivative of betainc(a, b, x) by x."""
 
-betainc_by_ab_p = elementwise(
+betainc_by_ab_p: Primitive = elementwise(
     "betainc_by_ab",
     None,
     jvps=(
@@ -213,11 +223,6 @@ betainc_by_ab_p = elementwise(
 )
 
 
-def beta_by_parameters(a: Array, b: Array, x: Array) -> tuple[Array, Array]:
-    """The derivatives of betainc(a, b, x) by `a` and by `b`, which can be differentiated again."""
-    return betainc_by_a(a, b, x), betainc_by_b(a, b, x)
-
-
 def betainc_by_a(a: Array, b: Array, x: Array) -> Array:
     """The derivative of betainc by its first parameter."""
     return betainc_by_ab_p.bind(a, b, x, m=1, n=0)
@@ -228,25 +233,25 @@ def betainc_by_b(a: Array, b: Array, x: Array) -> Array:
     return betainc_by_ab_p.bind(a, b, x, m=0, n=1)
 
 
-betainc_p = special(
+betainc_p: Primitive = special(
     "betainc",
     lambda y, a, b, x: betainc_by_a(a, b, x),
     lambda y, a, b, x: betainc_by_b(a, b, x),
     lambda y, a, b, x: beta_density(a, b, x),
 )
-betaincc_p = special(
+betaincc_p: Primitive = special(
     "betaincc",
     lambda y, a, b, x: -betainc_by_a(a, b, x),
     lambda y, a, b, x: -betainc_by_b(a, b, x),
     lambda y, a, b, x: -beta_density(a, b, x),
 )
-betaincinv_p = special(
+betaincinv_p: Primitive = special(
     "betaincinv",
     lambda y, a, b, p: -betainc_by_a(a, b, y) / beta_density(a, b, y),
     lambda y, a, b, p: -betainc_by_b(a, b, y) / beta_density(a, b, y),
     lambda y, a, b, p: 1.0 / beta_density(a, b, y),
 )
-betainccinv_p = special(
+betainccinv_p: Primitive = special(
     "betainccinv",
     lambda y, a, b, p: -betainc_by_a(a, b, y) / beta_density(a, b, y),
     lambda y, a, b, p: -betainc_by_b(a, b, y) / beta_density(a, b, y),

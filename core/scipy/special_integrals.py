@@ -1,9 +1,9 @@
 """Exponential, trigonometric and elliptic integrals.
 
-Elliptic integrals are differentiated in Carlson's symmetric form, in which nothing cancels: each of
-SciPy's is an integral over t > 0 of powers of t + x, t + y, ..., and so are its derivatives, to any
-order. They are NaN for a negative last argument of elliprj, where SciPy finds a principal value, and
-for complex arguments close to both sides of the cut.
+Elliptic integrals are differentiated in Carlson's symmetric form, in which nothing cancels: each is
+an integral over t > 0 of powers of t + x, t + y, ..., and so are its derivatives, to any order.
+They are NaN for a negative last argument of elliprj, where SciPy finds a principal value, and for
+complex arguments close to both sides of the cut.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from ..aval import Array, aval_of
 from ..primitives.elementwise import weight
 from ..rules import elementwise
+from ..tracing import Primitive
 from .incomplete import in_blocks
 from .special_base import result_dtype, several, special, unknown
 from .special_bessel import spherical_in_p, spherical_jn_p
@@ -24,8 +25,8 @@ from .special_hyper import hyp2f1_p
 
 # Exponential integrals, sine and cosine integrals, Spence's function.
 
-exp1_p = special("exp1", lambda y, x: -np.exp(-x) / x)
-expi_p = special("expi", lambda y, x: np.exp(x) / x)
+exp1_p: Primitive = special("exp1", lambda y, x: -np.exp(-x) / x)
+expi_p: Primitive = special("expi", lambda y, x: np.exp(x) / x)
 
 
 def _expn_slope(y: Array, n: Array, x: Array) -> Array:
@@ -35,7 +36,7 @@ def _expn_slope(y: Array, n: Array, x: Array) -> Array:
     return -np.where(first, np.exp(-z) * (1 + 1 / z) / z, below)
 
 
-expn_p = special("expn", unknown("expn", "n"), _expn_slope)
+expn_p: Primitive = special("expn", unknown("expn", "n"), _expn_slope)
 
 
 def _sici_slopes(y: tuple[Array, ...], x: Array) -> tuple[Array, Array]:
@@ -58,7 +59,7 @@ def _spence_slope(y: Array, z: Array) -> Array:
     return np.where(near, series, np.log(far) / (1 - far))
 
 
-spence_p = special("spence", _spence_slope)
+spence_p: Primitive = special("spence", _spence_slope)
 
 # Carlson's integrals.
 
@@ -76,6 +77,7 @@ def _carlson_block(power: int, exponents: tuple[float, ...], *z: Any) -> Any:
     """The trapezoidal rule in s, with log t = log(scale) + 2.5 sinh(s), which converges doubly
     exponentially: to 1e-14 for arguments within a factor of 1e6 of each other.
     """
+    turn: Any = 1.0
     if z[0].dtype.kind == "c":
         # Turned, the integral is the same but for a factor, and its poles keep away.
         angles = [np.where(x == 0, np.nan, np.angle(x)) for x in z]
@@ -85,7 +87,6 @@ def _carlson_block(power: int, exponents: tuple[float, ...], *z: Any) -> Any:
         z = tuple([x / turn for x in z])
         grid, measure = _COMPLEX_GRID
     else:
-        turn = 1.0
         grid, measure = _REAL_GRID
     weights = [e * (x != 0) for x, e in zip(z, exponents, strict=True)]
     sizes = [np.log(np.where(x == 0, 1.0, np.abs(x))) for x in z]
@@ -119,7 +120,7 @@ def _carlson_jvp(i: int) -> Any:
     return rule
 
 
-carlson_p = elementwise(
+carlson_p: Primitive = elementwise(
     "carlson",
     None,
     jvps=[_carlson_jvp(i) for i in range(4)],
@@ -154,24 +155,24 @@ def _elliprc_by_y(y: Array, x: Array, p: Array) -> Array:
     return np.where(below, principal, -elliprd_p.bind(x, q, q) / 3)
 
 
-elliprc_p = special("elliprc", _elliprc_by_x, _elliprc_by_y)
-elliprf_p = special(
+elliprc_p: Primitive = special("elliprc", _elliprc_by_x, _elliprc_by_y)
+elliprf_p: Primitive = special(
     "elliprf",
     lambda w, x, y, z: -elliprd_p.bind(y, z, x) / 6,
     lambda w, x, y, z: -elliprd_p.bind(z, x, y) / 6,
     lambda w, x, y, z: -elliprd_p.bind(x, y, z) / 6,
 )
-elliprd_p = special(
+elliprd_p: Primitive = special(
     "elliprd",
     lambda w, x, y, z: -0.75 * _integral(1.5, 0.5, 1.5)(x, y, z),
     lambda w, x, y, z: -0.75 * _integral(0.5, 1.5, 1.5)(x, y, z),
     lambda w, x, y, z: -2.25 * _integral(0.5, 0.5, 2.5)(x, y, z),
 )
-elliprg_p = special(
+elliprg_p: Primitive = special(
     "elliprg",
     *[lambda w, *z, i=i: 0.125 * _integral(*_half(i), power=1)(*z) for i in range(3)],
 )
-elliprj_p = special(
+elliprj_p: Primitive = special(
     "elliprj",
     *[lambda w, *z, i=i: -0.75 * _integral(*_half(i), 1.0)(*z) for i in range(3)],
     lambda w, *z: -1.5 * _integral(0.5, 0.5, 0.5, 2.0)(*z),
@@ -179,16 +180,16 @@ elliprj_p = special(
 
 # Legendre's integrals. Complete ones first.
 
-ellipk_p = special("ellipk", lambda y, m: elliprd_p.bind(0.0, 1.0, 1 - m) / 6)
-ellipkm1_p = special("ellipkm1", lambda y, p: -elliprd_p.bind(0.0, 1.0, p) / 6)
-ellipe_p = special("ellipe", lambda y, m: -elliprd_p.bind(0.0, 1 - m, 1.0) / 6)
+ellipk_p: Primitive = special("ellipk", lambda y, m: elliprd_p.bind(0.0, 1.0, 1 - m) / 6)
+ellipkm1_p: Primitive = special("ellipkm1", lambda y, p: -elliprd_p.bind(0.0, 1.0, p) / 6)
+ellipe_p: Primitive = special("ellipe", lambda y, m: -elliprd_p.bind(0.0, 1 - m, 1.0) / 6)
 
 
 def _agm_slope(y: Array, a: Array, b: Array) -> Array:
     return 2 / (3 * math.pi) * np.abs(a) * (y * y) * elliprd_p.bind(0.0, b * b, a * a)
 
 
-agm_p = special("agm", _agm_slope, lambda y, a, b: _agm_slope(y, b, a))
+agm_p: Primitive = special("agm", _agm_slope, lambda y, a, b: _agm_slope(y, b, a))
 
 
 _LEGENDRE_DTYPE = result_dtype("ellipkinc")
@@ -212,7 +213,7 @@ def _incomplete_by_phi(t: Array, y: Array, phi: Array, m: Array, *, k: float, j:
     return t * weight(y, square**j * (1 - m * square) ** -k)
 
 
-incomplete_p = elementwise(
+incomplete_p: Primitive = elementwise(
     "elliptic_integral",
     None,
     jvps=(
@@ -223,12 +224,12 @@ incomplete_p = elementwise(
     dtype=_LEGENDRE_DTYPE,
 )
 
-ellipkinc_p = special(
+ellipkinc_p: Primitive = special(
     "ellipkinc",
     lambda y, phi, m: (1 - m * np.sin(phi) ** 2) ** -0.5,
     lambda y, phi, m: 0.5 * incomplete_p.bind(phi, m, k=1.5, j=1),
 )
-ellipeinc_p = special(
+ellipeinc_p: Primitive = special(
     "ellipeinc",
     lambda y, phi, m: np.sqrt(1 - m * np.sin(phi) ** 2),
     lambda y, phi, m: -0.5 * incomplete_p.bind(phi, m, k=0.5, j=1),

@@ -35,12 +35,12 @@ def _polynomial(name: str, slope: Any, *parameters: str) -> Primitive:
     )
 
 
-gegenbauer_p = _polynomial(
+gegenbauer_p: Primitive = _polynomial(
     "eval_gegenbauer",
     lambda n, a, x: 2 * a * _lower(n, lambda k: gegenbauer_p.bind(k, a + 1, x)),
     "alpha",
 )
-_jacobi_p = _polynomial(
+_jacobi_p: Primitive = _polynomial(
     "eval_jacobi",
     lambda n, a, b, x: (
         (n + a + b + 1) * _lower(n, lambda k: _jacobi_p.bind(k, a + 1, b + 1, x)) / 2
@@ -48,50 +48,44 @@ _jacobi_p = _polynomial(
     "alpha",
     "beta",
 )
-_sh_jacobi_p = _polynomial(
+_sh_jacobi_p: Primitive = _polynomial(
     "eval_sh_jacobi",
     lambda n, p, q, x: n * _lower(n, lambda k: _sh_jacobi_p.bind(k, p + 2, q + 1, x)),
     "p",
     "q",
 )
-_genlaguerre_p = _polynomial(
+_genlaguerre_p: Primitive = _polynomial(
     "eval_genlaguerre",
     lambda n, a, x: -_lower(n, lambda k: _genlaguerre_p.bind(k, a + 1, x)),
     "alpha",
 )
 _polynomial("eval_laguerre", lambda n, x: -_lower(n, lambda k: _genlaguerre_p.bind(k, 1.0, x)))
-legendre_p_p = _polynomial(
+legendre_p_p: Primitive = _polynomial(
     "eval_legendre", lambda n, x: _lower(n, lambda k: gegenbauer_p.bind(k, 1.5, x))
 )
 _polynomial(
     "eval_sh_legendre",
     lambda n, x: 2 * _lower(n, lambda k: gegenbauer_p.bind(k, 1.5, 2 * x - 1)),
 )
-_chebyu_p = _polynomial(
+_chebyu_p: Primitive = _polynomial(
     "eval_chebyu", lambda n, x: 2 * _lower(n, lambda k: gegenbauer_p.bind(k, 2.0, x))
 )
 _polynomial("eval_chebyt", lambda n, x: n * _lower(n, lambda k: _chebyu_p.bind(k, x)))
-_chebys_p = _polynomial(
+_chebys_p: Primitive = _polynomial(
     "eval_chebys", lambda n, x: _lower(n, lambda k: gegenbauer_p.bind(k, 2.0, x / 2))
 )
 _polynomial("eval_chebyc", lambda n, x: n * _lower(n, lambda k: _chebys_p.bind(k, x)))
-_sh_chebyu_p = _polynomial(
+_sh_chebyu_p: Primitive = _polynomial(
     "eval_sh_chebyu",
     lambda n, x: 4 * _lower(n, lambda k: gegenbauer_p.bind(k, 2.0, 2 * x - 1)),
 )
 _polynomial("eval_sh_chebyt", lambda n, x: 2 * n * _lower(n, lambda k: _sh_chebyu_p.bind(k, x)))
-_hermite_p = _polynomial(
+_hermite_p: Primitive = _polynomial(
     "eval_hermite", lambda n, x: 2 * n * _lower(n, lambda k: _hermite_p.bind(k, x))
 )
-_hermitenorm_p = _polynomial(
+_hermitenorm_p: Primitive = _polynomial(
     "eval_hermitenorm", lambda n, x: n * _lower(n, lambda k: _hermitenorm_p.bind(k, x))
 )
-
-
-def chebyu(n: Array, x: Array) -> Array:
-    """Chebyshev's polynomials of the second kind."""
-    return _chebyu_p.bind(n, x)
-
 
 # Legendre functions.
 
@@ -114,7 +108,7 @@ def _lpmv_slope_at_ends(m: Array, v: Array, x: Array) -> Array:
     return scale * (steep + flat)
 
 
-lpmv_p = special("lpmv", unknown("lpmv", "m"), unknown("lpmv", "v"), _lpmv_slope)
+lpmv_p: Primitive = special("lpmv", unknown("lpmv", "m"), unknown("lpmv", "v"), _lpmv_slope)
 
 # Spherical harmonics. The ladder operators give the derivative by the polar angle without a
 # division by its sine.
@@ -139,7 +133,7 @@ def _sph_harm_y(n: Array, m: Array, polar: Array, azimuth: Array) -> Array:
     return scipy.special.sph_harm_y(n, m, polar, azimuth)[()]
 
 
-sph_harm_y_p = elementwise(
+sph_harm_y_p: Primitive = elementwise(
     "sph_harm_y",
     None,
     unknown("sph_harm_y", "n"),
@@ -151,7 +145,7 @@ sph_harm_y_p = elementwise(
 )
 
 # SciPy before 1.17 has it under another name, with other names of the angles.
-sph_harm_p = special(
+sph_harm_p: Primitive = special(
     "sph_harm",
     unknown("sph_harm", "m"),
     unknown("sph_harm", "n"),

@@ -39,8 +39,8 @@ def _solution(
 
 # Mathieu functions: y'' = -(a - 2 q cos 2x) y with x in degrees; modified ones with cosh.
 
-mathieu_a_p = special("mathieu_a", unknown("mathieu_a", "m"), unknown("mathieu_a", "q"))
-mathieu_b_p = special("mathieu_b", unknown("mathieu_b", "m"), unknown("mathieu_b", "q"))
+mathieu_a_p: Primitive = special("mathieu_a", unknown("mathieu_a", "m"), unknown("mathieu_a", "q"))
+mathieu_b_p: Primitive = special("mathieu_b", unknown("mathieu_b", "m"), unknown("mathieu_b", "q"))
 
 
 def _characteristic(primitive: Primitive, m: Array, q: Array) -> Array:
