@@ -335,11 +335,9 @@ def test_names_of_functions() -> None:
 
 
 def test_all_functions_are_exported() -> None:
-    for function in dispatch.FUNCTIONS:
-        name = dispatch.name_of(function)
-        if name.startswith("scipy.special."):
-            ours = getattr(wsp, name.rpartition(".")[2])
-            assert ours.numpy_function is function, name
+    for name, function in vars(sc).items():
+        if callable(function) and function in dispatch.FUNCTIONS and name != "sinc":
+            assert getattr(wsp, name).numpy_function is function, name
     assert wsp.expit is sc.expit
     with pytest.raises(AttributeError):
         wsp.no_such_function  # noqa: B018  # the attribute is the test
