@@ -18,27 +18,33 @@ from .dispatch import implements, is_traced
 from .primitives.elementwise import as_array, astype
 from .primitives.joining import array as join
 from .storage import Storage, copy_p, current, layout, twin
-from .tracing import Trace, Tracer
+from .tracing import RUNNING, Tracer
 
 __all__ = ["array", "asarray", "copy", "empty", "full", "ones", "writable", "zeros"]
 
 
 def writable(x: Array) -> Array:
     """A new plain array in a form that accepts traced values, while something is being traced."""
-    if not Trace.running or not isinstance(x, np.ndarray):
-        return x
-    y = WritableTracer()
-    y._trace = Storage(x, exclusive=True)
-    return y
+    return stored(x) if RUNNING.count > 0 and isinstance(x, np.ndarray) else x
 
 
 def stored(x: Array) -> Array:
-    """The array as a value of its own, that may be written to."""
-    if not isinstance(x, Tracer):
-        return writable(x)
+    """The array in the form that accepts traced values."""
     y = WritableTracer()
-    y._trace = Storage(x)
+    y._trace = Storage(x, exclusive=not isinstance(x, Tracer))
     return y
+
+
+def _where_traced(function: Any) -> Any:
+    """The work of one of NumPy's functions that make arrays, where an argument is traced."""
+
+    def made(*args: Any, **kwargs: Any) -> Array:
+        y = function(*args, **kwargs)
+        return stored(y) if isinstance(y, np.ndarray) else y
+
+    made.__name__ = function.__name__
+    made.__doc__ = f"`np.{function.__name__}`, with `like=` or of a traced value."
+    return made
 
 
 # With a shape.
@@ -141,10 +147,10 @@ def full(
     return stored(np.broadcast_to(x if dtype is None else astype(x, dtype), wanted))
 
 
-implements(np.zeros)(zeros)
-implements(np.ones)(ones)
-implements(np.empty)(empty)
-implements(np.full)(full)
+implements(np.zeros)(_where_traced(zeros))
+implements(np.ones)(_where_traced(ones))
+implements(np.empty)(_where_traced(empty))
+implements(np.full)(_where_traced(full))
 
 
 # With the type of another array.
@@ -210,10 +216,10 @@ def full_like(
     return full(shape, fill_value, dtype)
 
 
-implements(np.zeros_like)(zeros_like)
-implements(np.ones_like)(ones_like)
-implements(np.empty_like)(empty_like)
-implements(np.full_like)(full_like)
+implements(np.zeros_like)(_where_traced(zeros_like))
+implements(np.ones_like)(_where_traced(ones_like))
+implements(np.empty_like)(_where_traced(empty_like))
+implements(np.full_like)(_where_traced(full_like))
 
 
 # With the values of another array.
@@ -307,20 +313,11 @@ def copy(a: Array, order: Any = "K", subok: bool = False) -> Array:
     return twin(x)
 
 
-implements(np.array)(array)
+implements(np.array)(_where_traced(array))
 implements(np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray)(asarray)
 implements(np.copy)(copy)
 
 
-def _plain(function: Any) -> Any:
-    def made(*args: Any, **kwargs: Any) -> Array:
-        return writable(function(*args, **kwargs))
-
-    made.__name__ = function.__name__
-    made.__doc__ = f"`np.{function.__name__}` with `like=`."
-    return made
-
-
 _OTHERS: tuple[Any, ...] = (np.eye, np.identity, np.tri, np.fromfunction, np.fromiter)
 for _function in _OTHERS:
-    implements(_function)(_plain(_function))
+    implements(_function)(_where_traced(_function))

@@ -16,6 +16,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from importlib import import_module
 from inspect import cleandoc
 from itertools import count
+from threading import local
 from types import FrameType
 from typing import Any, ClassVar, Final, NoReturn, TypeAlias
 
@@ -23,7 +24,7 @@ from .aval import Array, ShapedArray
 from .errors import EscapedTracerError, MissingRuleError, RuleDefinitionError
 from .source import Source
 
-__all__ = ["WRITTEN", "Primitive", "Trace", "Tracer", "bind"]
+__all__ = ["RUNNING", "WRITTEN", "Primitive", "Trace", "Tracer", "bind"]
 
 Rule = Callable[..., Any]
 Slope: TypeAlias = Any
@@ -36,6 +37,18 @@ others, so that every operation asks them first.
 """
 
 _NO_PARAMS: dict[str, Any] = {}
+
+
+class _Running(local):
+    """How many traces of this thread have a function that has not returned.
+
+    Nothing is dispatched by it: it decides only in which form new arrays are made (`arrays.py`).
+    """
+
+    count = 0
+
+
+RUNNING: Final = _Running()
 
 
 LinearArgs: TypeAlias = Any
@@ -263,14 +276,11 @@ class Trace:
     """
 
     label: ClassVar[str] = "trace"
-    running: ClassVar[set[int]] = set()
-    """The numbers of all traces whose function has not returned: whether any is decides only in
-    which form new arrays are made (see `writable.py`)."""
 
     def __init__(self, function: str) -> None:
         self.number = next(_numbers)
         self.function = function
-        self.running.add(self.number)
+        RUNNING.count += 1
 
     def process(
         self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
@@ -300,7 +310,7 @@ class Trace:
 
         The class is exchanged instead of setting a flag, so that no operation has to look at one.
         """
-        self.running.discard(self.number)
+        RUNNING.count -= 1
         self.ended_label = self.label
         self.__dict__.pop("label", None)
         self.__class__ = ClosedTrace
@@ -314,6 +324,9 @@ class ClosedTrace(Trace):
 
     label = "ended trace"
     ended_label: str
+
+    def close(self) -> None:
+        """Nothing more: it has ended already."""
 
     def process(
         self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]

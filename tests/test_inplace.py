@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -500,3 +501,28 @@ def test_long_loops_take_linear_time() -> None:
     assert len(f_lin.tape) < 5 * 400 + 400
     pulled = f_lin.transpose(np.eye(400)[-1])[0]
     close(pulled, 0.5 ** np.arange(399, -1, -1))
+
+
+def test_threads_do_not_meet() -> None:
+    """Another thread's trace does not change what this one gets; workers of a trace say `like=`."""
+    seen: list[Any] = []
+
+    def in_a_thread(f: Function) -> Any:
+        thread = threading.Thread(target=lambda: seen.append(f()))
+        thread.start()
+        thread.join()
+        return seen.pop()
+
+    def f(x: Any) -> Any:
+        assert type(in_a_thread(lambda: wnp.zeros(2))) is np.ndarray
+
+        def work() -> Any:
+            y = np.zeros(3, like=x)
+            y[0] = x[0] ** 2
+            z = np.zeros_like(x)
+            z[1] = x[1]
+            return y + z
+
+        return np.sum(in_a_thread(work))
+
+    close(wg.grad(f)(X), [2.0, 1.0, 0.0])
