@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -102,11 +102,16 @@ def of_numpy(title: str, module: ModuleType, has: dict[Any, bool]) -> str:
 def of_scipy(package: str) -> str:
     """The lists for a package of SciPy: the names that `wengert.scipy` has of its own."""
     module, scipys = (import_module(f"{p}.{package}") for p in ("wengert.scipy", "scipy"))
-    ufuncs = {n for n, f in vars(scipys).items() if isinstance(f, np.ufunc) and n[0] != "_"}
+    ufuncs = {
+        n
+        for n, f in vars(scipys).items()
+        if n[0] != "_" and (isinstance(f, np.ufunc) or (callable(f) and f in dispatch.FUNCTIONS))
+    }
     groups: dict[str, list[str]] = {"Traced": [], "Distributions": [], "Not yet": []}
     for name in sorted({*module.__all__, *ufuncs}, key=str.lower):
         value = getattr(module, name)
-        if name in ufuncs and name not in module.__all__ and value not in dispatch.UFUNCS:
+        listed_or_traced = name in module.__all__ or has_rule(getattr(scipys, name))
+        if name in ufuncs and not listed_or_traced:
             groups["Not yet"].append(name)
             continue
         is_distribution = hasattr(value, "logpdf") or hasattr(value, "logpmf")
@@ -128,6 +133,11 @@ def refusals() -> str:
     return "\n".join(lines) + "\n"
 
 
+def has_rule(function: Any) -> bool:
+    """True if the registries know the function."""
+    return function in dispatch.FUNCTIONS or function in dispatch.UFUNCS
+
+
 def supports(name: str) -> bool:
     """True if a name of the peers' list, such as scipy.stats.norm.pdf, is traced here."""
     package, _, rest = name.partition(".")
@@ -135,13 +145,12 @@ def supports(name: str) -> bool:
         value: Any = np
         for part in rest.split("."):
             value = getattr(value, part)
-        known: Callable[[Any], bool] = lambda f: f in dispatch.FUNCTIONS or f in dispatch.UFUNCS
-        return known(value) or rest in _PYTHON
+        return has_rule(value) or rest in _PYTHON
     module_name, *path = rest.split(".")
     module = import_module(f"wengert.scipy.{module_name}")
     value = module
     if path[0] not in module.__all__:
-        return getattr(module, path[0]) in dispatch.UFUNCS
+        return has_rule(getattr(import_module(f"scipy.{module_name}"), path[0]))
     for part in path:
         value = getattr(value, part, None)
     return value is not None

@@ -162,6 +162,8 @@ def test_the_page_of_coverage_is_what_the_registries_say() -> None:
     script = [sys.executable, str(ROOT / "docs" / "coverage.py"), "--check"]
     found = subprocess.run(script, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
+    page = (ROOT / "docs" / "coverage.md").read_text(encoding="utf-8")
+    assert "can differentiate, none is missing here." in " ".join(page.split())
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:
