@@ -176,7 +176,10 @@ def _members() -> list[str]:
     return [
         name
         for name in dir(np.ndarray)
-        if name not in vars(object) and name not in _DEPRECATED and hasattr(np.eye(2), name)
+        if name not in vars(object)
+        and name not in _DEPRECATED
+        and (name[0] != "_" or name[:2] == "__")  # NumPy's own private members
+        and hasattr(np.eye(2), name)
     ]
 
 
