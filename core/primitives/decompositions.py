@@ -289,8 +289,15 @@ eigvals_p: Primitive = Primitive(
 _EigResult: Any = type(np.linalg.eig(np.eye(1)))
 
 
+_ALWAYS_COMPLEX = np.linalg.eigvals(np.eye(1)).dtype.kind == "c"  # from NumPy 2.5 on
+
+
 def _is_real(x: Array, w: Array) -> bool:
-    """NumPy returns real numbers if a real matrix, or all in a stack, has real eigenvalues only."""
+    """Before 2.5 NumPy returns real numbers if a real matrix, or all in a stack, has real
+    eigenvalues only.
+    """
+    if _ALWAYS_COMPLEX:
+        return False
     known = value_or_none(w)
     return aval_of(x).dtype.kind != "c" and known is not None and not np.any(known.imag)
 
