@@ -307,9 +307,9 @@ def copy(a: Array, order: Any = "K", subok: bool = False) -> Array:
     if not x.shape:
         return stored(current(x))
     if order == "F":
-        return np.transpose(copy_p.bind(np.transpose(x)))
+        return np.transpose(copy_p.bind(np.transpose(x), order="C"))
     if order == "C" and not layout(x).flags.c_contiguous:
-        return copy_p.bind(x)
+        return copy_p.bind(x, order="C")
     return twin(x)
 
 

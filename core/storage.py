@@ -30,12 +30,12 @@ __all__ = ["Storage", "View", "current", "peek", "storage_of", "write"]
 
 copy_p: Primitive = linear(
     "copy",
-    lambda x: np.array(x, order="C"),
-    lambda ct, x: ct,
-    shape=lambda x: x,
-    batch=lambda size, batched, x: copy_p.bind(x),
+    lambda x, *, order: np.array(x, order=order),
+    lambda ct, x, *, order: ct,
+    shape=lambda x, *, order: x,
+    batch=lambda size, batched, x, *, order: copy_p.bind(x, order=order),
 )
-"""A copy of the memory, in C order."""
+"""A copy of the memory, in the order "C", or in that which it has, "K"."""
 
 
 def write(x: Array, v: Array, arrays: Sequence[Array], index: Any, exclusive: bool) -> Array:
@@ -175,7 +175,7 @@ class View(Storage):
         # A copy, so that the memory of the base stays its own and can be written to in place.
         value = self.get()
         if not self.is_copy:
-            value = self.value = copy_p.bind(value)
+            value = self.value = copy_p.bind(value, order="K")
             self.is_copy = True
         return value
 
