@@ -53,8 +53,7 @@ def _check_cast(operation: str, v: ShapedArray, x: ShapedArray) -> None:
     if v.dtype.kind == "c" and x.dtype.kind != "c":
         raise DtypeError(
             f"{operation}: complex values do not fit into a real array; the imaginary part would "
-            "be "
-            "lost.",
+            "be lost.",
             got=repr(v),
             needed=repr(x),
             fix="write v.real, or make the array complex: x = x.astype(complex)",

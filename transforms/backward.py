@@ -15,8 +15,8 @@ import numpy as np
 
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.primitives.contractions import transpose_left, transpose_right
-from ..core.primitives.indexing import fill, scatter_sum_p
-from ..core.primitives.writing import fit_value, setitem_p, winners
+from ..core.primitives.indexing import scatter_sum_p
+from ..core.primitives.writing import cotangent_of_value, setitem_p, write_plain
 from ..core.rules import convert, unbroadcast
 from ..core.tracing import Primitive, Together, Tracer
 from .linear import (
@@ -118,17 +118,13 @@ class _Cotangents:
         """The transpose of writing to an array: the cotangent of the place is the value's, and the
         array's is zero there. In the buffer itself where the pass owns it.
         """
-        key = fill(index, arrays)
         if isinstance(v, LinearTracer):
-            part = ct[key]
-            kept = winners(ct, arrays, index) if arrays else None
-            if kept is not None:
-                part = np.where(kept, part, 0)
-            self.add(v.index, fit_value(part if arrays or not part.shape else part.copy(), v))
+            part = cotangent_of_value(ct, v, arrays, index)
+            self.add(v.index, part.copy() if part.base is not None else part)
         if isinstance(x, LinearTracer):
             if not owned:
                 ct = ct.copy()
-            ct[key] = 0
+            write_plain(ct, 0, arrays, index)
             self.add_owned(x.index, ct)
 
     def add_at(

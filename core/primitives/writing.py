@@ -65,12 +65,16 @@ def winners(x: Any, arrays: Sequence[Array], index: Template) -> Array | None:
     return None if kept.all() else kept
 
 
-def fit_value(ct: Array, v: Any) -> Array:
-    """The cotangent of a value that was written, from that of its place."""
-    extra = len(v.shape) - ct.ndim
+def cotangent_of_value(ct: Array, v: Any, arrays: Sequence[Array], index: Template) -> Array:
+    """The cotangent of a value that was written, from that of the array; it may be a view of it."""
+    part = getitem_p.bind(ct, *arrays, index=index)
+    kept = winners(ct, arrays, index) if arrays else None
+    if kept is not None:
+        part = np.where(kept, part, 0)
+    extra = len(v.shape) - part.ndim
     if extra > 0:  # NumPy drops leading axes of length 1
-        ct = np.reshape(ct, (1,) * extra + ct.shape)
-    return unbroadcast(ct, v)
+        part = np.reshape(part, (1,) * extra + part.shape)
+    return unbroadcast(part, v)
 
 
 def _setitem_transpose(
@@ -80,9 +84,7 @@ def _setitem_transpose(
     if wanted[0]:
         ct_x = convert(setitem_p.bind(ct, ct.dtype.type(0), *arrays, index=index), x.dtype)
     if wanted[1]:
-        ct_v = getitem_p.bind(ct, *arrays, index=index)
-        kept = winners(x, arrays, index) if arrays else None
-        ct_v = fit_value(ct_v if kept is None else np.where(kept, ct_v, 0), v)
+        ct_v = cotangent_of_value(ct, v, arrays, index)
     return [ct_x, ct_v]
 
 
