@@ -25,7 +25,7 @@ __all__ = ["array", "asarray", "copy", "empty", "full", "ones", "writable", "zer
 
 def writable(x: Array) -> Array:
     """A new plain array in a form that accepts traced values, while something is being traced."""
-    return stored(x) if RUNNING.count > 0 and isinstance(x, np.ndarray) else x
+    return stored(x) if RUNNING.traces and isinstance(x, np.ndarray) else x
 
 
 def stored(x: Array) -> Array:

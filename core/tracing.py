@@ -12,7 +12,8 @@ Read next: `rules.py` (how primitives are made) and `array_tracer.py` (the NumPy
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from inspect import cleandoc
 from itertools import count
@@ -24,7 +25,7 @@ from .aval import Array, ShapedArray
 from .errors import EscapedTracerError, MissingRuleError, RuleDefinitionError
 from .source import Source
 
-__all__ = ["RUNNING", "WRITTEN", "Primitive", "Trace", "Tracer", "bind"]
+__all__ = ["RUNNING", "WRITTEN", "Primitive", "Trace", "Tracer", "bind", "handed_over"]
 
 Rule = Callable[..., Any]
 Slope: TypeAlias = Any
@@ -40,12 +41,20 @@ _NO_PARAMS: dict[str, Any] = {}
 
 
 class _Running(local):
-    """How many traces of this thread have a function that has not returned.
+    """The traces of this thread whose function has not returned, oldest first.
 
-    Nothing is dispatched by it: it decides only in which form new arrays are made (`arrays.py`).
+    Nothing is dispatched by it. It tells in which form new arrays are made (`arrays.py`), whether
+    loops are written down or run, what a name of an axis stands for, and which traces give their
+    work to the trace of a branch (`handed_over`).
     """
 
-    count = 0
+    def __init__(self) -> None:
+        self.traces: list[Trace] = []
+
+    @property
+    def symbolic(self) -> bool:
+        """True while a program is being traced."""
+        return any([t.symbolic for t in self.traces])
 
 
 RUNNING: Final = _Running()
@@ -76,6 +85,11 @@ class Primitive:
       which adds into the buffer `acc`.
     - `put_back(x, y, *args, **params)`, for operations whose result is a view of operand 0, gives
       `x` with the view's elements replaced by `y`.
+    - `jvp(primals, tangents, **params)`, in the place of `jvps`, computes the result and its
+      tangent together, for all operands at once: a pair. A tangent is None where it is zero.
+    - `linearize(primals, tangents, **params)` is the same for a linear program that is being
+      recorded: it computes the result, and applies only linear operations to the tangents. When
+      left out, `jvp` is used.
 
     `linear` is "jointly" (linear in the operands in `linear_args`, taken together), "separately"
     (multilinear: in each of them while the others are fixed) or None.
@@ -87,9 +101,11 @@ class Primitive:
         "batch",
         "elementwise",
         "impl",
+        "jvp",
         "jvps",
         "linear",
         "linear_args",
+        "linearize",
         "module",
         "multiple_results",
         "name",
@@ -114,6 +130,8 @@ class Primitive:
         batch: Rule | None = None,
         accumulate: Rule | None = None,
         put_back: Rule | None = None,
+        jvp: Rule | None = None,
+        linearize: Rule | None = None,
         linear: str | None = None,
         linear_args: LinearArgs = (),
         elementwise: bool = False,
@@ -135,6 +153,8 @@ class Primitive:
         self.batch = batch
         self.accumulate = accumulate
         self.put_back = put_back
+        self.jvp = jvp
+        self.linearize = linearize
         self.linear = linear
         self.linear_args = linear_args
         self.elementwise = elementwise
@@ -276,11 +296,13 @@ class Trace:
     """
 
     label: ClassVar[str] = "trace"
+    symbolic: ClassVar[bool] = False
+    """True for traces that write operations down instead of computing."""
 
     def __init__(self, function: str) -> None:
         self.number = next(_numbers)
         self.function = function
-        RUNNING.count += 1
+        RUNNING.traces.append(self)
 
     def process(
         self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
@@ -310,7 +332,8 @@ class Trace:
 
         The class is exchanged instead of setting a flag, so that no operation has to look at one.
         """
-        RUNNING.count -= 1
+        if self in RUNNING.traces:
+            RUNNING.traces.remove(self)
         self.ended_label = self.label
         self.__dict__.pop("label", None)
         self.__class__ = ClosedTrace
@@ -346,6 +369,42 @@ class ClosedTrace(Trace):
             "keeping it in a list,"
             " an attribute or a global variable",
         )
+
+
+class _HandedOver(Trace):
+    """A trace whose operations another trace writes down, for the time being."""
+
+    successor: Trace
+
+    def process(
+        self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
+    ) -> Array:
+        return self.successor.process(primitive, args, params)
+
+    def write(
+        self, x: Array, v: Array, arrays: Sequence[Array], index: Any, exclusive: bool
+    ) -> Array:
+        return self.successor.write(x, v, arrays, index, exclusive)
+
+
+@contextmanager
+def handed_over(to: Trace) -> Iterator[None]:
+    """While it lasts, `to` gets the operations on tracers of all older traces of this thread.
+
+    A branch may never run, so nothing in it may be computed outside of its program, also where it
+    works on values that it closes over. The class of the traces is exchanged, as in `close`.
+    """
+    older = [t for t in RUNNING.traces if t is not to]
+    before = [(t, t.__class__, t.__dict__.get("successor")) for t in older]
+    for t in older:
+        t.__dict__["successor"] = to
+        t.__class__ = _HandedOver
+    try:
+        yield
+    finally:
+        for t, kind, successor in before:
+            t.__class__ = kind
+            t.__dict__["successor"] = successor
 
 
 def newest_trace(args: Sequence[Array]) -> Trace | None:

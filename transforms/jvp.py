@@ -26,7 +26,7 @@ from ..core.primitives.elementwise import astype
 from ..core.rules import fit
 from ..core.source import NEAR, Source, boundary, describe_function, is_library_code, user_frame
 from ..core.storage import current, strides_of, write
-from ..core.tracing import Primitive, Trace, Tracer
+from ..core.tracing import Primitive, Rule, Trace, Tracer
 from ..core.tree import is_static_leaf
 from ..core.treedef import leaf_paths
 from .api import (
@@ -128,29 +128,37 @@ class JVPTrace(Trace):
             else:
                 primals.append(a)
                 tangents.append(None)
+        whole = self.whole_rule(primitive)
+        if whole is not None:
+            return self.finish(primitive, *whole(primals, tangents, **params))
         y = primitive.bind(*primals, **params)
-        return self.finish(primitive, primals, tangents, y, params)
+        return self.finish(primitive, y, self.tangent(primitive, primals, tangents, y, params))
 
-    def finish(
+    def whole_rule(self, primitive: Primitive) -> Rule | None:
+        """The rule that computes value and tangent together, for primitives that have one."""
+        return primitive.jvp
+
+    def tangent(
         self,
         primitive: Primitive,
         primals: Sequence[Array],
         tangents: Sequence[Array | None],
         y: Array,
         params: Mapping[str, Any],
-    ) -> Array:
-        """Find the tangent of a result that has been computed, and wrap both up."""
+    ) -> Array | None:
+        """The tangent of a result that has been computed."""
         if primitive.jvps is None and primitive.linear == "jointly":
             linear = primitive.linear_in(params)
             operands = [
                 t if t is not None else zeros_of(p) if i in linear else p
                 for i, (p, t) in enumerate(zip(primals, tangents, strict=True))
             ]
-            y_dot = primitive.bind(*operands, **params)
-        else:
-            y_dot = self.tangent_by_operand(primitive, primals, tangents, y, params)
-            if primitive.elementwise and y_dot is not None:
-                y_dot = fit(y_dot, y)
+            return primitive.bind(*operands, **params)
+        y_dot = self.tangent_by_operand(primitive, primals, tangents, y, params)
+        return fit(y_dot, y) if primitive.elementwise and y_dot is not None else y_dot
+
+    def finish(self, primitive: Primitive, y: Array, y_dot: Array | None) -> Array:
+        """Wrap up a result and its tangent."""
         frame = user_frame(1, NEAR)
         code, offset = (None, 0) if frame is None else (frame.f_code, frame.f_lasti)
         if not primitive.multiple_results:

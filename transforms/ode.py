@@ -20,12 +20,12 @@ from ..core import tree
 from ..core.aval import Array, Shape, ShapedArray, aval_of
 from ..core.dispatch import is_traced
 from ..core.errors import DtypeError, ShapeError, UnsupportedError, WengertError
-from ..core.ir import Program, evaluate
+from ..core.ir import evaluate
 from ..core.primitives.elementwise import as_array, astype
 from ..core.source import describe_function
 from ..core.tracing import Primitive, Tracer
 from .jvp import jvp
-from .program import make_program
+from .program import make_program, trace_closed
 from .vmap import vmap
 
 __all__ = ["InitialValueProblem", "Problem", "ode_p", "solution", "stated"]
@@ -290,21 +290,19 @@ def _without_hidden(
     """The traced values that a function uses and doesn't get; and a function that gets them."""
     number = np.dtype(np.float64)
     try:
-        program = make_program(fun)(
-            ShapedArray((n,), number), ShapedArray((), number), *[aval_of(x) for x in leaves]
+        program, hidden = trace_closed(
+            "a system of differential equations",
+            fun,
+            ShapedArray((n,), number),
+            ShapedArray((), number),
+            *[aval_of(x) for x in leaves],
         )
     except WengertError:  # It asks for values. If it hides something then solving it will tell.
         return [], fun
-    hidden = [(v, x) for v, x in program.constants if isinstance(x, Tracer)]
     if not hidden:
         return [], fun
-    whole = Program(
-        [*program.inputs, *[v for v, _ in hidden]],
-        program.equations,
-        program.outputs,
-        [(v, x) for v, x in program.constants if not isinstance(x, Tracer)],
-    )
-    return [x for _, x in hidden], lambda *args: evaluate(whole, *args)[0]
+    k = len(hidden)
+    return hidden, lambda *args: evaluate(program, *args[-k:], *args[:-k])[0]
 
 
 def solution(problem: InitialValueProblem, t: Array, solver: Solver) -> Array:

@@ -19,12 +19,12 @@ from ..core.errors import ConcretizationError, DtypeError, ShapeError
 from ..core.generators import watch
 from ..core.ir import Atom, Equation, Literal, Program, Var
 from ..core.source import Source, boundary, describe_function, user_source
-from ..core.tracing import Primitive, Trace, Tracer
+from ..core.tracing import Primitive, Trace, Tracer, handed_over
 from ..core.tree import is_static_leaf
 from ..core.treedef import leaf_paths
 from .api import flatten_result, type_of_leaf
 
-__all__ = ["ProgramTrace", "ProgramTracer", "make_program"]
+__all__ = ["ProgramTrace", "ProgramTracer", "make_program", "trace_closed"]
 
 
 class ProgramTracer(ArrayTracer):
@@ -64,6 +64,7 @@ class ProgramTrace(Trace):
     """Writes each operation down as an equation."""
 
     label = "make_program"
+    symbolic = True
 
     def __init__(self, function: str) -> None:
         super().__init__(function)
@@ -169,6 +170,44 @@ def make_program(
         return _trace_program(fun, static, args, kwargs)
 
     return traced
+
+
+def trace_closed(
+    operation: str, fun: Callable[..., Any], *args: Any
+) -> tuple[Program, list[Array]]:
+    """Trace a function that may close over traced values: (program, these values).
+
+    The values come first among the inputs of the program, then the leaves of the arguments, which
+    may be anything with `shape` and `dtype`. Nothing is computed while it is traced, also where the
+    function works on such values alone: it is the body of a loop, or a branch that may not run.
+    """
+    name = describe_function(fun)
+    leaves, in_tree = tree.flatten(args)
+    paths = leaf_paths(in_tree, "")
+    check_generators = watch(operation, fun, args)
+    trace = ProgramTrace(name)
+    try:
+        values = [
+            x if is_static_leaf(x) else trace.variable(type_of_leaf(operation, path, x))
+            for path, x in zip(paths, leaves, strict=True)
+        ]
+        with handed_over(trace):
+            result = fun(*tree.unflatten(in_tree, values))
+            check_generators()
+            outs, out_tree = flatten_result(operation, result)
+            outputs = [trace.atom(o) for o in outs if not is_static_leaf(o)]
+    finally:
+        trace.close()
+    hoisted = [(v, x) for v, x in trace.kept if isinstance(x, Tracer)]
+    program = Program(
+        [v for v, _ in hoisted] + [x.variable for x in values if isinstance(x, ProgramTracer)],
+        trace.equations,
+        outputs,
+        [(v, x) for v, x in trace.kept if not isinstance(x, Tracer)],
+        name=name,
+        out_tree=tree.with_fixed_values(out_tree, outs),
+    )
+    return program, [x for _, x in hoisted]
 
 
 def _trace_program(

@@ -24,7 +24,7 @@ from ..core.primitives.contractions import matmul_p
 from ..core.primitives.writing import setitem_p
 from ..core.source import NEAR, user_frame
 from ..core.storage import write
-from ..core.tracing import Primitive, Slope, Trace
+from ..core.tracing import Primitive, Rule, Slope, Trace
 from .captures import Captures
 from .jvp import JVPTrace, JVPTracer, zeros_of
 from .linear import (
@@ -223,7 +223,7 @@ class LinearizeTrace(JVPTrace):
             keep = self.keep
             args = [keep(a) if type(a) is _ndarray else a for a in args]
         linear = primitive.linear
-        if linear is None or primitive.slopes or primitive.multiple_results:
+        if linear is None or primitive.slopes or primitive.multiple_results or primitive.jvp:
             return super().process(primitive, args, params)
         if len(args) == 1:
             x = args[0]
@@ -245,6 +245,9 @@ class LinearizeTrace(JVPTrace):
         if frame is None:
             return LinearizeTracer(self, y, index, None, 0)
         return LinearizeTracer(self, y, index, frame.f_code, frame.f_lasti)
+
+    def whole_rule(self, primitive: Primitive) -> Rule | None:
+        return primitive.linearize or primitive.jvp
 
     def write(
         self, x: Array, v: Array, arrays: Sequence[Array], index: Any, exclusive: bool
