@@ -11,6 +11,7 @@ from .source import Source, user_source
 
 __all__ = [
     "ArrayConversionError",
+    "AxisNameError",
     "BatchError",
     "ConcretizationError",
     "DtypeError",
@@ -116,6 +117,10 @@ class ShapeError(WengertError, ValueError):
 
 class BatchError(WengertError, ValueError):
     """vmap's axes or sizes do not fit the arguments."""
+
+
+class AxisNameError(WengertError, NameError):
+    """A collective names an axis that no vmap around it has bound."""
 
 
 class NonLinearError(WengertError, TypeError):

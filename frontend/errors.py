@@ -2,6 +2,7 @@
 
 from .core.errors import (
     ArrayConversionError,
+    AxisNameError,
     BatchError,
     ConcretizationError,
     DtypeError,
@@ -21,6 +22,7 @@ from .core.errors import (
 
 __all__ = [
     "ArrayConversionError",
+    "AxisNameError",
     "BatchError",
     "ConcretizationError",
     "DtypeError",

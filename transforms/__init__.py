@@ -5,6 +5,7 @@ Read in this order: `jvp.py`, `linear.py`, `linearize.py`, `grad.py`, `vmap.py`,
 `program.py`.
 """
 
+from .cond import cond, switch
 from .grad import grad, hvp, value_and_grad
 from .jacobian import (
     hessian,
@@ -20,6 +21,7 @@ from .program import make_program
 from .vmap import vmap
 
 __all__ = [
+    "cond",
     "grad",
     "hessian",
     "hvp",
@@ -30,6 +32,7 @@ __all__ = [
     "linear_transpose",
     "linearize",
     "make_program",
+    "switch",
     "value_and_grad",
     "value_and_hessian",
     "value_and_jacobian",

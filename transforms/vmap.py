@@ -8,9 +8,9 @@ where it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -94,14 +94,25 @@ class BatchTracer(ArrayTracer):
         return f"<traced {self.aval!r} in {self._trace!r}, batch: {self.value!r}>"
 
 
+class NamedAxis(NamedTuple):
+    """The axis of a batch under its name, for collectives: `index` is a member's position on it."""
+
+    name: Hashable
+    size: int
+    index: BatchTracer
+
+
 class BatchTrace(Trace):
     """Runs each operation on all members of the batch at once."""
 
     label = "vmap"
+    axis: NamedAxis | None = None
 
-    def __init__(self, function: str, size: int) -> None:
+    def __init__(self, function: str, size: int, axis_name: Hashable = None) -> None:
         super().__init__(function)
         self.size = size
+        if axis_name is not None:
+            self.axis = NamedAxis(axis_name, size, BatchTracer(self, np.arange(size)))
 
     def process1(self, primitive: Primitive, x: Array) -> Array:
         if not primitive.elementwise:

@@ -1,0 +1,142 @@
+"""What the control flow functions share: tracing the user's functions to bodies of loops and
+branches, and making types agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..core import tree
+from ..core.aval import Array, ShapedArray, aval_of
+from ..core.errors import ShapeError
+from ..core.ir import Program, Var, evaluate
+from ..core.primitives.elementwise import astype
+from ..core.tree import is_static_leaf
+from ..core.treedef import check_same_structure, leaf_paths
+from .api import flatten_arguments
+from .program import trace_closed
+from .subprograms import trace_flat
+
+__all__ = [
+    "Body",
+    "Leaves",
+    "array_leaves",
+    "joined_avals",
+    "same_structure",
+    "strong",
+    "trace_body",
+    "typed",
+    "with_inputs",
+]
+
+
+class Body(NamedTuple):
+    """A function of the user's as a program, whose first inputs are the traced values that it
+    closes over.
+    """
+
+    program: Program
+    hoisted: list[Array]
+
+    @property
+    def out_tree(self) -> tree.TreeDef:
+        """The structure of the function's result."""
+        return self.program.out_tree
+
+
+def trace_body(operation: str, fun: Callable[..., Any], *args: Any) -> Body:
+    """Trace a function of trees of arrays (or of what has a `shape` and a `dtype`)."""
+    return Body(*trace_closed(operation, fun, *args))
+
+
+class Leaves(NamedTuple):
+    """A tree taken apart: the arrays in it, and the structure that has the static leaves in it."""
+
+    arrays: list[Array]
+    treedef: tree.TreeDef
+
+    @property
+    def avals(self) -> list[ShapedArray]:
+        """The types of the arrays; a Python number has one of its own."""
+        return [strong(aval_of(x)) for x in self.arrays]
+
+    def rebuilt(self, arrays: Sequence[Any]) -> Any:
+        """The tree with others in the place of the arrays."""
+        return tree.unflatten(self.treedef, arrays)
+
+
+def array_leaves(operation: str, x: Any) -> Leaves:
+    """The arrays of a tree."""
+    leaves, treedef = flatten_arguments(operation, (x,))
+    fixed = tree.with_fixed_values(treedef.children[0], leaves)
+    return Leaves([x for x in leaves if not is_static_leaf(x)], fixed)
+
+
+def strong(aval: ShapedArray) -> ShapedArray:
+    """The type without its weakness."""
+    return ShapedArray(aval.shape, aval.dtype) if aval.weak_type else aval
+
+
+def joined_avals(
+    operation: str,
+    expected: Sequence[ShapedArray],
+    found: Sequence[ShapedArray],
+    treedef: tree.TreeDef,
+    which: str,
+    like: str,
+) -> list[ShapedArray]:
+    """The types that hold the values of both; an error for different shapes."""
+    for path, a, b in zip(leaf_paths(treedef, ""), expected, found, strict=True):
+        if a.shape != b.shape:
+            raise ShapeError(
+                f"{operation}: {which}{path and ' at '}{path} has another shape than {like}.",
+                got=repr(b),
+                needed=repr(a),
+                fix="arrays keep their shapes here: pad them, or use a Python loop or `if`",
+            )
+    return [
+        a
+        if a.dtype == b.dtype
+        else ShapedArray(a.shape, np.result_type(*[_promoting(v) for v in (a, b)]))
+        for a, b in zip(map(strong, expected), found, strict=True)
+    ]
+
+
+def _promoting(aval: ShapedArray) -> Any:
+    return aval.dtype_or_python_type(1) if aval.weak_type else aval.dtype
+
+
+def same_structure(
+    operation: str, expected: tree.TreeDef, found: tree.TreeDef, which: str, like: str
+) -> None:
+    """Raise a TreeError unless two results have the same structure."""
+    check_same_structure(expected, found, operation, which, like)
+
+
+def typed(program: Program, avals: Sequence[ShapedArray]) -> Program:
+    """The program with its first outputs cast to these types, and no weak types after that."""
+    due = [*avals, *[strong(v) for v in program.out_avals[len(avals) :]]]
+    if list(program.out_avals) == due:
+        return program
+
+    def fun(*args: Array) -> list[Array]:
+        ys = evaluate(program, *args)
+        return [astype(y, v.dtype) for y, v in zip(ys, due, strict=True)]
+
+    return trace_flat(program.name, fun, program.in_avals)
+
+
+def with_inputs(program: Program, before: Sequence[ShapedArray], n: int, k: int) -> Program:
+    """The program with more inputs, which it does not use: its own n first ones are number k on."""
+    extra = [Var(v) for v in before]
+    extra[k : k + n] = program.inputs[:n]
+    return Program(
+        [*extra, *program.inputs[n:]],
+        program.equations,
+        program.outputs,
+        program.constants,
+        name=program.name,
+    )

@@ -1,0 +1,249 @@
+"""Branches: `cond` and `switch`, of which only the branch taken runs.
+
+`switch : (int, [a -> b], a) -> b`. With a concrete index the branch is called, and that is all.
+Otherwise the branches become programs, which the primitive `cond` holds. A batch whose members
+disagree is split: each branch runs once, on the rows that take it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import tree
+from ..core.aval import Array, ShapedArray, aval_of
+from ..core.errors import DtypeError, ProgramTypeError, ShapeError, TreeError
+from ..core.ir import Program, evaluate
+from ..core.source import boundary
+from ..core.storage import current
+from ..core.tracing import Tracer
+from .api import as_array_leaf
+from .bodies import (
+    array_leaves,
+    joined_avals,
+    same_structure,
+    strong,
+    trace_body,
+    typed,
+    with_inputs,
+)
+from .structured import Structured, batched_p, has_value
+from .subprograms import batch_program, evaluate_batch, jvp_program
+
+__all__ = ["cond", "cond_p", "switch"]
+
+Branches = tuple[Program, ...]
+
+
+def _which(index: Array, n: int) -> Array:
+    """The numbers of branches, for one index or many."""
+    while isinstance(index, Tracer):
+        index = current(index)
+        index = index.primal if isinstance(index, Tracer) else index
+    return np.clip(np.asarray(index).astype(np.intp), 0, n - 1)
+
+
+def _run(index: Array, *args: Array, branches: Branches) -> tuple[Array, ...]:
+    return tuple(evaluate(branches[int(_which(index, len(branches)))], *args))
+
+
+def _shape(
+    index: ShapedArray, *avals: ShapedArray, branches: Branches
+) -> tuple[ShapedArray, ...]:
+    out = [tuple([strong(v) for v in b.out_avals]) for b in branches]
+    for b, found in zip(branches, out, strict=True):
+        if found != out[0] or tuple(map(strong, b.in_avals)) != tuple(map(strong, avals)):
+            raise ProgramTypeError(
+                f"cond: the branch {b.name} does not fit.",
+                got=f"{b.in_avals} -> {found}",
+                needed=f"{avals} -> {out[0]}",
+            )
+    return out[0]
+
+
+def _batch(
+    size: int, batched: Sequence[bool], index: Array, *args: Array, branches: Branches
+) -> tuple[Array, ...]:
+    if batched[0]:
+        if not has_value(index):
+            return batched_p.bind(  # type: ignore[no-any-return]  # a tuple
+                index, *args, of=cond_p, size=size, batched=tuple(batched),
+                params={"branches": branches},
+            )  # fmt: skip
+        return _by_rows(size, _which(index, len(branches)), batched[1:], args, branches)
+    force = [False] * len(branches[0].outputs)
+    while True:
+        pairs = [batch_program(b, size, batched[1:], force) for b in branches]
+        flags = [any(column) for column in zip(*[found for _, found in pairs], strict=True)]
+        if all([found == flags for _, found in pairs]):
+            break
+        force = flags
+    ys = cond_p.bind(index, *args, branches=tuple([b for b, _ in pairs]))
+    return tuple([
+        y if f else np.broadcast_to(y, (size, *aval_of(y).shape))
+        for y, f in zip(ys, flags, strict=True)
+    ])  # fmt: skip
+
+
+def _by_rows(
+    size: int,
+    which: Array,
+    batched: Sequence[bool],
+    args: Sequence[Array],
+    branches: Branches,
+) -> tuple[Array, ...]:
+    """Run each branch on the rows that take it, and put the results together."""
+    taken = np.unique(which)
+    if not size:
+        out = [strong(v) for v in branches[0].out_avals]
+        return tuple([np.zeros((0, *v.shape), v.dtype) for v in out])
+    order, parts = [], []
+    for k in taken:
+        rows = np.flatnonzero(which == k)
+        mine = [x[rows] if b and len(taken) > 1 else x for x, b in zip(args, batched, strict=True)]
+        run = lambda *xs, b=branches[k]: evaluate(b, *xs)
+        force = [True] * len(branches[k].outputs)
+        parts.append(evaluate_batch(branches[k].name, run, len(rows), mine, batched, force)[0])
+        order.append(rows)
+    if len(parts) == 1:
+        return tuple(parts[0])
+    back = np.argsort(np.concatenate(order))
+    return tuple([np.concatenate(column)[back] for column in zip(*parts, strict=True)])
+
+
+def _jvp(
+    primals: Sequence[Array], tangents: Sequence[Array | None], *, branches: Branches
+) -> tuple[Any, Any]:
+    active = [t is not None for t in tangents[1:]]
+    given = [t for t in tangents[1:] if t is not None]
+    force = [False] * len(branches[0].outputs)
+    while True:
+        pairs = [jvp_program(b, active, force) for b in branches]
+        flags = [any(column) for column in zip(*[found for _, found in pairs], strict=True)]
+        if all([found == flags for _, found in pairs]):
+            break
+        force = flags
+    ys = cond_p.bind(*primals, *given, branches=tuple([b for b, _ in pairs]))
+    n = len(flags)
+    dots = iter(ys[n:])
+    return ys[:n], [next(dots) if f else None for f in flags]
+
+
+cond_p = Structured("cond", _run, shape=_shape, batch=_batch, jvp=_jvp)
+
+
+@boundary
+def cond(
+    pred: Array, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any
+) -> Any:
+    """Call one of two functions: `true_fun(*operands)` if `pred`, else `false_fun(*operands)`.
+
+    Where `pred` has a concrete value (always, but in programs and under vmap) this is a Python
+    `if`. Under vmap each function runs on the rows that choose it, and on no other. In a program
+    both are written down, and one is run.
+
+    Args:
+        pred: a bool, or a number that counts as true if it is not zero; a scalar.
+        true_fun: a function of trees of arrays.
+        false_fun: the same, with a result of the same structure and shapes.
+        operands: the arguments; the functions may close over more, traced values too.
+
+    Returns:
+        The result of the function that was chosen.
+
+    Raises:
+        ShapeError: if `pred` is no scalar, or the results differ in shape where both are traced.
+        TreeError: if the results differ in structure where both are traced.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> safe = lambda x: wg.cond(x > 0, np.log, lambda x: 0.0 * x, x)
+        >>> wg.vmap(wg.grad(safe))(np.array([2.0, -1.0, 0.0]))
+        array([0.5, 0. , 0. ])
+    """
+    if type(pred) is bool or type(pred) is np.bool_:
+        return (true_fun if pred else false_fun)(*operands)
+    pred = _scalar("cond", "pred", pred)
+    if has_value(pred):
+        return (true_fun if _truth(pred) else false_fun)(*operands)
+    if aval_of(pred).dtype.kind != "b":
+        pred = pred != 0
+    return _choose("cond", pred, (false_fun, true_fun), operands)
+
+
+@boundary
+def switch(index: Array, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
+    """Call one of several functions: `branches[index](*operands)`.
+
+    Args:
+        index: an int, a scalar; below 0 it counts as 0, and beyond the last as the last.
+        branches: functions of trees of arrays, whose results have the same structure and shapes.
+        operands: the arguments; the functions may close over more, traced values too.
+
+    Returns:
+        The result of the function that was chosen. As for `cond`, only that one runs.
+
+    Raises:
+        TreeError: if there are no branches, or their results differ in structure.
+        DtypeError: if the index is no int.
+        ShapeError: if it is no scalar, or the results differ in shape.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> f = lambda i, x: wg.switch(i, [np.sin, np.cos, np.exp], x)
+        >>> float(f(1, 0.0)), float(wg.grad(f, argnums=1)(2, 0.0))
+        (1.0, 1.0)
+        >>> wg.vmap(f, in_axes=(0, None))(np.arange(3), 0.0)
+        array([0., 1., 1.])
+    """
+    functions = tuple(branches)
+    if not functions:
+        raise TreeError("switch: there are no branches.", needed="one function or more")
+    index = _scalar("switch", "index", index)
+    if aval_of(index).dtype.kind not in "iub":
+        raise DtypeError("switch: the index must be an int.", got=repr(aval_of(index)))
+    if has_value(index):
+        return functions[int(_which(index, len(functions)))](*operands)
+    return _choose("switch", index, functions, operands)
+
+
+def _scalar(operation: str, what: str, x: Array) -> Array:
+    x = current(as_array_leaf(operation, what, x))
+    aval = aval_of(x)
+    if aval.shape:
+        raise ShapeError(
+            f"{operation}: {what} must be a scalar.",
+            got=repr(aval),
+            needed=repr(ShapedArray((), aval.dtype)),
+            fix="reduce it (np.any, np.all); or use np.where to choose element by element",
+        )
+    return x
+
+
+def _truth(x: Array) -> bool:
+    return bool(x.concrete() if isinstance(x, Tracer) else x)
+
+
+def _choose(
+    operation: str, index: Array, functions: Sequence[Callable[..., Any]], operands: Any
+) -> Any:
+    """The primitive, for functions that are traced now."""
+    given = array_leaves(operation, operands)
+    bodies = [trace_body(operation, f, *operands) for f in functions]
+    first = bodies[0]
+    avals = [strong(v) for v in first.program.out_avals]
+    for b in bodies[1:]:
+        which, like = f"the result of {b.program.name}", f"that of {first.program.name}"
+        same_structure(operation, first.out_tree, b.out_tree, which, like)
+        avals = joined_avals(operation, avals, b.program.out_avals, b.out_tree, which, like)
+    hoisted = [x for b in bodies for x in b.hoisted]
+    before = [aval_of(x) for x in hoisted]
+    programs, k = [], 0
+    for b in bodies:
+        n = len(b.hoisted)
+        programs.append(typed(with_inputs(b.program, before, n, k), avals))
+        k += n
+    ys = cond_p.bind(index, *hoisted, *given.arrays, branches=tuple(programs))
+    return tree.unflatten(first.out_tree, ys)
