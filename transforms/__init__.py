@@ -18,6 +18,7 @@ from .jacobian import (
 from .jvp import jvp
 from .linearize import linear_transpose, linearize, vjp
 from .program import make_program
+from .scan import scan
 from .vmap import vmap
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "linear_transpose",
     "linearize",
     "make_program",
+    "scan",
     "switch",
     "value_and_grad",
     "value_and_hessian",

@@ -49,9 +49,7 @@ def _run(index: Array, *args: Array, branches: Branches) -> tuple[Array, ...]:
     return tuple(evaluate(branches[int(_which(index, len(branches)))], *args))
 
 
-def _shape(
-    index: ShapedArray, *avals: ShapedArray, branches: Branches
-) -> tuple[ShapedArray, ...]:
+def _shape(index: ShapedArray, *avals: ShapedArray, branches: Branches) -> tuple[ShapedArray, ...]:
     out = [tuple([strong(v) for v in b.out_avals]) for b in branches]
     for b, found in zip(branches, out, strict=True):
         if found != out[0] or tuple(map(strong, b.in_avals)) != tuple(map(strong, avals)):

@@ -171,8 +171,7 @@ def _push_batch(
     primals, tangents = _split(args, active)
     flags = [b or a for b, a in zip(batched, active, strict=False)]
     primals = [
-        _to_lanes(size, x, b) if f else x
-        for x, b, f in zip(primals, batched, flags, strict=False)
+        _to_lanes(size, x, b) if f else x for x, b, f in zip(primals, batched, flags, strict=False)
     ]
     tangents = [
         _to_lanes(size, t, b) for t, b in zip(tangents, batched[len(active) :], strict=True)
@@ -240,8 +239,7 @@ def _pull_batch(
     primals, cts = _split(args, active)
     flags = [b or a for b, a in zip(batched, active, strict=False)]
     primals = [
-        _to_lanes(size, x, b) if f else x
-        for x, b, f in zip(primals, batched, flags, strict=False)
+        _to_lanes(size, x, b) if f else x for x, b, f in zip(primals, batched, flags, strict=False)
     ]
     cts = [_to_lanes(size, t, b) for t, b in zip(cts, batched[len(active) :], strict=True)]
     inner = {"of": of, "size": size, "batched": tuple(flags), "params": params}
@@ -319,6 +317,4 @@ pullback_p: Structured = Structured(
     transposes=Together(_pull_transpose),
     linear_args=_after_primals,
 )
-batched_p: Structured = Structured(
-    "batched", _run_batch, shape=_batch_shape, batch=_merge_batches
-)
+batched_p: Structured = Structured("batched", _run_batch, shape=_batch_shape, batch=_merge_batches)

@@ -24,7 +24,7 @@ from .linear import LinearTrace, LinearTracer, Tape, is_variable
 from .program import ProgramTrace, ProgramTracer
 from .recording import LinearizeTrace, LinearizeTracer
 from .tape_program import to_program
-from .vmap import BatchTrace, BatchTracer
+from .batching import BatchTrace, BatchTracer
 
 __all__ = [
     "Linearized",
@@ -52,9 +52,7 @@ def trace_flat(name: str, fun: FlatFunction, avals: Sequence[ShapedArray]) -> Pr
         outputs = [trace.atom(current(y)) for y in fun(*inputs)]
     finally:
         trace.close()
-    program = Program(
-        [x.variable for x in inputs], trace.equations, outputs, trace.kept, name=name
-    )
+    program = Program([x.variable for x in inputs], trace.equations, outputs, trace.kept, name=name)
     return without_dead_code(program)
 
 

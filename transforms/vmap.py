@@ -1,28 +1,21 @@
 """Batching: `vmap : (a -> b) -> [a] -> [b]`, one run of the function for all members of a batch.
 
-A `BatchTracer` stands for one member and holds the values of all, with the batch axis in front;
-each operation runs once, by its primitive's batching rule, on the stacked values. The batch axis is
-moved to the front on entry (a view) and to where `out_axes` says on exit, so no rule has to ask
-where it is.
+Each operation runs once, on stacked values (`batching.py`). The batch axis is moved to the front on
+entry (a view) and to where `out_axes` says on exit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import wraps
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..core import tree
-from ..core.array_tracer import ArrayTracer
-from ..core.aval import Array, ShapedArray, aval_of
-from ..core.errors import BatchError, ConcretizationError, LeafTypeError
-from ..core.primitives.writing import lanes_to_write
-from ..core.rules import ndim_of
-from ..core.source import NEAR, Source, boundary, describe_function, user_source
-from ..core.storage import strides_of, write
-from ..core.tracing import Primitive, Trace, Tracer
+from ..core.aval import Array, aval_of
+from ..core.errors import BatchError, LeafTypeError
+from ..core.source import boundary, describe_function
 from ..core.tree import is_static_leaf
 from ..core.treedef import leaf_paths
 from .api import (
@@ -33,136 +26,18 @@ from .api import (
     plain_output,
 )
 from .arguments import parameters_of, positional_parameters
+from .batching import BatchTrace, BatchTracer
 
-__all__ = ["BatchTrace", "BatchTracer", "vmap"]
-
-_NO_PARAMS: dict[str, Any] = {}
-
-
-class BatchTracer(ArrayTracer):
-    """One member of a batch; `value` holds all of them, stacked along its first axis."""
-
-    __slots__ = ("source", "value")
-
-    def __init__(self, trace: Trace, value: Array, source: Source | None = None) -> None:
-        self._trace = trace
-        self.value = value
-        self.source = source
-
-    @property
-    def aval(self) -> ShapedArray:
-        aval = aval_of(self.value)
-        return ShapedArray(aval.shape[1:], aval.dtype)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        found: tuple[int, ...] = self.value.shape[1:]
-        return found
-
-    @property
-    def ndim(self) -> int:
-        return self.value.ndim - 1  # type: ignore[no-any-return]  # an int
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        found: np.dtype[Any] = self.value.dtype
-        return found
-
-    def concrete(self) -> Array:
-        raise ConcretizationError("a member of a batch has no value of its own.")
-
-    def strides_of_value(self) -> tuple[int, ...] | None:
-        strides = strides_of(self.value)
-        return None if strides is None else strides[1:]
-
-    def is_alike(self, other: Array) -> bool:
-        if type(other) is not BatchTracer or other._trace is not self._trace:
-            return False
-        a, b = self.value, other.value
-        if isinstance(a, Tracer) or isinstance(b, Tracer):
-            return isinstance(a, Tracer) and a.is_alike(b)
-        return np.array_equal(a, b)
-
-    def why_not_concrete(self) -> str:
-        size = aval_of(self.value).shape[0]
-        return f"under vmap it stands for {size} values at once, which may differ."
-
-    def where_made(self) -> Source | None:
-        return self.source
-
-    def describe(self) -> str:
-        return f"<traced {self.aval!r} in {self._trace!r}, batch: {self.value!r}>"
-
-
-class NamedAxis(NamedTuple):
-    """The axis of a batch under its name, for collectives: `index` is a member's position on it."""
-
-    name: Hashable
-    size: int
-    index: BatchTracer
-
-
-class BatchTrace(Trace):
-    """Runs each operation on all members of the batch at once."""
-
-    label = "vmap"
-    axis: NamedAxis | None = None
-
-    def __init__(self, function: str, size: int, axis_name: Hashable = None) -> None:
-        super().__init__(function)
-        self.size = size
-        if axis_name is not None:
-            self.axis = NamedAxis(axis_name, size, BatchTracer(self, np.arange(size)))
-
-    def process1(self, primitive: Primitive, x: Array) -> Array:
-        if not primitive.elementwise:
-            return self.process(primitive, (x,), _NO_PARAMS)
-        return BatchTracer(self, primitive.impl(x.value), user_source(NEAR))
-
-    def process2(self, primitive: Primitive, x: Array, y: Array) -> Array:
-        if primitive.elementwise:
-            # Where the ranks allow it, NumPy's broadcasting does the rest.
-            x_value: Array = x.value if type(x) is BatchTracer and x._trace is self else None
-            y_value: Array = y.value if type(y) is BatchTracer and y._trace is self else None
-            if x_value is None:
-                direct = ndim_of(x) < y_value.ndim
-                x_value = x
-            elif y_value is None:
-                direct = ndim_of(y) < x_value.ndim
-                y_value = y
-            else:
-                direct = x_value.ndim == y_value.ndim
-            if direct:
-                return BatchTracer(self, primitive.impl(x_value, y_value), user_source(NEAR))
-        return self.process(primitive, (x, y), _NO_PARAMS)
-
-    def write(
-        self, x: Array, v: Array, arrays: Sequence[Array], index: Any, exclusive: bool
-    ) -> Array:
-        operands = (x, v, *arrays)
-        batched = [type(a) is BatchTracer and a._trace is self for a in operands]
-        values = [a.value if b else a for a, b in zip(operands, batched, strict=True)]
-        stacked = lanes_to_write(self.size, batched, values[0], values[1], values[2:], index)
-        # Where the array was the same for all lanes, its copies are made by the write.
-        y = write(*stacked, exclusive and batched[0])
-        return BatchTracer(self, y, user_source(NEAR))
-
-    def process(
-        self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
-    ) -> Array:
-        batched = [type(a) is BatchTracer and a._trace is self for a in args]
-        if primitive.batch is None:
-            primitive.missing("batch", self.label)
-        values = [a.value if b else a for a, b in zip(args, batched, strict=True)]
-        y = primitive.batch(self.size, batched, *values, **params)
-        source = user_source(NEAR)
-        if primitive.multiple_results:
-            return tuple([BatchTracer(self, v, source) for v in y])
-        return BatchTracer(self, y, source)
+__all__ = ["vmap"]
 
 
 def vmap(
-    fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, *, axis_size: int | None = None
+    fun: Callable[..., Any],
+    in_axes: Any = 0,
+    out_axes: Any = 0,
+    *,
+    axis_name: Hashable = None,
+    axis_size: int | None = None,
 ) -> Callable[..., Any]:
     """Make a function that applies `fun` to every member of a batch, by running it once.
 
@@ -176,6 +51,7 @@ def vmap(
             Leaves that are no arrays (text, functions ...) reach `fun` as they are.
         out_axes: where the batch axis goes in the results: an int, None for a result that does not
             depend on the batch, or a tree that is a prefix of the result.
+        axis_name: a name of the batch axis, for collectives in `fun`: `psum(x, axis_name)`.
         axis_size: the size of the batch, needed only where no argument is batched.
 
     Returns:
@@ -197,11 +73,18 @@ def vmap(
         array([3., 3.])
     """
     name = describe_function(fun)
+    if isinstance(axis_name, tuple | list) or not isinstance(axis_name, Hashable):
+        raise BatchError(
+            f"vmap of {name}: axis_name must be one name.",
+            got=repr(axis_name),
+            needed='text, as axis_name="i", or any other value that can be hashed',
+            fix="name the axes of nested vmaps one by one",
+        )
 
     @boundary
     @wraps(fun, updated=())
     def batched_function(*args: Any, **kwargs: Any) -> Any:
-        return _run(fun, name, in_axes, out_axes, axis_size, args, kwargs)
+        return _run(fun, name, in_axes, out_axes, axis_name, axis_size, args, kwargs)
 
     return batched_function
 
@@ -211,6 +94,7 @@ def _run(
     name: str,
     in_axes: Any,
     out_axes: Any,
+    axis_name: Hashable,
     axis_size: int | None,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
@@ -237,7 +121,7 @@ def _run(
         for i, (x, axis) in enumerate(zip(leaves, given, strict=True))
     ]
     size = _batch_size(operation, paths, leaves, axes, axis_size)
-    trace = BatchTrace(name, size)
+    trace = BatchTrace(name, size, axis_name)
     try:
         tracers = [
             x if axis is None else BatchTracer(trace, x if axis == 0 else np.moveaxis(x, axis, 0))

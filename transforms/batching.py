@@ -1,0 +1,148 @@
+"""The trace of `vmap`: each operation runs once, on the stacked values of all members of a batch.
+
+A `BatchTracer` stands for one member and holds the values of all, with the batch axis in front;
+operations run by their primitive's batching rule. `vmap.py` moves the batch axis to the front and
+back, so no rule has to ask where it is; `splitting.py` has the trace of a batch that splits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..core.array_tracer import ArrayTracer
+from ..core.aval import Array, ShapedArray, aval_of
+from ..core.errors import ConcretizationError
+from ..core.primitives.writing import lanes_to_write
+from ..core.rules import ndim_of
+from ..core.source import NEAR, Source, user_source
+from ..core.storage import strides_of, write
+from ..core.tracing import Primitive, Trace, Tracer
+
+__all__ = ["BatchTrace", "BatchTracer", "NamedAxis"]
+
+_NO_PARAMS: dict[str, Any] = {}
+
+
+class BatchTracer(ArrayTracer):
+    """One member of a batch; `value` holds all of them, stacked along its first axis."""
+
+    __slots__ = ("source", "value")
+
+    def __init__(self, trace: Trace, value: Array, source: Source | None = None) -> None:
+        self._trace = trace
+        self.value = value
+        self.source = source
+
+    @property
+    def aval(self) -> ShapedArray:
+        aval = aval_of(self.value)
+        return ShapedArray(aval.shape[1:], aval.dtype)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        found: tuple[int, ...] = self.value.shape[1:]
+        return found
+
+    @property
+    def ndim(self) -> int:
+        return self.value.ndim - 1  # type: ignore[no-any-return]  # an int
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        found: np.dtype[Any] = self.value.dtype
+        return found
+
+    def concrete(self) -> Array:
+        raise ConcretizationError("a member of a batch has no value of its own.")
+
+    def strides_of_value(self) -> tuple[int, ...] | None:
+        strides = strides_of(self.value)
+        return None if strides is None else strides[1:]
+
+    def is_alike(self, other: Array) -> bool:
+        if type(other) is not BatchTracer or other._trace is not self._trace:
+            return False
+        a, b = self.value, other.value
+        if isinstance(a, Tracer) or isinstance(b, Tracer):
+            return isinstance(a, Tracer) and a.is_alike(b)
+        return np.array_equal(a, b)
+
+    def why_not_concrete(self) -> str:
+        size = aval_of(self.value).shape[0]
+        return f"under vmap it stands for {size} values at once, which may differ."
+
+    def where_made(self) -> Source | None:
+        return self.source
+
+    def describe(self) -> str:
+        return f"<traced {self.aval!r} in {self._trace!r}, batch: {self.value!r}>"
+
+
+class NamedAxis(NamedTuple):
+    """The axis of a batch under its name, for collectives: `index` is a member's position on it."""
+
+    name: Hashable
+    size: int
+    index: BatchTracer
+
+
+class BatchTrace(Trace):
+    """Runs each operation on all members of the batch at once."""
+
+    label = "vmap"
+    axis: NamedAxis | None = None
+
+    def __init__(self, function: str, size: int, axis_name: Hashable = None) -> None:
+        super().__init__(function)
+        self.size = size
+        if axis_name is not None:
+            self.axis = NamedAxis(axis_name, size, BatchTracer(self, np.arange(size)))
+
+    def process1(self, primitive: Primitive, x: Array) -> Array:
+        if not primitive.elementwise:
+            return self.process(primitive, (x,), _NO_PARAMS)
+        return BatchTracer(self, primitive.impl(x.value), user_source(NEAR))
+
+    def process2(self, primitive: Primitive, x: Array, y: Array) -> Array:
+        if primitive.elementwise:
+            # Where the ranks allow it, NumPy's broadcasting does the rest.
+            x_value: Array = x.value if type(x) is BatchTracer and x._trace is self else None
+            y_value: Array = y.value if type(y) is BatchTracer and y._trace is self else None
+            if x_value is None:
+                direct = ndim_of(x) < y_value.ndim
+                x_value = x
+            elif y_value is None:
+                direct = ndim_of(y) < x_value.ndim
+                y_value = y
+            else:
+                direct = x_value.ndim == y_value.ndim
+            if direct:
+                return BatchTracer(self, primitive.impl(x_value, y_value), user_source(NEAR))
+        return self.process(primitive, (x, y), _NO_PARAMS)
+
+    def write(
+        self, x: Array, v: Array, arrays: Sequence[Array], index: Any, exclusive: bool
+    ) -> Array:
+        operands = (x, v, *arrays)
+        batched = [type(a) is BatchTracer and a._trace is self for a in operands]
+        values = [a.value if b else a for a, b in zip(operands, batched, strict=True)]
+        stacked = lanes_to_write(self.size, batched, values[0], values[1], values[2:], index)
+        # Where the array was the same for all lanes, its copies are made by the write.
+        y = write(*stacked, exclusive and batched[0])
+        return BatchTracer(self, y, user_source(NEAR))
+
+    def process(
+        self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
+    ) -> Array:
+        batched = [type(a) is BatchTracer and a._trace is self for a in args]
+        if primitive.batch is None:
+            primitive.missing("batch", self.label)
+        values = [a.value if b else a for a, b in zip(args, batched, strict=True)]
+        y = primitive.batch(self.size, batched, *values, **params)
+        source = user_source(NEAR)
+        if primitive.multiple_results:
+            return tuple([BatchTracer(self, v, source) for v in y])
+        return BatchTracer(self, y, source)
