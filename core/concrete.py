@@ -43,7 +43,7 @@ class ConcreteTracer(Tracer):
     def __bool__(self) -> bool:
         if self.aval.size != 1:
             check_scalar(self, "the truth value (if, while, and, or, not)")
-        return bool(self._value("the truth value (if, while, and, or, not)"))
+        return bool(self._value("the truth value (if, while, and, or, not)", "truth"))
 
     def __float__(self) -> float:
         return float(self._number("float", sys._getframe(1)))
@@ -55,7 +55,7 @@ class ConcreteTracer(Tracer):
         return complex(self._number("complex", sys._getframe(1)))
 
     def __index__(self) -> int:
-        return operator.index(self._value("use as an index"))
+        return operator.index(self._value("use as an index", "value"))
 
     def item(self, *args: Any) -> Any:
         """The concrete value as a Python number."""
@@ -85,19 +85,27 @@ class ConcreteTracer(Tracer):
         """The one concrete number, for `kind(x)` in the code that `frame` runs."""
         if not isinstance(self._trace, ClosedTrace):
             refuse_hidden_float(self, frame, kind)
-        value = self._value(f"{kind}()")
+        value = self._value(f"{kind}()", "int" if kind == "int" and self.aval.size == 1 else None)
         check_scalar(self, f"{kind}()")
         return np.asarray(value).item()
 
-    def _value(self, what: str) -> Array:
-        """The concrete value, for Python's use; refused after the trace has ended."""
+    def _value(self, what: str, decision: str | None = None) -> Array:
+        """The concrete value, for Python's use; refused after the trace has ended.
+
+        A `decision` ("truth", "int" or "value") is what the course of the function depends on.
+        """
         if isinstance(self._trace, ClosedTrace):
             self._trace.refuse(self, f"{what} was asked of")
         x = current(self)
         try:
             return x.concrete() if isinstance(x, Tracer) else x
         except ConcretizationError:
-            no_concrete_value(self, what, x.why_not_concrete())
+            pass
+        try:
+            return x.agreed() if decision is None else x.decided(decision)
+        except ConcretizationError:
+            remedy = "" if decision is None else x.remedy()
+            no_concrete_value(self, what, x.why_not_concrete(), remedy)
 
     def why_not_concrete(self) -> str:
         """Why there is no one concrete value, as the end of a sentence."""

@@ -178,10 +178,13 @@ def _how_to_write(name: str, line: str) -> str:
 
 def refuse_index(tracer: Any, frame: FrameType) -> NoReturn:
     """Raise the error for indexing a plain array with a traced integer."""
+    mask = tracer.dtype.kind == "b"
     raise ArrayConversionError(
         "a plain NumPy array cannot be indexed by a traced value.",
         got=repr(tracer),
-        fix="use wengert.numpy.take(a, i, axis=0), which can be traced",
+        fix="use wengert.numpy.compress(mask, a, axis=0), or np.where"
+        if mask
+        else "use wengert.numpy.take(a, i, axis=0), which can be traced",
         source=_source(frame),
     )
 
@@ -338,12 +341,14 @@ def refuse_array(tracer: Any) -> NoReturn:
     )
 
 
-def no_concrete_value(tracer: Any, what: str, why: str) -> NoReturn:
+def no_concrete_value(tracer: Any, what: str, why: str, remedy: str) -> NoReturn:
     """Raise the error for asking a Python value of a tracer that has none."""
     raise ConcretizationError(
         f"{what} needs one concrete value, but this traced value has none: {why}",
         got=repr(tracer),
-        fix="write the choice with np.where(condition, a, b), or np.minimum/np.maximum/np.clip;\n"
+        fix=f"{remedy}write the choice with np.where(condition, a, b), or np.minimum, np.maximum, "
+        "np.clip;\n"
+        "or with wengert.cond, wengert.while_loop, wengert.fori_loop;\n"
         "or compute what decides from values that are not traced",
     )
 

@@ -270,6 +270,35 @@ class Tracer:
         """The plain value behind the tracer; a ConcretizationError where none exists."""
         raise NotImplementedError(f"{type(self).__name__} must say its value")
 
+    def decided(self, how: str = "value") -> Array:
+        """`concrete`, where the course of the function depends on it: the trace may go on with a
+        part of what the tracer stands for (`vmap` with control_flow="split").
+
+        `how` is "truth", "int" (truncated, as `int()` does), or "value".
+        """
+        x = self.primal
+        if x is None:
+            return self.concrete()
+        return x.decided(how) if isinstance(x, Tracer) else x
+
+    def agreed(self) -> Array:
+        """`concrete`; also where all that the tracer stands for has the same value."""
+        x = self.primal
+        if x is None:
+            return self.concrete()
+        return x.agreed() if isinstance(x, Tracer) else x
+
+    @property
+    def decides(self) -> bool:
+        """True if `decided` is worth asking, for a tracer that has no concrete value."""
+        x = self.primal
+        return isinstance(x, Tracer) and x.decides
+
+    def remedy(self) -> str:
+        """What else can be done where a decision has no value: the first lines of a `fix`."""
+        x = self.primal
+        return x.remedy() if isinstance(x, Tracer) else ""
+
     def where_made(self) -> Source | None:
         """The user's line that made the value, where it is known."""
         return None

@@ -5,7 +5,17 @@ Read in this order: `jvp.py`, `linear.py`, `linearize.py`, `grad.py`, `vmap.py`,
 `program.py`.
 """
 
+from .collectives import (
+    all_gather,
+    axis_index,
+    axis_size,
+    pmax,
+    pmean,
+    pmin,
+    psum,
+)
 from .cond import cond, switch
+from .exchanges import all_to_all, pbroadcast, ppermute, pshuffle, psum_scatter, pswapaxes
 from .grad import grad, hvp, value_and_grad
 from .jacobian import (
     hessian,
@@ -17,12 +27,20 @@ from .jacobian import (
 )
 from .jvp import jvp
 from .linearize import linear_transpose, linearize, vjp
+from .loops import associative_scan, fori_loop, map
 from .program import make_program
 from .scan import scan
 from .vmap import vmap
+from .while_loop import while_loop
 
 __all__ = [
+    "all_gather",
+    "all_to_all",
+    "associative_scan",
+    "axis_index",
+    "axis_size",
     "cond",
+    "fori_loop",
     "grad",
     "hessian",
     "hvp",
@@ -33,6 +51,16 @@ __all__ = [
     "linear_transpose",
     "linearize",
     "make_program",
+    "map",
+    "pbroadcast",
+    "pmax",
+    "pmean",
+    "pmin",
+    "ppermute",
+    "pshuffle",
+    "psum",
+    "psum_scatter",
+    "pswapaxes",
     "scan",
     "switch",
     "value_and_grad",
@@ -40,4 +68,5 @@ __all__ = [
     "value_and_jacobian",
     "vjp",
     "vmap",
+    "while_loop",
 ]

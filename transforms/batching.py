@@ -58,6 +58,28 @@ class BatchTracer(ArrayTracer):
     def concrete(self) -> Array:
         raise ConcretizationError("a member of a batch has no value of its own.")
 
+    def decided(self, how: str = "value") -> Array:
+        trace = self._trace
+        return trace.decide(self, how) if isinstance(trace, BatchTrace) else self.concrete()
+
+    def agreed(self) -> Array:
+        trace = self._trace
+        return trace.agree(self) if isinstance(trace, BatchTrace) else self.concrete()
+
+    @property
+    def decides(self) -> bool:
+        trace = self._trace
+        return isinstance(trace, BatchTrace) and trace.can_decide(self)
+
+    def remedy(self) -> str:
+        trace = self._trace
+        return trace.remedy(self) if isinstance(trace, BatchTrace) else ""
+
+    def members(self) -> Array:
+        """The values of the members that the trace goes on with."""
+        trace = self._trace
+        return trace.members(self) if isinstance(trace, BatchTrace) else self.value
+
     def strides_of_value(self) -> tuple[int, ...] | None:
         strides = strides_of(self.value)
         return None if strides is None else strides[1:]
@@ -65,28 +87,31 @@ class BatchTracer(ArrayTracer):
     def is_alike(self, other: Array) -> bool:
         if type(other) is not BatchTracer or other._trace is not self._trace:
             return False
-        a, b = self.value, other.value
+        a, b = self.members(), other.members()
         if isinstance(a, Tracer) or isinstance(b, Tracer):
             return isinstance(a, Tracer) and a.is_alike(b)
         return np.array_equal(a, b)
 
     def why_not_concrete(self) -> str:
-        size = aval_of(self.value).shape[0]
+        value = self.members()
+        if self.remedy() == "" and isinstance(value, Tracer):  # the batch splits; its values do not
+            return value.why_not_concrete()  # type: ignore[no-any-return, attr-defined]  # a string
+        size = aval_of(value).shape[0]
         return f"under vmap it stands for {size} values at once, which may differ."
 
     def where_made(self) -> Source | None:
         return self.source
 
     def describe(self) -> str:
-        return f"<traced {self.aval!r} in {self._trace!r}, batch: {self.value!r}>"
+        return f"<traced {self.aval!r} in {self._trace!r}, batch: {self.members()!r}>"
 
 
 class NamedAxis(NamedTuple):
-    """The axis of a batch under its name, for collectives: `index` is a member's position on it."""
+    """The axis of a batch under its name, for collectives, with a member's position on it."""
 
     name: Hashable
     size: int
-    index: BatchTracer
+    position: BatchTracer
 
 
 class BatchTrace(Trace):
@@ -100,6 +125,27 @@ class BatchTrace(Trace):
         self.size = size
         if axis_name is not None:
             self.axis = NamedAxis(axis_name, size, BatchTracer(self, np.arange(size)))
+
+    def members(self, x: BatchTracer) -> Array:
+        """The values of a tracer of this trace."""
+        return x.value
+
+    def decide(self, x: BatchTracer, how: str) -> Array:
+        """The value of a tracer, where the course of the function depends on it."""
+        return x.concrete()
+
+    def agree(self, x: BatchTracer) -> Array:
+        """The value of a tracer, if all members have the same."""
+        return x.concrete()
+
+    def can_decide(self, x: BatchTracer) -> bool:
+        """True if `decide` finds a value."""
+        return False
+
+    def remedy(self, x: BatchTracer) -> str:
+        """What else can be done where `decide` finds none."""
+        f = self.function if self.function.isidentifier() else "f"
+        return f'use wengert.vmap({f}, control_flow="split"), which runs {f} once for each path;\nor '
 
     def process1(self, primitive: Primitive, x: Array) -> Array:
         if not primitive.elementwise:

@@ -24,6 +24,7 @@ __all__ = [
     "Body",
     "Leaves",
     "array_leaves",
+    "check_carry",
     "joined_avals",
     "same_structure",
     "strong",
@@ -114,6 +115,14 @@ def same_structure(
 ) -> None:
     """Raise a TreeError unless two results have the same structure."""
     check_same_structure(expected, found, operation, which, like)
+
+
+def check_carry(operation: str, before: Leaves, carry: Any) -> None:
+    """Raise unless a carried value has the structure and shapes of that before."""
+    after = array_leaves(operation, carry)
+    which, like = "the carried value after a step", "the one before"
+    same_structure(operation, before.treedef, after.treedef, which, like)
+    joined_avals(operation, before.avals, after.avals, before.treedef, which, like)
 
 
 def typed(program: Program, avals: Sequence[ShapedArray]) -> Program:

@@ -1,4 +1,4 @@
-"""The primitives between the members of a batch, which `collectives.py` calls by the names of axes.
+"""The primitives between the members of a batch, and the names of its axes.
 
 Each is `x, index -> y`. The operand `index` is the member's position on the axis, which is a traced
 value of the vmap that bound the name. It says which axis is meant, wherever the operation is
@@ -13,24 +13,35 @@ and `pmin` are linear; `psum` and `all_to_all` are their own transposes, `all_ga
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
+from ..core import tree
 from ..core.aval import Array, ShapedArray, aval_of
-from ..core.errors import UnsupportedError
+from ..core.errors import AxisNameError, BatchError, ShapeError, UnsupportedError
 from ..core.primitives.elementwise import astype
 from ..core.primitives.reductions import sum_dtype
 from ..core.source import NEAR, user_source
 from ..core.storage import copy_p
-from ..core.tracing import Primitive, Rule, newest_trace
-from .vmap import BatchTrace, BatchTracer
+from ..core.tracing import RUNNING, Primitive, Rule, newest_trace
+from ..core.tree import is_static_leaf
+from ..core.treedef import leaf_paths
+from .api import argument_path, flatten_arguments
+from .batching import BatchTrace, BatchTracer, NamedAxis
 
 __all__ = [
+    "AxisNames",
     "Collective",
     "all_gather_p",
     "all_to_all_p",
+    "apply",
+    "array_axis",
+    "axes_of",
+    "axis_of",
+    "merged",
+    "on_leaves",
     "pmax_p",
     "pmin_p",
     "ppermute_p",
@@ -38,6 +49,7 @@ __all__ = [
     "psum_scatter_p",
 ]
 
+AxisNames: TypeAlias = Hashable | Sequence[Hashable]
 Permutation: TypeAlias = Sequence[tuple[int, int]]
 
 
@@ -194,13 +206,13 @@ def _extreme_jvp(t: Array, y: Array, x: Array, index: Array, **params: Any) -> A
     return psum_p.bind(t * (hits / psum_p.bind(hits, index, **params)), index, **params)
 
 
-psum_p = Collective(
+psum_p: Collective = Collective(
     "psum",
     lambda batched, x, size, **params: (_sum(batched, x, size), True),
     dtype=sum_dtype,
     transpose=lambda ct, x, index, **params: psum_p.bind(ct, index, **params),
 )
-psum_scatter_p = Collective(
+psum_scatter_p: Collective = Collective(
     "psum_scatter",
     lambda batched, x, size, **params: (_sum(batched, x, size), False),
     takes=True,
@@ -213,19 +225,94 @@ all_gather_p: Collective = Collective(
     gives=True,
     transpose=lambda ct, x, index, **params: psum_scatter_p.bind(ct, index, **params),
 )
-all_to_all_p = Collective(
+all_to_all_p: Collective = Collective(
     "all_to_all",
     _exchanged,
     takes=True,
     gives=True,
     transpose=lambda ct, x, index, **params: all_to_all_p.bind(ct, index, **params),
 )
-ppermute_p = Collective(
+ppermute_p: Collective = Collective(
     "ppermute",
     _permuted,
     transpose=lambda ct, x, index, *, perm, **params: ppermute_p.bind(
         ct, index, perm=tuple([(k, i) for i, k in perm]), **params
     ),
 )
-pmax_p = Collective("pmax", _extreme(True), jvp=_extreme_jvp)
-pmin_p = Collective("pmin", _extreme(False), jvp=_extreme_jvp)
+pmax_p: Collective = Collective("pmax", _extreme(True), jvp=_extreme_jvp)
+pmin_p: Collective = Collective("pmin", _extreme(False), jvp=_extreme_jvp)
+
+
+# Axes by their names.
+
+
+def find_axis(operation: str, name: Hashable) -> NamedAxis:
+    """The axis of a name: the innermost, where it is bound several times."""
+    bound = [t for t in reversed(RUNNING.traces) if getattr(t, "axis", None) is not None]
+    for trace in bound:
+        axis: NamedAxis = trace.axis  # type: ignore[attr-defined]  # just looked up
+        if axis.name == name:
+            return axis
+    names = ", ".join([repr(t.axis.name) for t in bound])  # type: ignore[attr-defined]
+    raise AxisNameError(
+        f"{operation}: no axis of the name {name!r} is bound here.",
+        got=f"{name!r}; " + (f"the names bound here: {names}" if names else "no name is bound"),
+        needed="the axis_name of a vmap whose function is running",
+        fix=f"call it in a function that runs in wg.vmap(f, axis_name={name!r})"
+        + (
+            f", and trace that as a whole: wg.make_program(wg.vmap(f, axis_name={name!r}))"
+            if RUNNING.symbolic
+            else ""
+        ),
+    )
+
+
+def axes_of(operation: str, axis_name: AxisNames) -> list[NamedAxis]:
+    """The axes of one name, or of a tuple of names."""
+    names = list(axis_name) if isinstance(axis_name, tuple | list) else [axis_name]
+    if any([names.count(n) > 1 for n in names]):
+        raise BatchError(
+            f"{operation}: an axis is named twice.", got=repr(axis_name), needed="each name once"
+        )
+    return [find_axis(operation, name) for name in names]
+
+
+def axis_of(operation: str, axis_name: Hashable) -> NamedAxis:
+    """The axis of one name."""
+    if isinstance(axis_name, tuple | list) and len(axis_name) != 1:
+        raise BatchError(
+            f"{operation}: it works along one axis.", got=repr(axis_name), needed="one name"
+        )
+    return axes_of(operation, axis_name)[0]
+
+
+def apply(primitive: Collective, x: Array, axis: NamedAxis, **params: Any) -> Array:
+    """Apply a collective along an axis."""
+    return primitive.bind(x, axis.position, axis_name=axis.name, size=axis.size, **params)
+
+
+def on_leaves(operation: str, x: Any, f: Callable[[Array], Array]) -> Any:
+    """A tree with `f` applied to its leaves, which must be arrays or numbers."""
+    leaves, treedef = flatten_arguments(operation, (x,))
+    for i, leaf in enumerate(leaves):
+        if is_static_leaf(leaf):
+            path = argument_path(leaf_paths(treedef, "")[i])
+            raise tree.leaf_type_error(operation, path, leaf)
+    return tree.unflatten(treedef, [f(leaf) for leaf in leaves])[0]
+
+
+def array_axis(operation: str, axis: Any, ndim: int, x: Array) -> int:
+    """One of `ndim` axes, from 0; an error if there is no such one."""
+    if not isinstance(axis, int | np.integer) or not -ndim <= axis < ndim:
+        raise ShapeError(
+            f"{operation}: there is no axis {axis!r}.",
+            got=f"{aval_of(x)!r} of each member",
+            needed=f"an int between {-ndim} and {ndim - 1}",
+        )
+    return int(axis) % ndim
+
+
+def merged(x: Array, axis: int) -> Array:
+    """Make one of two neighbouring axes."""
+    s = aval_of(x).shape
+    return np.reshape(x, (*s[:axis], s[axis] * s[axis + 1], *s[axis + 2 :]))

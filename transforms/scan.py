@@ -1,12 +1,12 @@
 """Loops with a known number of steps: `scan : (c -> a -> (c, b)) -> c -> [a] -> (c, [b])`.
 
-Eagerly, scan is a Python loop, and its derivative that of the loop. While a program is traced, it is
-one equation, the primitive `scan`, which holds the body as a program. Its derivatives are scans:
+Eagerly, scan is a Python loop, and its derivative that of the loop. While a program is traced, it
+is one equation, the primitive `scan`, which holds the body as a program. Its derivatives are scans:
 
 - forward mode carries the tangents along;
 - linearization takes the body apart: one scan computes the values and stacks the residuals, another
-  maps the tangents (its operands in `linear` are those in which it is linear). Residuals that do not
-  change from step to step are not stacked;
+  maps the tangents (its operands in `linear` are those in which it is linear). Residuals that do
+  not change from step to step are not stacked;
 - the transpose of a linear scan is a linear scan in the other direction, which reads a slice of the
   stacks each step.
 """
@@ -31,17 +31,18 @@ from ..core.treedef import leaf_paths
 from .bodies import (
     Leaves,
     array_leaves,
+    check_carry,
     joined_avals,
     same_structure,
     strong,
     trace_body,
     typed,
 )
-from .jvp import zeros_of
 from .structured import Structured
 from .subprograms import (
     batch_program,
     batched_aval,
+    filled_tangents,
     jvp_program,
     linearize_program,
     rearranged,
@@ -157,13 +158,6 @@ def _batch(
     return (*ends, *stacks)
 
 
-def _filled(carry: Sequence[Array], dots: Sequence[Array | None], active: Flags) -> list[Array]:
-    """Tangents of the carried values that are active, zeros for those that start without one."""
-    return [
-        zeros_of(x) if t is None else t for x, t, a in zip(carry, dots, active, strict=True) if a
-    ]
-
-
 def _dots(active: Flags, found: Sequence[Array]) -> list[Array | None]:
     dots = iter(found)
     return [next(dots) if a else None for a in active]
@@ -202,7 +196,7 @@ def _jvp(
     )
     ys = scan_p.bind(
         *consts, *_chosen(t_consts, a_consts),
-        *carry, *_filled(carry, t_carry, a_carry),
+        *carry, *filled_tangents(carry, t_carry, a_carry),
         *xs, *_chosen(t_xs, a_xs),
         body=step, n_consts=n_consts + sum(a_consts), n_carry=n_carry + n_dots, linear=(), **params,
     )  # fmt: skip
@@ -263,7 +257,7 @@ def _linearize(
     first, then = _chosen(residuals, fixed), _chosen(residuals, looped)
     dots = scan_p.bind(
         *first, *_chosen(t_consts, a_consts),
-        *_filled(primals[n_consts:n_consts + n_carry], t_carry, a_carry),
+        *filled_tangents(primals[n_consts:n_consts + n_carry], t_carry, a_carry),
         *then, *_chosen(t_xs, a_xs),
         body=rearranged(
             step,
@@ -404,7 +398,7 @@ def scan(
             _refuse_result(operation, result)
         carry, y = result
         if y_tree is None:
-            _check_carry(operation, carried, carry)
+            check_carry(operation, carried, carry)
             first = array_leaves(operation, y)
             y_tree = first.treedef
             rows = [[] for _ in first.arrays]
@@ -471,13 +465,6 @@ def _refuse_result(operation: str, result: Any) -> None:
         needed="a tuple of two",
         fix="return carry, None if there is nothing to collect",
     )
-
-
-def _check_carry(operation: str, before: Leaves, carry: Any) -> None:
-    after = array_leaves(operation, carry)
-    which, like = "the carried value after a step", "the one before"
-    same_structure(operation, before.treedef, after.treedef, which, like)
-    joined_avals(operation, before.avals, after.avals, before.treedef, which, like)
 
 
 def _traced(

@@ -25,7 +25,6 @@ from ..core.aval import Array, ShapedArray, aval_of
 from ..core.storage import current
 from ..core.tracing import LinearArgs, Primitive, Rule, Together, Tracer, newest_trace
 from .backward import backward_pass
-from .jvp import zeros_of
 from .linear import LinearTrace
 from .subprograms import batched_aval, evaluate_jvp, evaluate_linearized
 

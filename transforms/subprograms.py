@@ -18,13 +18,13 @@ from ..core.ir import Atom, Program, Var, evaluate
 from ..core.storage import current
 from ..core.tree import structure
 from .backward import backward_pass
+from .batching import BatchTrace, BatchTracer
 from .captures import Captures
 from .jvp import JVPTrace, JVPTracer, zeros_of
 from .linear import LinearTrace, LinearTracer, Tape, is_variable
 from .program import ProgramTrace, ProgramTracer
 from .recording import LinearizeTrace, LinearizeTracer
 from .tape_program import to_program
-from .batching import BatchTrace, BatchTracer
 
 __all__ = [
     "Linearized",
@@ -33,6 +33,7 @@ __all__ = [
     "evaluate_batch",
     "evaluate_jvp",
     "evaluate_linearized",
+    "filled_tangents",
     "jvp_program",
     "linearize_program",
     "rearranged",
@@ -112,6 +113,15 @@ def _run(program: Program) -> FlatFunction:
 
 def _chosen(items: Sequence[Any], flags: Flags) -> list[Any]:
     return [x for x, f in zip(items, flags, strict=True) if f]
+
+
+def filled_tangents(
+    carry: Sequence[Array], dots: Sequence[Array | None], active: Flags
+) -> list[Array]:
+    """Tangents of the carried values that are active, zeros for those that start without one."""
+    return [
+        zeros_of(x) if t is None else t for x, t, a in zip(carry, dots, active, strict=True) if a
+    ]
 
 
 # Batches.
