@@ -276,6 +276,9 @@ class WritableTracer(ArrayTracer):
 
     __slots__ = ()
 
+    def __init__(self) -> None:  # its trace, a storage, is set by what makes it
+        pass
+
     @property
     def aval(self) -> ShapedArray:
         return aval_of(self._trace.get())  # type: ignore[attr-defined]  # a Storage

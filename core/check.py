@@ -9,7 +9,7 @@ from typing import NoReturn
 from .aval import aval_of
 from .errors import ProgramTypeError
 from .ir import Atom, Program, Var
-from .printing import _Names, equation_lines
+from .printing import _Names, equation_lines, subprograms
 
 __all__ = ["check_program"]
 
@@ -22,8 +22,8 @@ def check_program(program: Program) -> None:
 
     Raises:
         ProgramTypeError: if a variable is used before it is assigned, or assigned twice, or an
-            equation's result is not what the primitive's shape rule says. The message shows the
-            equation among its neighbours.
+            equation's result is not what the primitive's shape rule says, also in the programs
+            that equations hold. The message shows the equation among its neighbours.
 
     Example:
         >>> import numpy as np, wengert as wg
@@ -59,6 +59,8 @@ def check_program(program: Program) -> None:
     for i, equation in enumerate(program.equations):
         for atom in equation.inputs:
             use(atom, i)
+        for _, inner in subprograms(equation.params):
+            check_program(inner)
         primitive = equation.primitive
         if primitive.shape is None:
             primitive.missing("shape", "check_program")
@@ -89,7 +91,7 @@ def _refuse(program: Program, at: int, what: str, got: str, needed: str) -> NoRe
     names = _Names()
     for var in (*program.inputs, *[v for v, _ in program.constants]):
         names.of(var)
-    lines = equation_lines(program.equations, names)
+    lines = equation_lines(program, names)
     shown = [
         f"{'-->' if i == at else '   '} {lines[i]}"
         for i in range(max(0, at - 3), min(len(lines), at + 4))

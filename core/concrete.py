@@ -79,7 +79,7 @@ class ConcreteTracer(Tracer):
 
     def describe(self) -> str:
         """The text for a value that was not written to."""
-        raise NotImplementedError(f"{type(self).__name__} must say how it is shown")
+        return f"<traced {self.aval!r} in {self._trace!r}>"
 
     def _number(self, kind: str, frame: FrameType) -> Any:
         """The one concrete number, for `kind(x)` in the code that `frame` runs."""

@@ -36,14 +36,19 @@ def refuse_frozen(operation: str, what: str) -> UnsupportedError:
     )
 
 
-def watch(operation: str, fun: Callable[..., Any], arguments: Any) -> Callable[[], None]:
+def watch(
+    operation: str,
+    fun: Callable[..., Any],
+    arguments: Any,
+    refusal: Callable[[str, str], UnsupportedError] = refuse_frozen,
+) -> Callable[[], None]:
     """Note the states of all generators in reach; what comes back raises if one has changed."""
     found = [(name, g, _state(g)) for name, g in _reachable(fun, arguments)]
 
     def check() -> None:
         for name, generator, state in found:
             if _state(generator) != state:
-                raise refuse_frozen(operation, f"the generator {name}")
+                raise refusal(operation, f"the generator {name}")
 
     return check
 

@@ -19,10 +19,15 @@ from inspect import cleandoc
 from itertools import count
 from threading import local
 from types import FrameType
-from typing import Any, ClassVar, Final, NoReturn, TypeAlias
+from typing import Any, ClassVar, Final, NoReturn, Self, TypeAlias
 
 from .aval import Array, ShapedArray
-from .errors import EscapedTracerError, MissingRuleError, RuleDefinitionError
+from .errors import (
+    ConcretizationError,
+    EscapedTracerError,
+    MissingRuleError,
+    RuleDefinitionError,
+)
 from .source import Source
 
 __all__ = ["RUNNING", "WRITTEN", "Primitive", "Trace", "Tracer", "bind", "handed_over"]
@@ -137,10 +142,16 @@ class Primitive:
         elementwise: bool = False,
         multiple_results: bool = False,
     ) -> None:
-        if name in Primitive.registry:
+        module = _defining_module()
+        known = Primitive.registry.get(name)
+        # At a prompt or in a notebook, running a definition again means to change it.
+        again = hasattr(sys, "ps1") and module == "__main__"
+        if known is not None and not (again and known.module == module):
             raise RuleDefinitionError(
                 f"primitive {name!r} is defined already.",
-                fix="choose another name, or change the first definition",
+                got=f"a definition in {module}, and one in {known.module}",
+                fix="choose another name, or change the first definition; to replace it, remove it "
+                f"first:\nwg.core.Primitive.registry.pop({name!r})",
             )
         self.name = name
         self.impl = impl
@@ -160,7 +171,7 @@ class Primitive:
         self.elementwise = elementwise
         self.multiple_results = multiple_results
         self._hash = hash(("Primitive", name))
-        self.module = _defining_module()
+        self.module = module
         Primitive.registry[name] = self
 
     def __hash__(self) -> int:
@@ -186,16 +197,23 @@ class Primitive:
         )
         return found
 
-    def missing(self, kind: str, trace: str, operand: int | None = None) -> NoReturn:
-        """Raise the error that says which rule is missing and what it would have to look like."""
+    def missing(
+        self, kind: str, trace: str, operand: int | None = None, needed: str | None = None
+    ) -> NoReturn:
+        """Raise the error that says which rule is missing and what it would have to look like.
+
+        `kind` is one of the rules above, or of a transformation that has its own table of rules:
+        then `needed` says what they have to do.
+        """
         rules = cleandoc(self.__doc__ or "").partition("\n\n`linear`")[0].split("\n- ")
-        contract = " ".join(next(item for item in rules if item.startswith(f"`{kind}")).split())
+        contract = next((item for item in rules if item.startswith(f"`{kind}")), None)
         where = "" if operand is None else f" for operand {operand}"
+        place = f"the rules of {trace}" if contract is None else "the definition"
+        of = f"of {self.name!r}" if contract is not None else f"for {self.name!r}"
         raise MissingRuleError(
             f"{trace}: primitive {self.name!r} has no {kind} rule{where}.",
-            needed=contract,
-            fix=f"give the rule in the definition of {self.name!r}, or write the function with "
-            "other operations",
+            needed=" ".join(contract.split()) if contract is not None else needed,
+            fix=f"give the rule in {place} {of}, or write the function with other operations",
         )
 
 
@@ -261,6 +279,9 @@ class Tracer:
     primal: Any = None
     """The value, for tracers that carry one."""
 
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+
     @property
     def aval(self) -> ShapedArray:
         """The shape and dtype."""
@@ -268,7 +289,7 @@ class Tracer:
 
     def concrete(self) -> Array:
         """The plain value behind the tracer; a ConcretizationError where none exists."""
-        raise NotImplementedError(f"{type(self).__name__} must say its value")
+        raise ConcretizationError(f"a value of {self._trace!r} stands for more than one value.")
 
     def decided(self, how: str = "value") -> Array:
         """`concrete`, where the course of the function depends on it: the trace may go on with a
@@ -321,7 +342,8 @@ class Trace:
     means.
 
     `process1` and `process2` are the hot path: operations with one or two operands and no
-    parameters.
+    parameters. A subclass has to define `process`, and its tracers, which are `ArrayTracer`s; see
+    docs/extending.md. A trace is ended by `close`, or by leaving a `with` block.
     """
 
     label: ClassVar[str] = "trace"
@@ -332,6 +354,16 @@ class Trace:
         self.number = next(_numbers)
         self.function = function
         RUNNING.traces.append(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def owns(self, x: Any) -> bool:
+        """True for a tracer of this trace; anything else is a constant to it."""
+        return isinstance(x, Tracer) and x._trace is self
 
     def process(
         self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]

@@ -169,20 +169,43 @@ def test_source_lines_stand_in_one_column() -> None:
     assert "# test_printing" not in str(wg.make_program(f)(X))
 
 
-def test_parameters_that_are_programs_are_indented() -> None:
+def test_parameters_that_are_programs_stand_below_the_equation() -> None:
     inner = wg.make_program(np.sin)(1.0)
     a, b = Var(ShapedArray((), F64)), Var(ShapedArray((), F64))
     equation = Equation(Primitive.registry["cos"], [a], [b], {"body": inner, "times": 3})
     assert str(Program([a], [equation], [b])) == dedent(
         """\
         program (a: f64[]) -> (f64[]) {
-          b: f64[] = cos[body=
-            program (a: f64*[]) -> (f64[]) {
+          b: f64[] = cos[times=3] a
+            body: program (a: f64*[]) -> (f64[]) {
               b: f64[] = sin a
               return b
             }
-          , times=3] a
           return b
+        }"""
+    )
+
+
+def test_a_program_that_is_held_twice_is_printed_once() -> None:
+    def f(p: Any, x: Any) -> Any:
+        return wg.cond(p, np.log, lambda x: 2.0 * x, x)
+
+    assert str(wg.make_program(wg.grad(f, 1))(True, np.float64(1.0))) == dedent(
+        """\
+        program (a: bool[], b: f64[]) -> (f64[]) {
+          c: f64[] = cond a b
+            branches[0]: #1 program (a: f64[]) -> (f64[]) {
+              b: f64[] = mul 2.0 a
+              return b
+            }
+            branches[1]: #2 program (a: f64[]) -> (f64[]) {
+              b: f64[] = log a
+              return b
+            }
+          d: f64[] = pullback[of=cond, active=(False, True)] a b 1.0
+            branches[0]: #1
+            branches[1]: #2
+          return d
         }"""
     )
 

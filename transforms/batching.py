@@ -8,7 +8,7 @@ back, so no rule has to ask where it is; `splitting.py` has the trace of a batch
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -94,8 +94,9 @@ class BatchTracer(ArrayTracer):
 
     def why_not_concrete(self) -> str:
         value = self.members()
-        if self.remedy() == "" and isinstance(value, Tracer):  # the batch splits; its values do not
-            return value.why_not_concrete()  # type: ignore[no-any-return, attr-defined]  # a string
+        if isinstance(value, ArrayTracer) and isinstance(self._trace, BatchTrace):
+            if self._trace.splits:  # so it must be the outer one that does not
+                return value.why_not_concrete()
         size = aval_of(value).shape[0]
         return f"under vmap it stands for {size} values at once, which may differ."
 
@@ -119,6 +120,8 @@ class BatchTrace(Trace):
 
     label = "vmap"
     axis: NamedAxis | None = None
+    splits: ClassVar[bool] = False
+    """True where a decision splits the batch."""
 
     def __init__(self, function: str, size: int, axis_name: Hashable = None) -> None:
         super().__init__(function)

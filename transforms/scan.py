@@ -66,7 +66,7 @@ def _run(
     n_carry: int,
     length: int,
     reverse: bool,
-    linear: Flags,
+    linear: Flags = (),
 ) -> tuple[Array, ...]:
     consts = args[:n_consts]
     carry = list(args[n_consts : n_consts + n_carry])
@@ -99,7 +99,7 @@ def _shape(
     n_carry: int,
     length: int,
     reverse: bool,
-    linear: Flags,
+    linear: Flags = (),
 ) -> tuple[ShapedArray, ...]:
     k = n_consts + n_carry
     given = [*avals[:k], *[ShapedArray(v.shape[1:], v.dtype) for v in avals[k:]]]
@@ -170,7 +170,7 @@ def _jvp(
     body: Program,
     n_consts: int,
     n_carry: int,
-    linear: Flags,
+    linear: Flags = (),
     **params: Any,
 ) -> tuple[Any, Any]:
     consts, carry, xs = _parts(primals, n_consts, n_carry)
@@ -198,7 +198,7 @@ def _jvp(
         *consts, *_chosen(t_consts, a_consts),
         *carry, *filled_tangents(carry, t_carry, a_carry),
         *xs, *_chosen(t_xs, a_xs),
-        body=step, n_consts=n_consts + sum(a_consts), n_carry=n_carry + n_dots, linear=(), **params,
+        body=step, n_consts=n_consts + sum(a_consts), n_carry=n_carry + n_dots, **params,
     )  # fmt: skip
     k = n_carry + n_dots
     n_stacks = m - n_carry
@@ -215,7 +215,7 @@ def _linearize(
     body: Program,
     n_consts: int,
     n_carry: int,
-    linear: Flags,
+    linear: Flags = (),
     **params: Any,
 ) -> tuple[Any, Any]:
     consts, _, xs = _parts(primals, n_consts, n_carry)
@@ -243,7 +243,7 @@ def _linearize(
                 kept.append(v)
     ys = scan_p.bind(
         *primals, body=rearranged(forward, forward.inputs, kept), n_consts=n_consts,
-        n_carry=n_carry, linear=(), **params,
+        n_carry=n_carry, **params,
     )  # fmt: skip
     residuals = [
         ys[s] if type(s) is int else s for s in [sources[v] for v in forward.outputs[n_out:]]
@@ -281,7 +281,7 @@ def _transpose(
     body: Program,
     n_consts: int,
     n_carry: int,
-    linear: Flags,
+    linear: Flags = (),
     reverse: bool,
     **params: Any,
 ) -> list[Array | None]:
@@ -314,7 +314,7 @@ def _transpose(
         *cts[:n_carry],
         *[x for x, f in zip(xs, l_xs, strict=True) if not f],
         *cts[n_carry:],
-        body=whole, n_consts=n_fixed, n_carry=n_sums + n_carry, linear=(), reverse=not reverse,
+        body=whole, n_consts=n_fixed, n_carry=n_sums + n_carry, reverse=not reverse,
         **params,
     )  # fmt: skip
     found = iter(out)
@@ -333,7 +333,7 @@ scan_p: Structured = Structured(
     jvp=_jvp,
     linearize=_linearize,
     transposes=Together(_transpose),
-    linear_args=lambda params: [i for i, f in enumerate(params["linear"]) if f],
+    linear_args=lambda params: [i for i, f in enumerate(params.get("linear", ())) if f],
 )
 
 
@@ -489,6 +489,6 @@ def _traced(
     start = [astype(x, v.dtype) for x, v in zip(carried.arrays, avals, strict=True)]
     ys = scan_p.bind(
         *body.hoisted, *start, *stacks.arrays, body=typed(body.program, avals),
-        n_consts=len(body.hoisted), n_carry=len(avals), length=n, reverse=reverse, linear=(),
+        n_consts=len(body.hoisted), n_carry=len(avals), length=n, reverse=reverse,
     )  # fmt: skip
     return carried.rebuilt(ys[: len(avals)]), tree.unflatten(y_tree, ys[len(avals) :])

@@ -85,7 +85,7 @@ def to_program(
             variables[i] = v
         elif kind is NEGATE:
             variables[i] = emit(negative_p, [variables[a]], {})
-        elif type(kind) is not Primitive:
+        elif not isinstance(kind, Primitive):
             variables[i] = emit(
                 multiply_p if kind is SCALE else divide_p, [variables[a], atom(b)], {}
             )

@@ -1,0 +1,332 @@
+"""Calls of functions that bring derivative rules of their own, in three forms.
+
+A `CustomCall` is a function of flat operands: `run` computes it, `jvp` is its forward rule, `fwd`
+and `bwd` are its reverse rule. The user's function in the structure of one call is made in
+`custom_rules.py`. Here are the forms that it takes on the way through other transformations, which
+keep its rules: `BatchedCall`, for all members of a batch, and `ClosedCall`, whose function is a
+program.
+
+Read next: `custom_apply.py`, which says what each trace does with a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ..core import tree
+from ..core.aval import Array, ShapedArray, aval_of
+from ..core.errors import DtypeError, EscapedTracerError, ShapeError, UnsupportedError
+from ..core.ir import Program, evaluate
+from ..core.tracing import RUNNING, Tracer, newest_trace
+from ..core.tree import TreeDef, is_static_leaf
+from .batching import BatchTrace, BatchTracer
+from .jvp import zeros_of
+
+__all__ = ["BatchedCall", "ClosedCall", "CustomCall", "Tangents", "closes_over", "is_active"]
+
+Leaves: TypeAlias = list[Any]
+Tangents: TypeAlias = Sequence[Array | None]
+
+
+class CustomCall:
+    """A function of flat operands with rules of its own.
+
+    Results are the leaves of the user's result, static ones included, with their structure.
+    Tangents and cotangents are None where they are zero, or where none exists. The first `ordinary`
+    operands are values that the function closes over: the rules do not know them, and their
+    derivative is that of `run`.
+    """
+
+    name: str
+    ordinary: int = 0
+    has_jvp: bool = False
+    has_vjp: bool = False
+    has_batch: bool = False
+
+    def run(self, args: Sequence[Array]) -> tuple[Leaves, TreeDef]:
+        """The results."""
+        raise NotImplementedError
+
+    def jvp(
+        self, primals: Sequence[Array], tangents: Tangents
+    ) -> tuple[Leaves, list[Array | None], TreeDef]:
+        """The results and their tangents."""
+        raise NotImplementedError
+
+    def fwd(self, primals: Sequence[Array]) -> tuple[Leaves, TreeDef, list[Array], Any]:
+        """The results, the residuals, and what `bwd` needs besides."""
+        raise NotImplementedError
+
+    def bwd(self, state: Any, residuals: Sequence[Array], cts: Tangents) -> list[Array | None]:
+        """The cotangents of the operands, after the ordinary ones."""
+        raise NotImplementedError
+
+    def run_batch(
+        self, size: int, batched: Sequence[bool], args: Sequence[Array]
+    ) -> tuple[Leaves, list[bool], TreeDef]:
+        """The results for a batch by the user's rule, and which of them have a batch axis."""
+        raise NotImplementedError
+
+    def missing(self, mode: str) -> Exception:
+        """The error for a call under a derivative without a rule for it."""
+        raise NotImplementedError
+
+
+def is_active(x: Any) -> bool:
+    """True for a result that has a derivative."""
+    return not is_static_leaf(x) and aval_of(x).dtype.kind in "fc"
+
+
+def closes_over(name: str, x: Tracer) -> UnsupportedError:
+    """The error for a value from the closure that the rule cannot take into account."""
+    return UnsupportedError(
+        f"{name}: its function or a rule closes over a value that {x._trace!r} traces, inside of "
+        "the transformation that traces the arguments.",
+        got=repr(x),
+        fix=f"pass the value to {name} as an argument",
+    )
+
+
+# Batches.
+
+
+class BatchedCall(CustomCall):
+    """A call for all members of a batch: of stacked operands, with the rules of the one call.
+
+    `out_batched` says which results of the last run have a batch axis.
+    """
+
+    def __init__(self, call: CustomCall, trace: BatchTrace, batched: Sequence[bool]) -> None:
+        self.call = call
+        self.name = call.name
+        self.ordinary = call.ordinary
+        self.has_jvp = call.has_jvp
+        self.has_vjp = call.has_vjp
+        self.size = trace.size
+        self.axis_name = None if trace.axis is None else trace.axis.name
+        self.batched = tuple(batched)
+        self.out_batched: list[bool] = []
+        self.trace: BatchTrace | None = trace
+
+    def __repr__(self) -> str:
+        return f"vmap({self.call!r}, axis_size={self.size})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "trace": None}
+
+    def missing(self, mode: str) -> Exception:
+        return self.call.missing(mode)
+
+    @contextmanager
+    def lanes(self, args: Sequence[Any]) -> Iterator[BatchTrace]:
+        """The trace of the batch itself, as long as it lasts, since functions may close over its
+        values; another one later.
+        """
+        live = self.trace
+        newest = newest_trace(args)
+        if (
+            isinstance(live, BatchTrace)
+            and live in RUNNING.traces
+            and (newest is None or newest.number < live.number)
+        ):
+            yield live
+            return
+        trace = BatchTrace(self.name, self.size, self.axis_name)
+        try:
+            yield trace
+        finally:
+            trace.close()
+
+    def enter(self, trace: BatchTrace, args: Tangents, flags: Sequence[bool]) -> list[Any]:
+        """One member's operands."""
+        return [
+            BatchTracer(trace, x) if b and x is not None else x
+            for x, b in zip(args, flags, strict=True)
+        ]
+
+    def leave(self, trace: BatchTrace, outs: Sequence[Any]) -> tuple[Leaves, list[bool]]:
+        """The values of all members, and which of them have a batch axis."""
+        values: Leaves = []
+        flags: list[bool] = []
+        for x in outs:
+            mine = type(x) is BatchTracer and x._trace is trace
+            if not mine and isinstance(x, Tracer) and x._trace.number > trace.number:
+                raise closes_over(self.name, x)
+            values.append(trace.members(x) if mine else x)
+            flags.append(mine)
+        return values, flags
+
+    def stack(self, x: Array, batched: bool) -> Array:
+        """A value with a batch axis."""
+        return x if batched else np.broadcast_to(x, (self.size, *aval_of(x).shape))
+
+    def run(self, args: Sequence[Array]) -> tuple[Leaves, TreeDef]:
+        if self.call.has_batch:
+            outs, self.out_batched, treedef = self.call.run_batch(self.size, self.batched, args)
+            return outs, treedef
+        with self.lanes(args) as trace:
+            outs, treedef = self.call.run(self.enter(trace, args, self.batched))
+            outs, self.out_batched = self.leave(trace, outs)
+        return outs, treedef
+
+    def jvp(
+        self, primals: Sequence[Array], tangents: Tangents
+    ) -> tuple[Leaves, list[Array | None], TreeDef]:
+        with self.lanes((*primals, *tangents)) as trace:
+            outs, dots, treedef = self.call.jvp(
+                self.enter(trace, primals, self.batched), self.enter(trace, tangents, self.batched)
+            )
+            outs, out_flags = self.leave(trace, outs)
+            dots, dot_flags = self.leave(trace, dots)
+        self.out_batched = [a or b for a, b in zip(out_flags, dot_flags, strict=True)]
+        for i, both in enumerate(self.out_batched):
+            if both:
+                outs[i] = self.stack(outs[i], out_flags[i])
+                if dots[i] is not None:
+                    dots[i] = self.stack(dots[i], dot_flags[i])
+        return outs, dots, treedef
+
+    def fwd(self, primals: Sequence[Array]) -> tuple[Leaves, TreeDef, list[Array], Any]:
+        with self.lanes(primals) as trace:
+            outs, treedef, residuals, state = self.call.fwd(
+                self.enter(trace, primals, self.batched)
+            )
+            outs, flags = self.leave(trace, outs)
+            residuals, kept = self.leave(trace, residuals)
+        # Each member adds to the cotangents, also where all have the same result.
+        self.out_batched = [b or is_active(x) for x, b in zip(outs, flags, strict=True)]
+        outs = [
+            self.stack(x, b) if both else x
+            for x, b, both in zip(outs, flags, self.out_batched, strict=True)
+        ]
+        return outs, treedef, residuals, (state, kept)
+
+    def bwd(self, state: Any, residuals: Sequence[Array], cts: Tangents) -> list[Array | None]:
+        inner, kept = state
+        with self.lanes((*residuals, *cts)) as trace:
+            found = self.call.bwd(
+                inner,
+                self.enter(trace, residuals, kept),
+                self.enter(trace, cts, [True] * len(cts)),
+            )
+            values, flags = self.leave(trace, found)
+        operands = self.batched[self.ordinary :]
+        return [
+            None
+            if ct is None
+            else self.stack(ct, has)
+            if wanted
+            else np.sum(ct, axis=0)
+            if has
+            else ct * self.size
+            for ct, has, wanted in zip(values, flags, operands, strict=True)
+        ]
+
+
+# Programs.
+
+
+class ClosedCall(CustomCall):
+    """A call whose function is a program: what it closes over are operands of it, the first
+    `hoisted` ones. The rules are functions still, and run when a derivative is asked for.
+    """
+
+    def __init__(self, call: CustomCall, program: Program, hoisted: int) -> None:
+        self.call = call
+        self.program = program
+        self.hoisted = hoisted
+        self.name = call.name
+        self.ordinary = hoisted + call.ordinary
+        self.has_jvp = call.has_jvp
+        self.has_vjp = call.has_vjp
+        self.has_batch = call.has_batch and not hoisted
+
+    def __repr__(self) -> str:
+        return repr(self.call)
+
+    def missing(self, mode: str) -> Exception:
+        return self.call.missing(mode)
+
+    def run(self, args: Sequence[Array]) -> tuple[Leaves, TreeDef]:
+        return evaluate(self.program, *args), self.program.out_tree
+
+    def run_batch(
+        self, size: int, batched: Sequence[bool], args: Sequence[Array]
+    ) -> tuple[Leaves, list[bool], TreeDef]:
+        return self.call.run_batch(size, batched, args)
+
+    def jvp(
+        self, primals: Sequence[Array], tangents: Tangents
+    ) -> tuple[Leaves, list[Array | None], TreeDef]:
+        with self.explained("jvp"):
+            outs, dots, _ = self.call.jvp(primals[self.hoisted :], tangents[self.hoisted :])
+        kept = self.arrays(outs, "jvp")
+        return [outs[i] for i in kept], [dots[i] for i in kept], self.program.out_tree
+
+    def fwd(self, primals: Sequence[Array]) -> tuple[Leaves, TreeDef, list[Array], Any]:
+        with self.explained("fwd"):
+            outs, _, residuals, state = self.call.fwd(primals[self.hoisted :])
+        kept = self.arrays(outs, "fwd")
+        return [outs[i] for i in kept], self.program.out_tree, residuals, (state, kept, len(outs))
+
+    def bwd(self, state: Any, residuals: Sequence[Array], cts: Tangents) -> list[Array | None]:
+        inner, kept, n = state
+        spread: list[Array | None] = [None] * n
+        for i, ct in zip(kept, cts, strict=True):
+            spread[i] = ct
+        with self.explained("bwd"):
+            return self.call.bwd(inner, residuals, spread)
+
+    @contextmanager
+    def explained(self, rule: str) -> Iterator[None]:
+        """Say what to do where a rule closes over a variable of the program."""
+        try:
+            yield
+        except EscapedTracerError as error:
+            raise UnsupportedError(
+                f"the {rule} rule of {self.name} uses a value of the program in which "
+                f"{self.name} was traced, and that program is complete.",
+                got=str(error).partition("\n")[0],
+                needed="a rule that computes with its arguments",
+                fix=f"pass the value to {self.name} as an argument",
+                source=error.source,
+            ) from None
+
+    def arrays(self, outs: Sequence[Any], rule: str) -> list[int]:
+        """The positions of the results that are arrays; they must be those of the program."""
+        kept = [i for i, x in enumerate(outs) if not is_static_leaf(x)]
+        found = [aval_of(outs[i]) for i in kept]
+        due = self.program.out_avals
+        if [v.shape for v in found] != [v.shape for v in due]:
+            raise ShapeError(*_other_results(self.name, rule), **_types(found, due))
+        if [v.dtype for v in found] != [v.dtype for v in due]:
+            raise DtypeError(*_other_results(self.name, rule), **_types(found, due))
+        return kept
+
+
+def _other_results(name: str, rule: str) -> tuple[str]:
+    return (f"the {rule} rule of {name} has other results than {name} itself.",)
+
+
+def _types(found: Sequence[ShapedArray], due: Sequence[ShapedArray]) -> dict[str, str]:
+    def listed(avals: Sequence[ShapedArray]) -> str:
+        return ", ".join([repr(v) for v in avals]) or "nothing"
+
+    return {"got": listed(found), "needed": listed(due)}
+
+
+def filled(cts: Tangents, avals: Sequence[ShapedArray]) -> list[Array]:
+    """Cotangents with zeros in the place of None."""
+    return [
+        zeros_of(np.broadcast_to(v.dtype.type(0), v.shape)) if ct is None else ct
+        for ct, v in zip(cts, avals, strict=True)
+    ]
+
+
+def rebuilt(treedef: TreeDef, leaves: Sequence[Any]) -> Any:
+    """`tree.unflatten` for any sequence of leaves."""
+    return tree.unflatten(treedef, list(leaves))

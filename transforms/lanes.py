@@ -1,0 +1,103 @@
+"""Stacks of problems, one for each member of a batch: running a function of one on all, and seeing
+their unknowns as vectors of real numbers.
+
+A batching rule of a solver puts a `Level` in front of those that are there: its size, and which
+operands have an axis for it. So the program stays that of one problem, and a solver knows which
+parts of it all lanes share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from ..core.aval import Array, Shape, ShapedArray
+from .subprograms import evaluate_batch
+
+__all__ = ["Level", "RealVectors", "lane", "lanes", "run_lanes", "sizes_of", "spread"]
+
+
+class Level(NamedTuple):
+    """A batch: how many members, and which operands are batched."""
+
+    size: int
+    batched: tuple[bool, ...]
+
+
+Levels = tuple[Level, ...]
+
+
+def sizes_of(levels: Levels) -> Shape:
+    """The leading axes of what differs in all lanes."""
+    return tuple([level.size for level in levels])
+
+
+def run_lanes(
+    name: str,
+    fun: Callable[..., Sequence[Array]],
+    levels: Sequence[Level],
+    args: Sequence[Array],
+    n_out: int,
+) -> list[Array]:
+    """Apply a function of one lane to all of them; its `n_out` results are stacked at all levels."""
+    if not levels:
+        return list(fun(*args))
+    (size, batched), *inner = levels
+    run = lambda *xs: run_lanes(name, fun, inner, xs, n_out)
+    return evaluate_batch(name, run, size, args, batched, [True] * n_out)[0]
+
+
+def spread(x: Array, batched: Sequence[bool], sizes: Shape) -> Array:
+    """An operand with an axis for every level, where it had one for those with `batched`."""
+    if all(batched):
+        return x
+    x = x[tuple([slice(None) if b else None for b in batched])]
+    return np.broadcast_to(x, (*sizes, *x.shape[len(sizes) :]))
+
+
+def lanes(sizes: Shape) -> Iterator[Shape]:
+    """The indices of all lanes."""
+    return product(*[range(n) for n in sizes])
+
+
+def lane(x: Array, batched: Sequence[bool], index: Shape) -> Array:
+    """One lane of an operand."""
+    return x[tuple([i for i, b in zip(index, batched, strict=True) if b])] if any(batched) else x
+
+
+class RealVectors:
+    """Arrays of these types as one vector of real numbers, with the real and imaginary parts of
+    complex ones side by side. So a solver treats maps right that are linear over the reals alone.
+    """
+
+    def __init__(self, avals: Sequence[ShapedArray]) -> None:
+        self.avals = list(avals)
+        self.widths = [v.size * (2 if v.dtype.kind == "c" else 1) for v in avals]
+        self.size = sum(self.widths)
+        kinds = [v.dtype.type(0).real.dtype for v in avals]
+        found = np.result_type(np.float32, *kinds)
+        self.dtype = np.dtype(np.float32 if found == np.float32 else np.float64)
+
+    def vector(self, leaves: Sequence[Array], lead: Shape) -> Array:
+        """The vectors of leaves with the leading axes `lead`."""
+        parts = []
+        for x, aval in zip(leaves, self.avals, strict=True):
+            flat = np.reshape(x, (*lead, aval.size))
+            parts += [flat.real, flat.imag] if aval.dtype.kind == "c" else [flat]
+        if not parts:
+            return np.zeros((*lead, 0), self.dtype)
+        return np.concatenate(parts, axis=-1).astype(self.dtype, copy=False)
+
+    def leaves(self, vectors: Array) -> list[Array]:
+        """The leaves of vectors."""
+        lead, start, found = vectors.shape[:-1], 0, []
+        for aval, width in zip(self.avals, self.widths, strict=True):
+            part = vectors[..., start : start + width]
+            start += width
+            if aval.dtype.kind == "c":
+                part = part[..., : aval.size] + 1j * part[..., aval.size :]
+            found.append(np.reshape(part, (*lead, *aval.shape)).astype(aval.dtype, copy=False))
+        return found
