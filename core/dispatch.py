@@ -68,6 +68,23 @@ def implements(*functions: Any) -> Callable[[F], F]:
 
     The function that comes back calls NumPy itself when nothing is traced, so it takes what NumPy
     takes.
+
+    Args:
+        functions: of NumPy's, or any other that looks for `__array_function__` on its arguments.
+
+    Returns:
+        The decorator.
+
+    Raises:
+        RuleDefinitionError: if one of the functions is implemented already.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> @wg.core.implements(np.lib.scimath.logn)
+        ... def logn(n, x):
+        ...     return np.log(x) / np.log(n)
+        >>> wg.grad(lambda x: logn(2.0, x))(1.0).round(3)
+        np.float64(1.443)
     """
 
     def register(ours: F) -> F:
@@ -96,7 +113,22 @@ def implements(*functions: Any) -> Callable[[F], F]:
 
 
 def implements_ufunc(ufunc: np.ufunc, ours: Primitive | Callable[..., Any]) -> None:
-    """Let a primitive or a function do the work of a ufunc on traced values."""
+    """Let a primitive or a function do the work of a ufunc on traced values.
+
+    Args:
+        ufunc: of NumPy's, SciPy's or your own.
+        ours: a primitive; or a function that takes the operands.
+
+    Raises:
+        RuleDefinitionError: if the ufunc is implemented already.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> halve = np.frompyfunc(lambda x: x / 2, 1, 1)
+        >>> wg.core.implements_ufunc(halve, lambda x: x * 0.5)
+        >>> wg.grad(halve)(3.0)
+        np.float64(0.5)
+    """
     if ufunc in UFUNCS:
         raise RuleDefinitionError(
             f"np.{ufunc.__name__} is implemented twice.", fix="keep one of the two definitions"

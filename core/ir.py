@@ -71,6 +71,42 @@ class Equation:
         self.params = dict(params)
         self.source = source
 
+    def replace(
+        self,
+        *,
+        primitive: Primitive | None = None,
+        inputs: Sequence[Atom] | None = None,
+        outputs: Sequence[Var] | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> Equation:
+        """The same equation with other parts; its source line stays."""
+        return Equation(
+            self.primitive if primitive is None else primitive,
+            self.inputs if inputs is None else inputs,
+            self.outputs if outputs is None else outputs,
+            self.params if params is None else params,
+            self.source,
+        )
+
+    @property
+    def programs(self) -> dict[str, Program]:
+        """The programs among the parameters, by name; those in a tuple or a list by name and
+        position, as `branches[0]`.
+        """
+        found: dict[str, Program] = {}
+        for name, value in self.params.items():
+            if isinstance(value, Program):
+                found[name] = value
+            elif isinstance(value, tuple | list):
+                items = enumerate(value)
+                found.update([(f"{name}[{i}]", v) for i, v in items if isinstance(v, Program)])
+        return found
+
+    def __repr__(self) -> str:
+        free = dict.fromkeys([v for v in self.inputs if isinstance(v, Var)])
+        lines = str(Program(tuple(free), (self,), self.outputs)).splitlines()
+        return f"<equation {lines[1].strip()}>"
+
 
 class Program:
     """A function as data: call it, print it, pass it to any transform, pickle it.
@@ -162,6 +198,45 @@ class Program:
 
     def __repr__(self) -> str:
         return program_text(self)
+
+    def replace(
+        self,
+        *,
+        equations: Sequence[Equation] | None = None,
+        outputs: Sequence[Atom] | None = None,
+        constants: Sequence[tuple[Var, Array]] | None = None,
+        name: str | None = None,
+    ) -> Program:
+        """The same program with other parts: what a pass over programs returns.
+
+        Args:
+            equations: the new equations, in order of evaluation.
+            outputs: as many as before, for the result keeps its structure.
+            constants: pairs of a variable and the array that it stands for.
+            name: of the function.
+
+        Returns:
+            A program with the same inputs, and with the old parts where no new ones were given.
+
+        Example:
+            >>> import numpy as np, wengert as wg
+            >>> program = wg.make_program(lambda x: (np.sin(x), np.cos(x)))(0.0)
+            >>> sine = program.outputs[0]
+            >>> print(program.replace(equations=program.equations[:1], outputs=(sine, sine)))
+            program (a: f64*[]) -> (f64[], f64[]) {
+              b: f64[] = sin a
+              return b, b
+            }
+        """
+        return Program(
+            self.inputs,
+            self.equations if equations is None else equations,
+            self.outputs if outputs is None else outputs,
+            self.constants if constants is None else constants,
+            name=self.name if name is None else name,
+            in_tree=self.in_tree,
+            out_tree=self.out_tree,
+        )
 
     def pretty(self, *, source: bool = False) -> str:
         """The text of the program.

@@ -38,7 +38,20 @@ __all__ = [
 
 
 def unbroadcast(ct: Array, x: Any) -> Array:
-    """Sum a cotangent over the axes along which `x` was broadcast, and cast it to x's dtype."""
+    """Sum a cotangent over the axes along which `x` was broadcast, and cast it to x's dtype.
+
+    Args:
+        ct: the cotangent of what `x` was broadcast to.
+        x: anything with the `shape` and `dtype` that are due.
+
+    Returns:
+        A cotangent of `x`.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> wg.core.unbroadcast(np.ones((2, 3)), np.zeros(3))
+        array([2., 2., 2.])
+    """
     shape: Shape = x.shape
     if ct.shape != shape:
         lead = ct.ndim - len(shape)
@@ -85,7 +98,19 @@ def sample(aval: ShapedArray) -> Array:
 
 
 def shape_by_sample(impl: Rule) -> Rule:
-    """A shape rule that runs `impl` on samples: for what returns views, or costs little."""
+    """A shape rule that runs `impl` on samples: for what returns views, or costs little.
+
+    Args:
+        impl: what computes the result.
+
+    Returns:
+        A rule `shape(*avals, **params)`. The samples are arrays of ones.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> wg.core.shape_by_sample(np.transpose)(wg.core.aval_of(np.ones((2, 3))))
+        f64[3,2]
+    """
 
     def shape(*avals: ShapedArray, **params: Any) -> Any:
         with np.errstate(all="ignore"):
@@ -114,7 +139,20 @@ def ndim_of(x: Array) -> int:
 
 
 def align_batch(rank: int, x: Array) -> Array:
-    """Put axes of length 1 behind the batch axis of `x` until it has `rank` axes besides."""
+    """Put axes of length 1 behind the batch axis of `x` until it has `rank` axes besides.
+
+    Args:
+        rank: how many axes are due, the batch axis not counted.
+        x: an array or tracer with a leading batch axis.
+
+    Returns:
+        A view; `x` itself, if it has enough axes.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> wg.core.align_batch(2, np.ones((5, 3))).shape
+        (5, 1, 3)
+    """
     missing = rank + 1 - x.ndim
     return x if missing <= 0 else x[(slice(None), *[None] * missing)]
 
@@ -133,7 +171,26 @@ def _batch_elementwise(primitive: Primitive) -> Rule:
 def lane_by_lane(
     primitive: Primitive, size: int, batched: Sequence[bool], *args: Array, **params: Any
 ) -> Array:
-    """A batch as a loop over its members: for what NumPy itself computes for one at a time."""
+    """A batch as a loop over its members: for what NumPy itself computes for one at a time.
+
+    Args:
+        primitive: what to apply to each.
+        size: of the batch.
+        batched: which operands have a batch axis, in front.
+        args: the operands.
+        params: static parameters.
+
+    Returns:
+        The stacked results.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> trace = wg.core.linear(
+        ...     "doctest_trace", np.trace, lambda ct, x: ct * np.eye(len(x)),
+        ...     batch=lambda *args: wg.core.lane_by_lane(trace, *args))
+        >>> wg.vmap(trace.bind)(np.ones((2, 3, 3)))
+        array([3., 3.])
+    """
     if not size:
         avals = [aval_of(a) for a in args]
         lanes = [
@@ -141,16 +198,17 @@ def lane_by_lane(
             for v, b in zip(avals, batched, strict=True)
         ]
         due: Any = primitive.shape
-        aval = due(*lanes, **params)
-        return np.zeros((0, *aval.shape), aval.dtype)
-    return np.stack(
-        [
-            primitive.bind(
-                *[a[i] if b else a for a, b in zip(args, batched, strict=True)], **params
-            )
-            for i in range(size)
-        ]
-    )
+        found = due(*lanes, **params)
+        if primitive.multiple_results:
+            return tuple([np.zeros((0, *aval.shape), aval.dtype) for aval in found])
+        return np.zeros((0, *found.shape), found.dtype)
+    results = [
+        primitive.bind(*[a[i] if b else a for a, b in zip(args, batched, strict=True)], **params)
+        for i in range(size)
+    ]
+    if primitive.multiple_results:
+        return tuple([np.stack(parts) for parts in zip(*results, strict=True)])
+    return np.stack(results)
 
 
 # Makers.
@@ -181,6 +239,17 @@ def elementwise(
 
     Returns:
         The primitive.
+
+    Raises:
+        RuleDefinitionError: if a slope is neither a function, nor 1.0, -1.0 or None.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> gauss = wg.core.elementwise(
+        ...     "doctest_gauss", None, lambda y, x: -2 * x * y,
+        ...     impl=lambda x: np.exp(-x * x), dtype=lambda x: x.dtype)
+        >>> wg.grad(gauss.bind)(0.0)
+        np.float64(-0.0)
     """
     for slope in slopes:
         if slope is not None and not callable(slope) and slope not in (1.0, -1.0):
@@ -262,6 +331,14 @@ def linear(
 
     Returns:
         The primitive.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> flipped = wg.core.linear(
+        ...     "doctest_flip", lambda x: x[..., ::-1], lambda ct, x: flipped.bind(ct),
+        ...     batch=lambda size, batched, x: flipped.bind(x))
+        >>> wg.jvp(flipped.bind, (np.zeros(2),), (np.array([1.0, 2.0]),))[1]
+        array([2., 1.])
     """
     return Primitive(
         name,
@@ -297,6 +374,14 @@ def bilinear(
 
     Returns:
         The primitive.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> pair = wg.core.bilinear(
+        ...     "doctest_pair", np.dot,
+        ...     lambda ct, a, b: ct * b, lambda ct, a, b: ct * a, batch=None)
+        >>> wg.grad(pair.bind)(np.zeros(2), np.array([1.0, 2.0]))
+        array([1., 2.])
     """
     return variadic(
         name,
@@ -332,6 +417,15 @@ def variadic(
 
     Returns:
         The primitive.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> total = wg.core.variadic(
+        ...     "doctest_total", lambda *xs: sum(xs), wg.core.Every(lambda i: lambda ct, *xs: ct),
+        ...     linear="jointly", linear_args=wg.core.Every(lambda i: i),
+        ...     batch=None)
+        >>> wg.grad(lambda x: total.bind(x, x, x))(2.0)
+        np.float64(3.0)
     """
 
     def jvp(i: int) -> Rule:
@@ -374,6 +468,17 @@ def reducer(
 
     Returns:
         The primitive.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> total = wg.core.reducer(
+        ...     "doctest_sum",
+        ...     lambda x, *, axes, keepdims=False: np.sum(x, axis=axes, keepdims=keepdims),
+        ...     None,
+        ...     transpose=lambda ct, x, *, axes, keepdims=False: np.broadcast_to(
+        ...         ct if keepdims else np.expand_dims(ct, axes), x.shape))
+        >>> wg.grad(lambda x: total.bind(x, axes=(0,)))(np.zeros(3))
+        array([1., 1., 1.])
     """
 
     def shape(
@@ -433,6 +538,12 @@ def zero_derivative(
 
     Returns:
         The primitive.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> decade = wg.core.zero_derivative("doctest_decade", lambda x: np.floor(np.log10(x)))
+        >>> wg.grad(lambda x: x * decade.bind(x))(500.0)
+        np.float64(2.0)
     """
     if ufunc is not None:
         return elementwise(name, ufunc, *[None] * ufunc.nin, impl=None if impl is ufunc else impl)

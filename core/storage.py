@@ -50,7 +50,19 @@ def write(x: Array, v: Array, arrays: Sequence[Array], index: Any, exclusive: bo
 
 
 def current(x: Array) -> Array:
-    """The value itself, for a tracer whose value is in a storage."""
+    """The value itself, for a tracer whose value is in a storage: a result that was written to.
+
+    Args:
+        x: anything.
+
+    Returns:
+        What it stands for now; `x` itself, if it was not written to.
+
+    Example:
+        >>> import wengert as wg
+        >>> wg.core.current(2.0)
+        2.0
+    """
     if isinstance(x, Tracer) and x._trace.number == WRITTEN:
         return x._trace.read()  # type: ignore[attr-defined]  # a Storage
     return x

@@ -142,7 +142,7 @@ class Primitive:
         elementwise: bool = False,
         multiple_results: bool = False,
     ) -> None:
-        module = _defining_module()
+        module: str = _defining_module()
         known = Primitive.registry.get(name)
         # At a prompt or in a notebook, running a definition again means to change it.
         again = hasattr(sys, "ps1") and module == "__main__"
@@ -171,7 +171,7 @@ class Primitive:
         self.elementwise = elementwise
         self.multiple_results = multiple_results
         self._hash = hash(("Primitive", name))
-        self.module = module
+        self.module: str = module
         Primitive.registry[name] = self
 
     def __hash__(self) -> int:

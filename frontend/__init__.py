@@ -17,6 +17,7 @@ from ._version import __version__
 from .core import Program, Tracer
 from .core.errors import WengertError
 from .transforms import (
+    NumericalDerivativeWarning,
     all_gather,
     all_to_all,
     associative_scan,
@@ -35,6 +36,7 @@ from .transforms import (
     linearize,
     make_program,
     map,
+    numerical_rule,
     pbroadcast,
     pmax,
     pmean,
@@ -55,6 +57,7 @@ from .transforms import (
 )
 
 __all__ = [
+    "NumericalDerivativeWarning",
     "Program",
     "Tracer",
     "WengertError",
@@ -79,6 +82,7 @@ __all__ = [
     "linearize",
     "make_program",
     "map",
+    "numerical_rule",
     "numpy",
     "pbroadcast",
     "pmax",

@@ -28,12 +28,14 @@ from .jacobian import (
 from .jvp import jvp
 from .linearize import linear_transpose, linearize, vjp
 from .loops import associative_scan, fori_loop, map
+from .numerical import NumericalDerivativeWarning, numerical_rule
 from .program import make_program
 from .scan import scan
 from .vmap import vmap
 from .while_loop import while_loop
 
 __all__ = [
+    "NumericalDerivativeWarning",
     "all_gather",
     "all_to_all",
     "associative_scan",
@@ -52,6 +54,7 @@ __all__ = [
     "linearize",
     "make_program",
     "map",
+    "numerical_rule",
     "pbroadcast",
     "pmax",
     "pmean",

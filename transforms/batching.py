@@ -94,9 +94,9 @@ class BatchTracer(ArrayTracer):
 
     def why_not_concrete(self) -> str:
         value = self.members()
-        if isinstance(value, ArrayTracer) and isinstance(self._trace, BatchTrace):
-            if self._trace.splits:  # so it must be the outer one that does not
-                return value.why_not_concrete()
+        trace = self._trace
+        if isinstance(value, ArrayTracer) and isinstance(trace, BatchTrace) and trace.splits:
+            return value.why_not_concrete()  # it must be the outer one that has no value
         size = aval_of(value).shape[0]
         return f"under vmap it stands for {size} values at once, which may differ."
 
@@ -148,7 +148,9 @@ class BatchTrace(Trace):
     def remedy(self, x: BatchTracer) -> str:
         """What else can be done where `decide` finds none."""
         f = self.function if self.function.isidentifier() else "f"
-        return f'use wengert.vmap({f}, control_flow="split"), which runs {f} once for each path;\nor '
+        return (
+            f'use wengert.vmap({f}, control_flow="split"), which runs {f} once for each path;\nor '
+        )
 
     def process1(self, primitive: Primitive, x: Array) -> Array:
         if not primitive.elementwise:

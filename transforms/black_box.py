@@ -44,7 +44,17 @@ from .api import flatten_result
 if TYPE_CHECKING:
     from .numerical import NumericalFunction
 
-__all__ = ["Call", "NumericalDerivativeWarning", "call_p", "jvp_p", "vjp_p"]
+__all__ = [
+    "Call",
+    "NumericalDerivativeWarning",
+    "call_p",
+    "derivative",
+    "jvp_p",
+    "own",
+    "ravel",
+    "relative_error",
+    "vjp_p",
+]
 
 Spans = tuple[tuple[int, int], ...]
 """Which coordinates of a direction can differ from zero."""
@@ -332,13 +342,7 @@ def _call_jvp(
 
 
 def _call_batch(size: int, batched: Sequence[bool], *leaves: Array, call: Call) -> Any:
-    lanes = [
-        call_p.bind(*[x[i] if b else x for x, b in zip(leaves, batched, strict=True)], call=call)
-        for i in range(size)
-    ]
-    if not lanes:
-        return tuple([np.zeros((0, *a.shape), a.dtype) for a in call.out_avals])
-    return tuple([np.stack(parts) for parts in zip(*lanes, strict=True)])
+    return lane_by_lane(call_p, size, batched, *leaves, call=call)
 
 
 def _jvp(x: Array, *rest: Array, call: Call, order: int, spans: tuple[Spans, ...]) -> Array:

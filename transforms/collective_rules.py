@@ -13,7 +13,7 @@ and `pmin` are linear; `psum` and `all_to_all` are their own transposes, `all_ga
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
@@ -21,6 +21,7 @@ import numpy as np
 from ..core import tree
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import AxisNameError, BatchError, ShapeError, UnsupportedError
+from ..core.ir import Program
 from ..core.primitives.elementwise import astype
 from ..core.primitives.reductions import sum_dtype
 from ..core.source import NEAR, user_source
@@ -40,6 +41,7 @@ __all__ = [
     "array_axis",
     "axes_of",
     "axis_of",
+    "holds_collective",
     "merged",
     "on_leaves",
     "pmax_p",
@@ -125,7 +127,7 @@ class Collective(Primitive):
     def _alone(self, x: Array, index: Array, **params: Any) -> Array:
         self._refuse("one member on its own", params)
 
-    def _refuse(self, got: str, params: dict[str, Any]) -> NoReturn:
+    def _refuse(self, got: str, params: Mapping[str, Any]) -> NoReturn:
         raise UnsupportedError(
             f"{self.name} over {params['axis_name']!r}: the members of the batch are not together "
             "here, because they do not all take the same way.",
@@ -134,6 +136,22 @@ class Collective(Primitive):
             fix="apply it before the cond, switch or while_loop in which the members differ, and "
             "pass in the result",
         )
+
+
+def holds_collective(params: Mapping[str, Any]) -> bool:
+    """True if a program in the params has a collective, whose members must stay together."""
+    stack = list(params.values())
+    while stack:
+        x = stack.pop()
+        if isinstance(x, Program):
+            if any([isinstance(e.primitive, Collective) for e in x.equations]):
+                return True
+            stack += [e.params for e in x.equations]
+        elif isinstance(x, dict):
+            stack += x.values()
+        elif isinstance(x, tuple | list):
+            stack += x
+    return False
 
 
 # The primitives.

@@ -7,7 +7,7 @@ disagree is split: each branch runs once, on the rows that take it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from ..core.errors import DtypeError, ProgramTypeError, ShapeError, TreeError
 from ..core.ir import Program, evaluate
 from ..core.source import boundary
 from ..core.storage import current
-from ..core.tracing import Tracer
+from ..core.tracing import Together, Trace, Tracer
 from .api import as_array_leaf
 from .bodies import (
     array_leaves,
@@ -30,11 +30,12 @@ from .bodies import (
     with_inputs,
 )
 from .structured import Structured, batched_p, has_value
-from .subprograms import batch_program, evaluate_batch, jvp_program
+from .subprograms import batch_program, evaluate_batch, jvp_program, transpose_program
 
 __all__ = ["cond", "cond_p", "switch"]
 
 Branches = tuple[Program, ...]
+Flags = Sequence[bool]
 
 
 def _which(index: Array, n: int) -> Array:
@@ -45,11 +46,13 @@ def _which(index: Array, n: int) -> Array:
     return np.clip(np.asarray(index).astype(np.intp), 0, n - 1)
 
 
-def _run(index: Array, *args: Array, branches: Branches) -> tuple[Array, ...]:
+def _run(index: Array, *args: Array, branches: Branches, linear: Flags = ()) -> tuple[Array, ...]:
     return tuple(evaluate(branches[int(_which(index, len(branches)))], *args))
 
 
-def _shape(index: ShapedArray, *avals: ShapedArray, branches: Branches) -> tuple[ShapedArray, ...]:
+def _shape(
+    index: ShapedArray, *avals: ShapedArray, branches: Branches, linear: Flags = ()
+) -> tuple[ShapedArray, ...]:
     out = [tuple([strong(v) for v in b.out_avals]) for b in branches]
     for b, found in zip(branches, out, strict=True):
         if found != out[0] or tuple(map(strong, b.in_avals)) != tuple(map(strong, avals)):
@@ -62,13 +65,18 @@ def _shape(index: ShapedArray, *avals: ShapedArray, branches: Branches) -> tuple
 
 
 def _batch(
-    size: int, batched: Sequence[bool], index: Array, *args: Array, branches: Branches
+    size: int,
+    batched: Sequence[bool],
+    index: Array,
+    *args: Array,
+    branches: Branches,
+    linear: Flags = (),
 ) -> tuple[Array, ...]:
     if batched[0]:
         if not has_value(index):
             return batched_p.bind(  # type: ignore[no-any-return]  # a tuple
                 index, *args, of=cond_p, size=size, batched=tuple(batched),
-                params={"branches": branches},
+                params={"branches": branches, **_flagged(linear)},
             )  # fmt: skip
         return _by_rows(size, _which(index, len(branches)), batched[1:], args, branches)
     force = [False] * len(branches[0].outputs)
@@ -78,11 +86,15 @@ def _batch(
         if all([found == flags for _, found in pairs]):
             break
         force = flags
-    ys = cond_p.bind(index, *args, branches=tuple([b for b, _ in pairs]))
+    ys = cond_p.bind(index, *args, branches=tuple([b for b, _ in pairs]), **_flagged(linear))
     return tuple([
         y if f else np.broadcast_to(y, (size, *aval_of(y).shape))
         for y, f in zip(ys, flags, strict=True)
     ])  # fmt: skip
+
+
+def _flagged(linear: Flags) -> dict[str, Flags]:
+    return {"linear": linear} if linear else {}
 
 
 def _by_rows(
@@ -112,7 +124,11 @@ def _by_rows(
 
 
 def _jvp(
-    primals: Sequence[Array], tangents: Sequence[Array | None], *, branches: Branches
+    primals: Sequence[Array],
+    tangents: Sequence[Array | None],
+    *,
+    branches: Branches,
+    linear: Flags = (),
 ) -> tuple[Any, Any]:
     active = [t is not None for t in tangents[1:]]
     given = [t for t in tangents[1:] if t is not None]
@@ -129,7 +145,45 @@ def _jvp(
     return ys[:n], [next(dots) if f else None for f in flags]
 
 
-cond_p = Structured("cond", _run, shape=_shape, batch=_batch, jvp=_jvp)
+def _transpose(
+    cts: Sequence[Array],
+    wanted: Flags,
+    index: Array,
+    *args: Any,
+    branches: Branches,
+    linear: Flags = (),
+) -> list[Array | None]:
+    fixed = [x for x, f in zip(args, linear[1:], strict=True) if not f]
+    transposed = tuple([transpose_program(b, linear[1:]) for b in branches])
+    found = iter(cond_p.bind(index, *fixed, *cts, branches=transposed))
+    return [next(found) if f else None for f in linear]
+
+
+class _Cond(Structured):
+    """With `linear`, the primitive is linear in the operands with that flag."""
+
+    __slots__ = ()
+
+    def bind_linear(self, trace: Trace, args: Sequence[Array], params: Mapping[str, Any]) -> Array:
+        if has_value(args[0]):
+            return self.impl(*args, **params)
+        flags = tuple([isinstance(a, Tracer) and a._trace is trace for a in args])
+        if not flags[0]:
+            for branch in params["branches"]:
+                transpose_program(branch, flags[1:])  # raises if it is not linear
+            params = {**params, "linear": flags}
+        return trace.process(self, args, params)
+
+
+cond_p = _Cond(
+    "cond",
+    _run,
+    shape=_shape,
+    batch=_batch,
+    jvp=_jvp,
+    transposes=Together(_transpose),
+    linear_args=lambda params: [i for i, f in enumerate(params.get("linear", ())) if f],
+)
 
 
 @boundary

@@ -17,14 +17,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..core import tree
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import DtypeError, EscapedTracerError, ShapeError, UnsupportedError
 from ..core.ir import Program, evaluate
 from ..core.tracing import RUNNING, Tracer, newest_trace
 from ..core.tree import TreeDef, is_static_leaf
 from .batching import BatchTrace, BatchTracer
-from .jvp import zeros_of
 
 __all__ = ["BatchedCall", "ClosedCall", "CustomCall", "Tangents", "closes_over", "is_active"]
 
@@ -97,10 +95,13 @@ def closes_over(name: str, x: Tracer) -> UnsupportedError:
 class BatchedCall(CustomCall):
     """A call for all members of a batch: of stacked operands, with the rules of the one call.
 
-    `out_batched` says which results of the last run have a batch axis.
+    `out_batched` says which results of the last run have a batch axis; with `force`, all that have
+    a derivative do.
     """
 
-    def __init__(self, call: CustomCall, trace: BatchTrace, batched: Sequence[bool]) -> None:
+    def __init__(
+        self, call: CustomCall, trace: BatchTrace, batched: Sequence[bool], force: bool
+    ) -> None:
         self.call = call
         self.name = call.name
         self.ordinary = call.ordinary
@@ -109,6 +110,7 @@ class BatchedCall(CustomCall):
         self.size = trace.size
         self.axis_name = None if trace.axis is None else trace.axis.name
         self.batched = tuple(batched)
+        self.force = force
         self.out_batched: list[bool] = []
         self.trace: BatchTrace | None = trace
 
@@ -164,14 +166,22 @@ class BatchedCall(CustomCall):
         """A value with a batch axis."""
         return x if batched else np.broadcast_to(x, (self.size, *aval_of(x).shape))
 
+    def settle(self, outs: Leaves, flags: Sequence[bool], also: Sequence[bool]) -> Leaves:
+        """The results with a batch axis where they, or something else, has one."""
+        self.out_batched = [a or b for a, b in zip(flags, also, strict=True)]
+        return [
+            self.stack(x, has) if due else x
+            for x, has, due in zip(outs, flags, self.out_batched, strict=True)
+        ]
+
     def run(self, args: Sequence[Array]) -> tuple[Leaves, TreeDef]:
         if self.call.has_batch:
-            outs, self.out_batched, treedef = self.call.run_batch(self.size, self.batched, args)
-            return outs, treedef
-        with self.lanes(args) as trace:
-            outs, treedef = self.call.run(self.enter(trace, args, self.batched))
-            outs, self.out_batched = self.leave(trace, outs)
-        return outs, treedef
+            outs, flags, treedef = self.call.run_batch(self.size, self.batched, args)
+        else:
+            with self.lanes(args) as trace:
+                outs, treedef = self.call.run(self.enter(trace, args, self.batched))
+                outs, flags = self.leave(trace, outs)
+        return self.settle(outs, flags, [self.force and is_active(x) for x in outs]), treedef
 
     def jvp(
         self, primals: Sequence[Array], tangents: Tangents
@@ -180,14 +190,14 @@ class BatchedCall(CustomCall):
             outs, dots, treedef = self.call.jvp(
                 self.enter(trace, primals, self.batched), self.enter(trace, tangents, self.batched)
             )
-            outs, out_flags = self.leave(trace, outs)
-            dots, dot_flags = self.leave(trace, dots)
-        self.out_batched = [a or b for a, b in zip(out_flags, dot_flags, strict=True)]
-        for i, both in enumerate(self.out_batched):
-            if both:
-                outs[i] = self.stack(outs[i], out_flags[i])
-                if dots[i] is not None:
-                    dots[i] = self.stack(dots[i], dot_flags[i])
+            outs, flags = self.leave(trace, outs)
+            dots, moved = self.leave(trace, dots)
+        also = [b or (self.force and is_active(x)) for x, b in zip(outs, moved, strict=True)]
+        outs = self.settle(outs, flags, also)
+        dots = [
+            self.stack(t, has) if due and t is not None else t
+            for t, has, due in zip(dots, moved, self.out_batched, strict=True)
+        ]
         return outs, dots, treedef
 
     def fwd(self, primals: Sequence[Array]) -> tuple[Leaves, TreeDef, list[Array], Any]:
@@ -198,11 +208,7 @@ class BatchedCall(CustomCall):
             outs, flags = self.leave(trace, outs)
             residuals, kept = self.leave(trace, residuals)
         # Each member adds to the cotangents, also where all have the same result.
-        self.out_batched = [b or is_active(x) for x, b in zip(outs, flags, strict=True)]
-        outs = [
-            self.stack(x, b) if both else x
-            for x, b, both in zip(outs, flags, self.out_batched, strict=True)
-        ]
+        outs = self.settle(outs, flags, [is_active(x) for x in outs])
         return outs, treedef, residuals, (state, kept)
 
     def bwd(self, state: Any, residuals: Sequence[Array], cts: Tangents) -> list[Array | None]:
@@ -317,16 +323,3 @@ def _types(found: Sequence[ShapedArray], due: Sequence[ShapedArray]) -> dict[str
         return ", ".join([repr(v) for v in avals]) or "nothing"
 
     return {"got": listed(found), "needed": listed(due)}
-
-
-def filled(cts: Tangents, avals: Sequence[ShapedArray]) -> list[Array]:
-    """Cotangents with zeros in the place of None."""
-    return [
-        zeros_of(np.broadcast_to(v.dtype.type(0), v.shape)) if ct is None else ct
-        for ct, v in zip(cts, avals, strict=True)
-    ]
-
-
-def rebuilt(treedef: TreeDef, leaves: Sequence[Any]) -> Any:
-    """`tree.unflatten` for any sequence of leaves."""
-    return tree.unflatten(treedef, list(leaves))

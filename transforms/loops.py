@@ -62,9 +62,8 @@ def fori_loop(
     operation = f"fori_loop of {describe_function(body_fun)}"
     start, stop = _bound(operation, "lower", lower), _bound(operation, "upper", upper)
     if not has_value(start) or not has_value(stop):
-        return while_loop(
-            lambda c: c[0] < stop, lambda c: (c[0] + 1, body_fun(*c)), (start, init_val)
-        )[1]
+        step = _named(body_fun, lambda c: (c[0] + 1, body_fun(*c)))
+        return while_loop(lambda c: c[0] < stop, step, (start, init_val))[1]
     first, last = int(start), int(stop)
     carried = array_leaves(operation, init_val)
     if RUNNING.symbolic and last > first:

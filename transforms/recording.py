@@ -77,6 +77,7 @@ class LinearizeTrace(JVPTrace):
 
     def __init__(self, function: str, label: str, linear: LinearTrace, captures: Captures) -> None:
         super().__init__(function)
+        self.captures = captures
         self.keep = captures.keep
         self.label = label  # type: ignore[misc]  # of the transformation that the user called
         self.linear = linear

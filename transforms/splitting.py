@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -132,9 +133,7 @@ class PathTrace(BatchTrace):
             return self.draw(primitive, args, params)
         return super().process(primitive, args, params)
 
-    def draw(
-        self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
-    ) -> Array:
+    def draw(self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]) -> Array:
         """Random numbers: those that the members were given in the run that put them aside."""
         i, name = len(self.draws), params.get("name")
         if i < len(self.replayed) and self.replayed[i][:2] == (primitive, name):
@@ -189,9 +188,7 @@ class PathTrace(BatchTrace):
         if flat.shape[1] == 1:
             found, which, counts = np.unique(flat, return_inverse=True, return_counts=True)
         else:
-            found, which, counts = np.unique(
-                flat, axis=0, return_inverse=True, return_counts=True
-            )
+            found, which, counts = np.unique(flat, axis=0, return_inverse=True, return_counts=True)
         parts = np.split(np.argsort(which.ravel(), kind="stable"), np.cumsum(counts)[:-1])
         most = int(np.argmax(counts))
         self.split(parts[most], parts[:most] + parts[most + 1 :])
@@ -305,9 +302,9 @@ def run_paths(
     operation: str,
     name: str,
     size: int,
-    limit: int | None,
-    call: Callable[[BatchTrace, Callable[[Array], Array]], Any],
+    call: Callable[[BatchTrace, Callable[[Array], Array] | None], Any],
     watch: Callable[[Any], Callable[[], None]],
+    limit: int | None,
 ) -> tuple[list[Any], tree.TreeDef, BatchTrace]:
     """The leaves of the result for all members, its structure, and the trace of batched leaves.
 
@@ -325,14 +322,12 @@ def run_paths(
             trace = PathTrace(name, rows.shape[0], splitting, path)
             trace.check_generators = watch(_refuse_shared_draws)
         try:
-            result = call(trace, lambda x: x if rows is None else _taken(x, rows))  # noqa: B023  # called at once
+            result = call(trace, None if rows is None else partial(_taken, rows=rows))
             outs, out_tree = flatten_result(operation, result)
             if splitting.paths == 1:
                 return outs, out_tree, trace
             mine = [type(o) is BatchTracer and o._trace is trace for o in outs]
-            leaves = [
-                (trace.members(o) if b else o, b) for o, b in zip(outs, mine, strict=True)
-            ]
+            leaves = [(trace.members(o) if b else o, b) for o, b in zip(outs, mine, strict=True)]
             finished.append(Finished(trace.rows, leaves, out_tree, path.parted))
         finally:
             trace.close()

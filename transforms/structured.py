@@ -23,8 +23,9 @@ import numpy as np
 
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.storage import current
-from ..core.tracing import LinearArgs, Primitive, Rule, Together, Tracer, newest_trace
+from ..core.tracing import LinearArgs, Primitive, Rule, Together, Trace, Tracer, newest_trace
 from .backward import backward_pass
+from .collective_rules import holds_collective
 from .linear import LinearTrace
 from .subprograms import batched_aval, evaluate_jvp, evaluate_linearized
 
@@ -86,8 +87,14 @@ class Structured(Primitive):
         if trace is None or all([has_value(a) for a in args]):
             return self.impl(*args, **params)
         if type(trace) is LinearTrace and not self.linear_in(params):
-            return self.impl(*args, **params)  # one by one, its operations show what is linear
+            return self.bind_linear(trace, args, params)
         return trace.process(self, args, params)
+
+    def bind_linear(self, trace: Trace, args: Sequence[Array], params: Params) -> Array:
+        """The result where a linear function of the user's is recorded: one by one, the operations
+        inside show whether they are linear.
+        """
+        return self.impl(*args, **params)
 
 
 def _inexact(avals: Sequence[ShapedArray]) -> list[int]:
@@ -276,7 +283,9 @@ def _merge_batches(
     batched: Sequence[bool],
     params: Params,
 ) -> tuple[Any, ...]:
-    """A batch of batches is one larger batch."""
+    """A batch of batches is one larger batch; unless it has collectives, which know their own."""
+    if holds_collective(params):
+        return _one_by_one(outer, outer_batched, args, of, size, batched, params)
     total = outer * size
 
     def merged(x: Array, in_outer: bool, in_inner: bool) -> Array:
@@ -298,6 +307,30 @@ def _merge_batches(
         params=params,
     )
     return tuple([np.reshape(y, (outer, size, *aval_of(y).shape[1:])) for y in ys])
+
+
+def _one_by_one(
+    outer: int,
+    outer_batched: Sequence[bool],
+    args: Sequence[Array],
+    of: Primitive,
+    size: int,
+    batched: Sequence[bool],
+    params: Params,
+) -> tuple[Any, ...]:
+    """A batch of batches, as a loop over the outer one."""
+    run = {"of": of, "size": size, "batched": batched, "params": params}
+    if not outer:
+        avals = [
+            ShapedArray(v.shape[1:], v.dtype) if b else v
+            for v, b in zip([aval_of(x) for x in args], outer_batched, strict=True)
+        ]
+        return tuple([np.zeros((0, *v.shape), v.dtype) for v in _batch_shape(*avals, **run)])
+    members = [
+        batched_p.bind(*[x[k] if b else x for x, b in zip(args, outer_batched, strict=True)], **run)
+        for k in range(outer)
+    ]
+    return tuple([np.stack(column) for column in zip(*members, strict=True)])
 
 
 pushforward_p = Structured(

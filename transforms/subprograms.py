@@ -30,6 +30,7 @@ __all__ = [
     "Linearized",
     "batch_program",
     "batched_aval",
+    "dependent",
     "evaluate_batch",
     "evaluate_jvp",
     "evaluate_linearized",
@@ -264,3 +265,12 @@ def transpose_program(program: Program, linear: Flags) -> Program:
         )
 
     return trace_flat(f"transpose of {program.name}", fun, [*fixed, *program.out_avals])
+
+
+def dependent(program: Program, flags: Flags) -> list[bool]:
+    """Which outputs depend on the flagged inputs."""
+    known = {v for v, f in zip(program.inputs, flags, strict=True) if f}
+    for equation in program.equations:
+        if any([v in known for v in equation.inputs]):
+            known.update(equation.outputs)
+    return [v in known for v in program.outputs]

@@ -7,7 +7,7 @@ entry (a view) and to where `out_axes` says on exit.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from ..core import tree
 from ..core.aval import Array, aval_of
 from ..core.errors import BatchError, LeafTypeError
+from ..core.generators import watch
 from ..core.source import boundary, describe_function
 from ..core.tree import is_static_leaf
 from ..core.treedef import leaf_paths
@@ -27,6 +28,7 @@ from .api import (
 )
 from .arguments import parameters_of, positional_parameters
 from .batching import BatchTrace, BatchTracer
+from .splitting import MAX_PATHS, run_paths
 
 __all__ = ["vmap"]
 
@@ -38,6 +40,8 @@ def vmap(
     *,
     axis_name: Hashable = None,
     axis_size: int | None = None,
+    control_flow: str | None = None,
+    max_paths: int | None = MAX_PATHS,
 ) -> Callable[..., Any]:
     """Make a function that applies `fun` to every member of a batch, by running it once.
 
@@ -53,13 +57,19 @@ def vmap(
             depend on the batch, or a tree that is a prefix of the result.
         axis_name: a name of the batch axis, for collectives in `fun`: `psum(x, axis_name)`.
         axis_size: the size of the batch, needed only where no argument is batched.
+        control_flow: "split" lets `fun` decide by batched values: with Python's `if` and `while`,
+            `range(n)`, and boolean masks. Where members differ, the batch splits, and `fun` is run
+            once for each path that members take; see docs/splitting.md. None refuses this.
+        max_paths: with control_flow="split", the largest number of paths; None for any.
 
     Returns:
         A function of arguments with one more axis, whose results have one more axis.
 
     Raises:
         BatchError: if the axes do not exist, or their sizes differ; the message lists every
-            argument.
+            argument. With control_flow="split": if there are too many paths.
+        ConcretizationError: if `fun` decides by a batched value, without control_flow="split".
+        ShapeError: with control_flow="split", if results have other shapes on other paths.
         TreeError: if `in_axes` or `out_axes` is no prefix of the arguments or results.
 
     Example:
@@ -71,6 +81,9 @@ def vmap(
         >>> scaled = lambda x, *, scale: scale * x
         >>> wg.vmap(scaled, in_axes={"scale": None})(np.ones(2), scale=3.0)
         array([3., 3.])
+        >>> root = lambda x: np.sqrt(x) if x > 0 else 0.0
+        >>> wg.vmap(root, control_flow="split")(np.array([4.0, -1.0]))
+        array([2., 0.])
     """
     name = describe_function(fun)
     if isinstance(axis_name, tuple | list) or not isinstance(axis_name, Hashable):
@@ -80,11 +93,29 @@ def vmap(
             needed='text, as axis_name="i", or any other value that can be hashed',
             fix="name the axes of nested vmaps one by one",
         )
+    if control_flow not in (None, "split"):
+        raise BatchError(
+            f"vmap of {name}: no such control_flow.",
+            got=repr(control_flow),
+            needed='"split", or None',
+        )
+    if control_flow is not None and axis_name is not None:
+        raise BatchError(
+            f'vmap of {name}: axis_name does not go together with control_flow="split".',
+            got=f"axis_name={axis_name!r}",
+            fix="collectives need all members at once: write decisions with np.where or "
+            "wengert.cond",
+        )
+    if max_paths is not None and not (isinstance(max_paths, int | np.integer) and max_paths > 0):
+        raise BatchError(
+            f"vmap of {name}: max_paths must be a positive int, or None.", got=repr(max_paths)
+        )
+    split = None if control_flow is None else partial(run_paths, limit=max_paths)
 
     @boundary
     @wraps(fun, updated=())
     def batched_function(*args: Any, **kwargs: Any) -> Any:
-        return _run(fun, name, in_axes, out_axes, axis_name, axis_size, args, kwargs)
+        return _run(fun, name, in_axes, out_axes, axis_name, axis_size, split, args, kwargs)
 
     return batched_function
 
@@ -96,6 +127,7 @@ def _run(
     out_axes: Any,
     axis_name: Hashable,
     axis_size: int | None,
+    split: Callable[..., tuple[list[Any], tree.TreeDef, BatchTrace]] | None,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> Any:
@@ -121,18 +153,30 @@ def _run(
         for i, (x, axis) in enumerate(zip(leaves, given, strict=True))
     ]
     size = _batch_size(operation, paths, leaves, axes, axis_size)
-    trace = BatchTrace(name, size, axis_name)
-    try:
+    lanes = [
+        x if axis is None or axis == 0 else np.moveaxis(x, axis, 0)
+        for x, axis in zip(leaves, axes, strict=True)
+    ]
+
+    def call(trace: BatchTrace, members_of: Callable[[Array], Array] | None) -> Any:
         tracers = [
-            x if axis is None else BatchTracer(trace, x if axis == 0 else np.moveaxis(x, axis, 0))
-            for x, axis in zip(leaves, axes, strict=True)
+            x if axis is None else BatchTracer(trace, x if members_of is None else members_of(x))
+            for x, axis in zip(lanes, axes, strict=True)
         ]
         positional = tree.unflatten(in_tree, tracers[: in_tree.size])
         by_name = tree.unflatten(kwargs_tree, tracers[in_tree.size :])
-        result = fun(*positional, **dict(zip(names, by_name, strict=True)))
-    finally:
-        trace.close()
-    outs, out_tree = flatten_result(operation, result)
+        return fun(*positional, **dict(zip(names, by_name, strict=True)))
+
+    if split is None:
+        trace = BatchTrace(name, size, axis_name)
+        try:
+            result = call(trace, None)
+        finally:
+            trace.close()
+        outs, out_tree = flatten_result(operation, result)
+    else:
+        generators = partial(watch, operation, fun, (args, kwargs))
+        outs, out_tree, trace = split(operation, name, size, call, generators)
     out_prefix = (
         tuple(out_axes) if isinstance(out_axes, list) and out_tree.kind is tuple else out_axes
     )

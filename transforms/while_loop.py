@@ -9,19 +9,19 @@ computed with any more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from ..core.aval import Array, ShapedArray, aval_of
-from ..core.errors import DtypeError, ProgramTypeError, ShapeError
+from ..core.errors import DtypeError, NonLinearError, ProgramTypeError, ShapeError
 from ..core.ir import Program, Var, evaluate
 from ..core.primitives.elementwise import astype
 from ..core.source import boundary, describe_function
 from ..core.storage import current
-from ..core.tracing import RUNNING, Tracer
+from ..core.tracing import RUNNING, Trace, Tracer
 from .bodies import (
     Leaves,
     array_leaves,
@@ -32,8 +32,17 @@ from .bodies import (
     trace_body,
     typed,
 )
-from .structured import Structured, batched_p, has_value
-from .subprograms import batch_program, evaluate_batch, filled_tangents, jvp_program, rearranged
+from .jvp import zeros_of
+from .structured import Structured, batched_p, has_value, pushforward_p
+from .subprograms import (
+    batch_program,
+    dependent,
+    evaluate_batch,
+    filled_tangents,
+    jvp_program,
+    rearranged,
+    transpose_program,
+)
 
 __all__ = ["while_loop", "while_p"]
 
@@ -206,7 +215,53 @@ def _jvp(
     return ys[: len(carry)], [next(dots) if a else None for a in a_carry]
 
 
-while_p: Structured = Structured("while", _run, shape=_shape, batch=_batch, jvp=_jvp)
+class _While(Structured):
+    """A loop that turns an unknown number of times is linear if its body is."""
+
+    __slots__ = ()
+
+    def bind_linear(self, trace: Trace, args: Sequence[Array], params: Mapping[str, Any]) -> Array:
+        mine = [isinstance(a, Tracer) and a._trace is trace for a in args]
+        if all([has_value(a) for a, m in zip(args, mine, strict=True) if not m]):
+            return self.impl(*args, **params)
+        condition, body = params["condition"], params["body"]
+        of_condition, of_body, carry = _parts(mine, params["n_condition"], params["n_body"])
+        while True:
+            after = dependent(body, [*of_body, *carry])
+            if after == carry:
+                break
+            carry = [a or b for a, b in zip(after, carry, strict=True)]
+        if any(dependent(condition, [*of_condition, *carry])):
+            raise NonLinearError(
+                f"{trace.label}: {trace.function} is not linear: how often a loop turns depends on "
+                "its argument.",
+                got=f"the condition {condition.name}",
+                fix="use linearize or vjp, which take the linear part of any function at a point",
+            )
+        transpose_program(body, [*of_body, *carry])  # raises if it is not linear
+        # A linear function is its own derivative, at zero as anywhere.
+        active = [*of_condition, *of_body, *carry]
+        primals = [zeros_of(a) if f else a for a, f in zip(args, active, strict=True)]
+        tangents = [
+            a if m else zeros_of(a) for a, m, f in zip(args, mine, active, strict=True) if f
+        ]
+        if any([np.any(a) for a, m, f in zip(args, mine, active, strict=True) if f and not m]):
+            raise NonLinearError(
+                f"{trace.label}: {trace.function} is affine, not linear: a loop starts with a "
+                "constant that is added to.",
+                fix="subtract the value at zero: g = lambda x: f(x) - f(0)",
+            )
+        dots = pushforward_p.bind(*primals, *tangents, of=self, active=tuple(active), params=params)
+        # Carried values that do not depend on the argument are constants, as they are at zero.
+        ys = list(self.bind(*primals, **params))
+        inexact = [k for k, y in enumerate(ys) if aval_of(y).dtype.kind in "fc"]
+        for k, y_dot in zip(inexact, dots, strict=True):
+            if carry[k]:
+                ys[k] = y_dot
+        return tuple(ys)
+
+
+while_p: Structured = _While("while", _run, shape=_shape, batch=_batch, jvp=_jvp)
 
 
 # For users.

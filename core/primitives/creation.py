@@ -17,7 +17,7 @@ from .elementwise import as_array
 
 def plain_value(x: Array, what: str) -> Any:
     """The plain array behind an argument that decides shapes; an error where it has none."""
-    return np.asarray(x._value(what) if isinstance(x, Tracer) else x)  # type: ignore[attr-defined]  # of all tracers
+    return np.asarray(x._value(what, "value") if isinstance(x, Tracer) else x)  # type: ignore[attr-defined]  # of all tracers
 
 
 def known_value(x: Array) -> Any:

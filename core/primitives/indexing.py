@@ -9,7 +9,8 @@ linear in time also when the cotangents are traced.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any
 
@@ -246,6 +247,10 @@ def getitem(x: Array, index: Any) -> Array:
         The elements.
     """
     if (type(index) is int or type(index) is slice) and isinstance(x, Tracer):
+        if type(index) is slice and (
+            isinstance(index.stop, Tracer) or isinstance(index.start, Tracer)
+        ):
+            index = plain_slice(index)
         params = {"index": (index,)}
         y = x._trace.process(getitem_p, (x,), params)
         if isinstance(y, Tracer) and type(y.primal) is not _float64:
@@ -269,7 +274,7 @@ def parse_index(x: Array, index: Any) -> tuple[list[Any], list[Array]]:
     for item in items:
         kind = type(item)
         if kind is int or kind is slice:
-            template.append(item)
+            template.append(item if kind is int else plain_slice(item))
             axes_used += 1
         elif item is None or item is Ellipsis:
             template.append(item)
@@ -294,7 +299,32 @@ def parse_index(x: Array, index: Any) -> tuple[list[Any], list[Array]]:
 
 
 def _is_mask(item: Any) -> bool:
-    return not isinstance(item, Tracer) and np.asarray(item).dtype.kind == "b"
+    kind: str = (item if isinstance(item, Tracer) else np.asarray(item)).dtype.kind
+    return kind == "b"
+
+
+def plain_slice(s: slice) -> slice:
+    """A slice whose ends are plain numbers: a traced one is decided now, as it decides a shape."""
+    ends = (s.start, s.stop, s.step)
+    if not is_traced(ends):
+        return s
+    return slice(*[operator.index(e) if isinstance(e, Tracer) else e for e in ends])
+
+
+def places_of(mask: Array, refusal: Callable[[Tracer], ConcretizationError]) -> tuple[Array, ...]:
+    """The indices of the True elements; the error, where a mask has no values and how many of them
+    are True cannot be decided.
+    """
+    if not isinstance(mask, Tracer):
+        return np.nonzero(mask)
+    count: Any = np.sum(mask)
+    try:
+        n = int(count.decided())
+    except ConcretizationError:
+        raise refusal(count) from None
+    order = np.argsort(~np.ravel(mask), kind="stable")[:n]
+    found: tuple[Array, ...] = np.unravel_index(order, mask.shape)
+    return found
 
 
 def _check_mask(x: Array, axis: int, shape: Shape) -> None:
@@ -342,14 +372,7 @@ def _index_arrays(x: Array, item: Any) -> list[Array]:
                 item = item.astype(np.intp)  # x[[]] selects nothing
     kind = item.dtype.kind
     if kind == "b":
-        if isinstance(item, Tracer):
-            raise ConcretizationError(
-                "a boolean mask between the brackets must be concrete, because it decides the "
-                "shape of the result.",
-                got=f"a mask of {item!r}",
-                fix="use np.where(mask, x, other), or multiply by the mask",
-            )
-        return list(np.nonzero(item))
+        return list(places_of(item, lambda count: _refused_mask(item, count)))
     if kind not in "iu":
         raise IndexError(
             "indexing: arrays between the brackets must be of integers or bools; got "
@@ -357,6 +380,15 @@ def _index_arrays(x: Array, item: Any) -> list[Array]:
             " Cast it: x[i.astype(int)]"
         )
     return [item]
+
+
+def _refused_mask(mask: Tracer, count: Tracer) -> ConcretizationError:
+    return ConcretizationError(
+        "a boolean mask between the brackets must be concrete, because it decides the shape of the "
+        "result.",
+        got=f"a mask of {mask!r}",
+        fix=count.remedy() + "use np.where(mask, x, other), or multiply by the mask",
+    )
 
 
 # NumPy's functions that are indexing.
@@ -415,14 +447,18 @@ def along_axis(shape: Shape, indices: Array, axis: int) -> tuple[Any, ...]:
 def nonzero(a: Array) -> Any:
     """`np.nonzero` on traced values: plain index arrays, where the values are concrete."""
     mask = as_array(a, "np.nonzero") != 0
-    if isinstance(mask, Tracer):
-        raise ConcretizationError(
+    if isinstance(mask, Tracer) and not mask.shape:
+        mask = np.reshape(mask, 1)[()] if mask.decides else mask
+
+    def refusal(count: Tracer) -> ConcretizationError:
+        return ConcretizationError(
             "np.nonzero, and np.where with one argument, need concrete values: they decide the "
             "shape of the result.",
             got=repr(a),
-            fix="use np.where(condition, x, y) with three arguments",
+            fix=count.remedy() + "use np.where(condition, x, y) with three arguments",
         )
-    return np.nonzero(mask)
+
+    return places_of(mask, refusal)
 
 
 @implements(np.flatnonzero)
@@ -436,7 +472,7 @@ def argwhere(a: Array) -> Any:
     """`np.argwhere` on traced values."""
     if np.ndim(a) == 0:
         return argwhere(np.atleast_1d(a))[:, :0]
-    return np.transpose(np.asarray(np.nonzero(a)))
+    return np.stack(np.nonzero(a), axis=1)
 
 
 def _diagonal_indices(n: int, m: int, offset: int) -> tuple[Array, Array]:

@@ -26,14 +26,22 @@ def plain_value(x: Array, operation: str, why: str) -> Any:
     if not isinstance(y, Tracer):
         return y
     try:
-        return y.concrete()
+        return y.decided()
     except ConcretizationError:
         raise ConcretizationError(
             f"{operation} needs concrete values: they decide {why}.",
             got=repr(x),
-            fix="call it outside of vmap and make_program, or write it with np.where and masks, "
+            fix=y.remedy() + "call it outside of vmap and make_program, or write it with np.where and masks, "
             "whose results have fixed shapes",
         ) from None
+
+
+def value_to_count(x: Array, operation: str, why: str) -> Array:
+    """`plain_value`; a tracer without derivative, where a batch may split by numbers of elements."""
+    y = value_p.bind(x)
+    if isinstance(y, Tracer) and y.decides:
+        return y
+    return plain_value(x, operation, why)
 
 
 def certain(condition: Array) -> bool:

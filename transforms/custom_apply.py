@@ -1,0 +1,495 @@
+"""What each trace does with a function that has rules of its own: `apply : CustomCall, operands ->
+results`.
+
+The newest trace among the operands decides, and nothing is traced to a program for that:
+
+- no trace: the function runs;
+- `jvp`: the forward rule runs on the values and tangents;
+- `linearize`, `vjp` and `grad`: with a reverse rule, `fwd` runs, and one equation on the tape stands
+  for `bwd`; else the forward rule runs on the tangents that are being recorded;
+- `vmap`: the same call for the whole batch goes to the older traces (`BatchedCall`);
+- a program: its equation holds the program of the function, and the rules as they are.
+
+Forward mode without a forward rule transposes `bwd`. Values that the function closes over keep
+their ordinary derivative: a result of a rule that depends on them is a tracer itself, and what it
+carries is added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import tree
+from ..core.aval import Array, ShapedArray, aval_of
+from ..core.errors import NonLinearError
+from ..core.ir import Program
+from ..core.source import NEAR, user_frame, user_source
+from ..core.storage import current
+from ..core.tracing import Primitive, Together, Trace, Tracer, newest_trace
+from ..core.tree import TreeDef
+from .batching import BatchTrace, BatchTracer
+from .custom_call import (
+    BatchedCall,
+    ClosedCall,
+    CustomCall,
+    Leaves,
+    Tangents,
+    closes_over,
+    is_active,
+)
+from .jvp import JVPTrace, JVPTracer, zeros_of
+from .linear import LinearTrace, is_variable
+from .linearize import linear_transpose
+from .program import ProgramTrace, trace_closed
+from .recording import LinearizeTrace
+
+__all__ = ["LinearMap", "apply", "custom_call_p", "linear_map_p"]
+
+Pushed = tuple[Leaves, list[Array | None], TreeDef]
+
+
+def apply(call: CustomCall, args: Sequence[Array]) -> tuple[Leaves, TreeDef]:
+    """The results of a call, with its rules in force for all traces of the operands."""
+    trace = newest_trace(args)
+    if trace is None:
+        return call.run(args)
+    successor = trace.__dict__.get("successor")
+    while successor is not None:  # it gives its work to the trace of a branch
+        trace = successor
+        successor = trace.__dict__.get("successor")
+    if isinstance(trace, JVPTrace):
+        try:
+            return _differentiate(trace, call, args)
+        except _ClosureError as error:
+            newer = error.tracer._trace
+            if not isinstance(newer, BatchTrace):
+                raise closes_over(call.name, error.tracer) from None
+        return _batch(newer, call, args)
+    if isinstance(trace, BatchTrace):
+        return _batch(trace, call, args)
+    if isinstance(trace, ProgramTrace):
+        return _record(trace, call, args)
+    return call.run(args)  # a transformation that knows operations only
+
+
+# Derivatives.
+
+
+class _ClosureError(Exception):
+    """A rule's result is a value of a trace that is newer than those of the operands."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        self.tracer = tracer
+
+
+def _differentiate(
+    trace: JVPTrace, call: CustomCall, args: Sequence[Array]
+) -> tuple[Leaves, TreeDef]:
+    primals: list[Array] = []
+    tangents: list[Array | None] = []
+    for a in args:
+        if type(a) is trace.tracer and a._trace is trace:
+            primals.append(a.primal)
+            tangents.append(a.tangent)
+        else:
+            primals.append(a)
+            tangents.append(None)
+    k = call.ordinary
+    own: Leaves = []
+    if k and any([t is not None for t in tangents[:k]]):
+        own, treedef = call.run([*args[:k], *primals[k:]])
+        tangents[:k] = [None] * k
+    if not any([t is not None for t in tangents]):
+        if not any([isinstance(x, Tracer) for x in primals]):
+            return own, treedef
+        outs, treedef = apply(call, primals)
+        dots: list[Array | None] = [None] * len(outs)
+    elif isinstance(trace, LinearizeTrace):
+        start = len(trace.tape)
+        try:
+            outs, dots, treedef = _linearize(trace, call, primals, tangents)
+            _check_traces(trace, (*outs, *dots))
+        except _ClosureError:
+            del trace.tape[start:]
+            raise
+    else:
+        outs, dots, treedef = _push(call, primals, tangents)
+        _check_traces(trace, (*outs, *dots))
+    frame = user_frame(1, NEAR)
+    code, offset = (None, 0) if frame is None else (frame.f_code, frame.f_lasti)
+    for i, (y, t) in enumerate(zip(outs, dots, strict=True)):
+        if own:
+            t = _sum(t, _carried(trace, own[i]))
+        t = _sum(t, _carried(trace, y))
+        if type(y) is trace.tracer and y._trace is trace:
+            y = y.primal
+        outs[i] = y if t is None else trace.wrap(y, t, code, offset)
+    return outs, treedef
+
+
+def _check_traces(trace: Trace, values: Sequence[Any]) -> None:
+    for x in values:
+        if isinstance(x, Tracer) and x._trace.number > trace.number:
+            raise _ClosureError(x)
+
+
+def _carried(trace: JVPTrace, y: Any) -> Array | None:
+    """The tangent of a value that depends on what the function closes over."""
+    return y.tangent if type(y) is trace.tracer and y._trace is trace else None
+
+
+def _sum(a: Array | None, b: Array | None) -> Array | None:
+    if a is None or b is None:
+        return b if a is None else a
+    return a + b
+
+
+def _value(trace: JVPTrace, x: Any) -> Any:
+    """A value without the derivative of this trace."""
+    return x.primal if type(x) is trace.tracer and x._trace is trace else x
+
+
+def _push(call: CustomCall, primals: Sequence[Array], tangents: Tangents) -> Pushed:
+    """The results and tangents in forward mode."""
+    if call.has_jvp:
+        return call.jvp(primals, tangents)
+    if not call.has_vjp:
+        raise call.missing("jvp")
+    outs, treedef, residuals, state = call.fwd(primals)
+    of = _BackwardRule(call, state, primals, tangents, outs)
+    given = [t for t in tangents if t is not None]
+    return outs, of.spread(of.forward(residuals, given)), treedef
+
+
+def _linearize(
+    trace: LinearizeTrace, call: CustomCall, primals: Sequence[Array], tangents: Tangents
+) -> Pushed:
+    """The results, and their tangents as variables of the tape."""
+    if not call.has_vjp:
+        if not call.has_jvp:
+            raise call.missing("vjp")
+        return _record_rule(trace, call, primals, tangents)
+    outs, treedef, residuals, state = call.fwd(primals)
+    _check_traces(trace, residuals)
+    residuals = [_kept(trace, _value(trace, r)) for r in residuals]
+    of = _BackwardRule(call, state, primals, tangents, outs)
+    if call.has_jvp:
+        residuals += primals
+    of.n_residuals = len(residuals)
+    given = [t for t in tangents if t is not None]
+    found = trace.linear.record(linear_map_p, (*residuals, *given), {"of": of})
+    return outs, of.spread(found), treedef
+
+
+def _kept(trace: LinearizeTrace, x: Array) -> Array:
+    return trace.keep(x) if type(x) is np.ndarray else x
+
+
+def _record_rule(
+    trace: LinearizeTrace, call: CustomCall, primals: Sequence[Array], tangents: Tangents
+) -> Pushed:
+    """Run a forward rule on variables of the tape."""
+    linear = trace.linear
+    before, captures = trace.__class__, linear.captures
+    trace.__class__ = _InsideRule
+    linear.captures = trace.captures
+    try:
+        outs, dots, treedef = call.jvp(primals, tangents)
+    except NonLinearError as error:
+        raise _not_linear(call, error) from None
+    finally:
+        trace.__class__ = before
+        linear.captures = captures
+    for i, t in enumerate(dots):
+        if t is None or is_variable(t, linear.tape):
+            continue
+        _check_traces(trace, (t,))
+        t = _value(trace, t)
+        if isinstance(t, Tracer) or np.any(t):
+            raise NonLinearError(
+                f"the jvp rule of {call.name} gave a tangent that does not depend on the tangents "
+                "of its arguments.",
+                got=repr(t),
+                needed="a rule that is linear in the tangents",
+            )
+        dots[i] = None
+    return outs, dots, treedef
+
+
+def _not_linear(call: CustomCall, error: NonLinearError) -> NonLinearError:
+    what = str(error).partition("\n")[0].rpartition(": ")[2]
+    return NonLinearError(
+        f"the jvp rule of {call.name} is not linear in the tangents: {what}",
+        needed="operations that are linear in the tangents: +, -, multiplication by functions of "
+        "the primals, ...",
+        fix=f"write the rule so, or give {call.name} a reverse rule too, with defvjp",
+        source=error.source,
+    )
+
+
+class _InsideRule(LinearizeTrace):
+    """A trace while one of its forward rules runs on tangents.
+
+    Values that the rule closes over meet the tangents without their own derivative, which would be
+    of second order.
+    """
+
+    def process2(self, primitive: Primitive, a: Array, b: Array) -> Array:
+        if is_variable(a, self.tape) or is_variable(b, self.tape):
+            return primitive.bind(_value(self, a), _value(self, b))
+        return super().process2(primitive, a, b)
+
+    def process(
+        self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
+    ) -> Array:
+        if any([is_variable(a, self.tape) for a in args]):
+            return primitive.bind(*[_value(self, a) for a in args], **params)
+        return super().process(primitive, args, params)
+
+
+# A linear operation that is known by its transpose, or by both.
+
+
+class LinearMap:
+    """A linear map of some operands, after residuals: what `linear_map` computes and transposes."""
+
+    in_avals: Sequence[ShapedArray]
+    out_avals: Sequence[ShapedArray]
+    n_residuals: int
+
+    def forward(self, residuals: Sequence[Array], xs: Sequence[Array]) -> Sequence[Array]:
+        """The results."""
+        raise NotImplementedError
+
+    def transpose(self, residuals: Sequence[Array], cts: Tangents) -> Sequence[Array | None]:
+        """The cotangents of the operands."""
+        raise NotImplementedError
+
+
+class _BackwardRule(LinearMap):
+    """The linear map whose transpose is the `bwd` of one call.
+
+    Where there is a forward rule too, the primals are the last of the residuals.
+    """
+
+    def __init__(
+        self,
+        call: CustomCall,
+        state: Any,
+        primals: Sequence[Array],
+        tangents: Tangents,
+        outs: Sequence[Any],
+    ) -> None:
+        self.call = call
+        self.state = state
+        self.n_primals = len(primals)
+        self.active = [i for i, t in enumerate(tangents) if t is not None]
+        self.in_avals = [aval_of(primals[i]) for i in self.active]
+        self.n_outs = len(outs)
+        self.kept = [i for i, y in enumerate(outs) if is_active(y)]
+        self.out_avals = [_strong(aval_of(outs[i])) for i in self.kept]
+
+    def __repr__(self) -> str:
+        return repr(self.call)
+
+    def spread(self, dots: Sequence[Array]) -> list[Array | None]:
+        """One tangent for each result."""
+        found: list[Array | None] = [None] * self.n_outs
+        for i, t in zip(self.kept, dots, strict=True):
+            found[i] = t
+        return found
+
+    def transpose(self, residuals: Sequence[Array], cts: Tangents) -> list[Array | None]:
+        if self.call.has_jvp:
+            residuals = residuals[: len(residuals) - self.n_primals]
+        found = self.call.bwd(self.state, residuals, self.spread(cts))  # type: ignore[arg-type]  # None is spread too
+        return [found[i - self.call.ordinary] for i in self.active]
+
+    def forward(self, residuals: Sequence[Array], xs: Sequence[Array]) -> list[Array]:
+        if self.call.has_jvp:
+            start = len(residuals) - self.n_primals
+            tangents: list[Array | None] = [None] * self.n_primals
+            for i, x in zip(self.active, xs, strict=True):
+                tangents[i] = x
+            _, dots, _ = self.call.jvp(residuals[start:], tangents)
+            return _filled([dots[i] for i in self.kept], self.out_avals)
+
+        def pull(*cts: Array) -> tuple[Array, ...]:
+            return tuple(_filled(self.transpose(residuals, cts), self.in_avals))
+
+        try:
+            found: tuple[Array, ...] = linear_transpose(pull, *self.out_avals)(tuple(xs))
+        except NonLinearError as error:
+            raise self.has_no_transpose(error) from None
+        return list(found)
+
+    def has_no_transpose(self, error: NonLinearError) -> NonLinearError:
+        """The error for forward mode through a `bwd` that is not linear."""
+        name = self.call.name
+        what = str(error).partition("\n")[0].rpartition(": ")[2]
+        return NonLinearError(
+            f"{name} has no jvp rule, so forward mode (jvp, linearize, jacfwd, hvp) transposes its "
+            f"bwd rule, which is not linear: {what}",
+            fix=f"give {name} a jvp rule too, with defjvp; or use reverse mode only",
+            source=error.source,
+        )
+
+
+def _strong(aval: ShapedArray) -> ShapedArray:
+    return ShapedArray(aval.shape, aval.dtype)
+
+
+def _filled(values: Tangents, avals: Sequence[ShapedArray]) -> list[Array]:
+    """Zeros in the place of None."""
+    return [
+        zeros_of(np.broadcast_to(v.dtype.type(0), v.shape)) if x is None else x
+        for x, v in zip(values, avals, strict=True)
+    ]
+
+
+class _LinearMapPrimitive(Primitive):
+    """Recorded on tapes; anything else runs the map, with whatever tracers come."""
+
+    __slots__ = ()
+
+    def bind(self, *args: Array, **params: Any) -> Array:
+        args = tuple([current(a) for a in args])
+        trace = newest_trace(args)
+        if isinstance(trace, LinearTrace):
+            return trace.process(self, args, params)
+        return self.impl(*args, **params)
+
+
+def _run_map(*args: Array, of: LinearMap) -> tuple[Array, ...]:
+    return tuple(of.forward(args[: of.n_residuals], args[of.n_residuals :]))
+
+
+def _transpose_map(
+    cts: Sequence[Array], wanted: Sequence[bool], *args: Array, of: LinearMap
+) -> list[Array | None]:
+    found = of.transpose(args[: of.n_residuals], cts)
+    return [None] * of.n_residuals + _filled(found, of.in_avals)
+
+
+def _batch_map(
+    size: int, batched: Sequence[bool], *args: Array, of: LinearMap
+) -> tuple[Array, ...]:
+    trace = BatchTrace("linear_map", size)
+    try:
+        found = _run_map(
+            *[BatchTracer(trace, x) if b else x for x, b in zip(args, batched, strict=True)], of=of
+        )
+    finally:
+        trace.close()
+    return tuple([
+        y.value
+        if type(y) is BatchTracer and y._trace is trace
+        else np.broadcast_to(y, (size, *aval_of(y).shape))
+        for y in found
+    ])  # fmt: skip
+
+
+linear_map_p: Primitive = _LinearMapPrimitive(
+    "linear_map",
+    _run_map,
+    shape=lambda *avals, of: tuple(of.out_avals),
+    transposes=Together(_transpose_map),
+    batch=_batch_map,
+    linear="jointly",
+    linear_args=lambda params: range(params["of"].n_residuals, 1 << 30),
+    multiple_results=True,
+)
+
+
+# Batches.
+
+
+def _batch(trace: BatchTrace, call: CustomCall, args: Sequence[Array]) -> tuple[Leaves, TreeDef]:
+    batched = [type(a) is BatchTracer and a._trace is trace for a in args]
+    values = [trace.members(a) if b else a for a, b in zip(args, batched, strict=True)]
+    if not call.has_batch and not any([isinstance(v, Tracer) for v in values]):
+        return call.run(args)  # no older trace needs the rules
+    symbolic = any([_is_symbolic(v) for v in values])
+    if symbolic and type(call) is not ClosedCall:
+        closed, hoisted = _closed(call, args)
+        return apply(closed, [*hoisted, *args])
+    whole = BatchedCall(call, trace, batched, force=symbolic)
+    outs, treedef = apply(whole, values)
+    source = user_source(NEAR)
+    return [
+        BatchTracer(trace, y, source) if b else y
+        for y, b in zip(outs, whole.out_batched, strict=True)
+    ], treedef
+
+
+def _is_symbolic(x: Any) -> bool:
+    """True for a value that depends on a variable of a program."""
+    while isinstance(x, Tracer):
+        if x._trace.symbolic:
+            return True
+        if type(x) is JVPTracer and _is_symbolic(x.tangent):
+            return True
+        x = x.value if type(x) is BatchTracer else x.primal
+    return False
+
+
+# Programs.
+
+
+def _closed(call: CustomCall, args: Sequence[Array]) -> tuple[ClosedCall, list[Array]]:
+    """The call with a program as its function, and the values that this closes over."""
+
+    def fun(*xs: Array) -> Any:
+        outs, treedef = call.run(xs)
+        return tree.unflatten(treedef, outs)
+
+    fun.__name__ = call.name
+    program, hoisted = trace_closed(call.name, fun, *args)
+    return ClosedCall(call, program, len(hoisted)), hoisted
+
+
+def _record(
+    trace: ProgramTrace, call: CustomCall, args: Sequence[Array]
+) -> tuple[Leaves, TreeDef]:
+    if type(call) is not ClosedCall:
+        closed, hoisted = _closed(call, args)
+        return apply(closed, [*hoisted, *args])
+    params = {"rules": call, "program": call.program}
+    outs = trace.process(custom_call_p, args, params)
+    return list(outs), call.program.out_tree
+
+
+class _CustomCallPrimitive(Primitive):
+    """A call in a program."""
+
+    __slots__ = ()
+
+    def bind(self, *args: Array, **params: Any) -> Array:
+        outs, _ = apply(params["rules"], [current(a) for a in args])
+        return tuple(outs)
+
+
+def _call_shape(*avals: ShapedArray, rules: CustomCall, program: Program) -> Any:
+    return program.out_avals
+
+
+def _call_batch(
+    size: int, batched: Sequence[bool], *args: Array, rules: CustomCall, program: Program
+) -> tuple[Array, ...]:
+    whole = BatchedCall(rules, BatchTrace(rules.name, size), batched, force=True)
+    assert whole.trace is not None
+    whole.trace.close()
+    outs, _ = apply(whole, args)
+    return tuple([whole.stack(y, b) for y, b in zip(outs, whole.out_batched, strict=True)])
+
+
+custom_call_p: Primitive = _CustomCallPrimitive(
+    "custom_call",
+    lambda *args, rules, program: tuple(rules.run(args)[0]),
+    shape=_call_shape,
+    batch=_call_batch,
+    multiple_results=True,
+)
