@@ -13,7 +13,7 @@ import numpy as np
 
 from .array_methods import ArrayMethods
 from .aval import Array, ShapedArray, aval_of
-from .conversions import refuse_array
+from .conversions import is_in_arange, refuse_array
 from .dispatch import (
     DEFER,
     FUNCTIONS,
@@ -138,7 +138,9 @@ class ArrayTracer(ArrayMethods):
             refuse_out(name_of(func))
         return ours(*args, **kwargs)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if self.decides and self.dtype.kind in "iu" and not self.shape and is_in_arange():
+            return np.asarray(self._value("an end of np.arange", "value"), dtype)
         refuse_array(self)
 
     # Operators.

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .aval import Array
-from .conversions import check_scalar, no_concrete_value, refuse_hidden_float
+from .conversions import check_scalar, is_in_arange, no_concrete_value, refuse_hidden_float
 from .errors import ArrayConversionError, ConcretizationError
 from .storage import current, twin
 from .tracing import ClosedTrace, Tracer
@@ -83,6 +83,8 @@ class ConcreteTracer(Tracer):
 
     def _number(self, kind: str, frame: FrameType) -> Any:
         """The one concrete number, for `kind(x)` in the code that `frame` runs."""
+        if self.decides and self.primal is None and is_in_arange():
+            return np.asarray(self._value("an end of np.arange", "value")).item()
         if not isinstance(self._trace, ClosedTrace):
             refuse_hidden_float(self, frame, kind)
         value = self._value(f"{kind}()", "int" if kind == "int" and self.aval.size == 1 else None)
@@ -97,10 +99,8 @@ class ConcreteTracer(Tracer):
         if isinstance(self._trace, ClosedTrace):
             self._trace.refuse(self, f"{what} was asked of")
         x = current(self)
-        try:
-            return x.concrete() if isinstance(x, Tracer) else x
-        except ConcretizationError:
-            pass
+        if not isinstance(x, Tracer):
+            return x
         try:
             return x.agreed() if decision is None else x.decided(decision)
         except ConcretizationError:

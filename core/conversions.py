@@ -36,7 +36,7 @@ from .generators import is_generator
 from .refused import CALLABLES
 from .source import Source, is_library_frame, user_frame
 
-__all__ = ["no_concrete_value", "refuse_array", "refuse_hidden_float"]
+__all__ = ["is_in_arange", "no_concrete_value", "refuse_array", "refuse_hidden_float"]
 
 _MATH_MODULES = ("math", "cmath", "statistics")
 _STORES = ("STORE_SUBSCR", "STORE_SLICE")
@@ -307,6 +307,12 @@ def refuse_draw(text: str, called: Any, tracer: Any, frame: FrameType) -> None:
         "a generator\n(samplers that are missing there have no derivatives by their parameters)",
         source=_source(frame),
     )
+
+
+def is_in_arange() -> bool:
+    """True while the user's code calls np.arange."""
+    user = user_frame(0)
+    return user is not None and _called_object(user)[1] is np.arange
 
 
 def refuse_array(tracer: Any) -> NoReturn:

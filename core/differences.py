@@ -3,8 +3,8 @@
 `richardson : (R -> vector), step -> Estimate`. Central differences with halved steps are
 extrapolated to step zero (Richardson; Neville's scheme), until rounding errors would take over. How
 much the entries of the scheme differ is the error bar. All functions here work on plain NumPy
-vectors: what a direction is, and how a tree becomes a vector, is the callers' business
-(`check_grads`, `audit`, `numerical_rule`).
+vectors; a `Line` is a function of trees as such a curve. `check_grads`, `audit` and
+`numerical_rule` are made of this.
 """
 
 from __future__ import annotations
@@ -14,9 +14,22 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from .aval import Array
+from . import tree
+from .aval import Array, aval_of
+from .tree import is_static_leaf
 
-__all__ = ["REACH", "Curve", "Estimate", "central", "complex_step", "reach", "richardson"]
+__all__ = [
+    "REACH",
+    "Curve",
+    "Estimate",
+    "Line",
+    "central",
+    "complex_step",
+    "is_smooth",
+    "reach",
+    "richardson",
+    "scale_of",
+]
 
 Curve = Callable[[float], Array]
 """The values of a function along a line, as one vector."""
@@ -112,3 +125,55 @@ def scale_of(x: Array) -> Array:
     size = np.where(np.isfinite(size), size, 0)
     largest = np.max(size, initial=0)
     return np.maximum(size, largest / 1000) if largest else np.ones(np.shape(x))
+
+
+class Line:
+    """A function of trees along the line `args + h * tangents`, whose float results are one vector.
+
+    Tangents are None where nothing moves. With `double`, what moves is in double precision.
+    """
+
+    __slots__ = ("args", "double", "f", "result", "tangents")
+
+    def __init__(self, f: Callable[..., Any], args: Any, tangents: Any, double: bool = False):
+        self.f = f
+        self.args = args
+        self.tangents = tangents
+        self.double = double
+        self.result: Any = None
+
+    def __call__(self, h: float) -> Array:
+        def moved(x: Any, t: Array) -> Any:
+            if t is None:
+                return np.array(x)[()] if type(x) is np.ndarray else x
+            if self.double:
+                x, t = _doubled(x), _doubled(t)
+            return (x + t.dtype.type(h) * t).astype(t.dtype)
+
+        self.result = self.f(*tree.map(moved, self.args, self.tangents))
+        parts = [np.reshape(y, -1) for y in tree.leaves(self.result) if is_smooth(y)]
+        return np.concatenate(parts) if parts else np.zeros(0)
+
+    def split(self, vector: Array) -> Any:
+        """A vector as a tree like the result: zeros where that has no derivative, or None."""
+        start = 0
+
+        def part(y: Any) -> Any:
+            nonlocal start
+            if not is_smooth(y):
+                return None if is_static_leaf(y) else np.zeros(np.shape(y))
+            stop = start + np.size(y)
+            found = np.reshape(vector[start:stop], np.shape(y))
+            start = stop
+            return found
+
+        return tree.map(part, self.result)
+
+
+def is_smooth(x: Any) -> bool:
+    """True for a leaf that has a derivative."""
+    return not is_static_leaf(x) and aval_of(x).dtype.kind in "fc"
+
+
+def _doubled(x: Array) -> Array:
+    return np.asarray(x, np.result_type(x, np.float64))[()]

@@ -14,6 +14,7 @@ __all__ = [
     "AxisNameError",
     "BatchError",
     "ConcretizationError",
+    "ConvergenceError",
     "DtypeError",
     "EscapedTracerError",
     "InPlaceWriteError",
@@ -78,6 +79,10 @@ class EscapedTracerError(WengertError, RuntimeError):
 
 class ConcretizationError(WengertError, TypeError):
     """A Python value (bool, int, float, an index) was asked of a traced value that has none."""
+
+
+class ConvergenceError(WengertError, ArithmeticError):
+    """A solver found no solution, or a linear system has none."""
 
 
 class ArrayConversionError(WengertError, TypeError):

@@ -9,7 +9,8 @@ another way, is not seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from types import BuiltinMethodType, CodeType, FunctionType, MethodType, ModuleType
@@ -18,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from .errors import UnsupportedError
+from .tracing import Tracer
 
-__all__ = ["is_generator", "refuse_frozen", "watch"]
+__all__ = ["Draws", "is_generator", "reachable", "refuse_frozen", "watch"]
 
 _MOST = 2000
 """At most so many objects are looked at."""
@@ -43,7 +45,7 @@ def watch(
     refusal: Callable[[str, str], UnsupportedError] = refuse_frozen,
 ) -> Callable[[], None]:
     """Note the states of all generators in reach; what comes back raises if one has changed."""
-    found = [(name, g, _state(g)) for name, g in _reachable(fun, arguments)]
+    found = [(name, g, _state(g)) for name, g in reachable(fun, arguments) if is_generator(g)]
 
     def check() -> None:
         for name, generator, state in found:
@@ -53,11 +55,49 @@ def watch(
     return check
 
 
+class Draws:
+    """The states of generators at one time, to draw the same numbers once more."""
+
+    def __init__(self, generators: Sequence[Any]) -> None:
+        self.states = [(g, _read(g), _state(g)) for g in generators]
+
+    def forget_unused(self) -> None:
+        """Leave out the generators that have not drawn since."""
+        self.states = [s for s in self.states if _state(s[0]) != s[2]]
+
+    def rewind(self) -> None:
+        """Let all generators draw these numbers again."""
+        for generator, state, _ in self.states:
+            _write(generator, state)
+
+    @contextmanager
+    def repeated(self) -> Iterator[None]:
+        """While it lasts, generators draw as they did; then they go on from where they are now."""
+        now = [(g, _read(g)) for g, _, _ in self.states]
+        self.rewind()
+        try:
+            yield
+        finally:
+            for generator, state in now:
+                _write(generator, state)
+
+
+def _read(generator: Any) -> Any:
+    if isinstance(generator, np.random.RandomState):
+        return generator.get_state(legacy=False)
+    return generator.bit_generator.state
+
+
+def _write(generator: Any, state: Any) -> None:
+    if isinstance(generator, np.random.RandomState):
+        generator.set_state(state)
+    else:
+        generator.bit_generator.state = state
+
+
 def _state(generator: Any) -> Any:
     """The state, in a form that can be compared."""
-    if isinstance(generator, np.random.RandomState):
-        return _frozen(generator.get_state(legacy=False))
-    return _frozen(generator.bit_generator.state)
+    return _frozen(_read(generator))
 
 
 def _frozen(state: Any) -> Any:
@@ -71,8 +111,8 @@ def is_generator(x: Any) -> bool:
     return isinstance(x, np.random.Generator | np.random.RandomState)
 
 
-def _reachable(fun: Callable[..., Any], arguments: Any) -> Iterator[tuple[str, Any]]:
-    """Names and generators."""
+def reachable(fun: Callable[..., Any], arguments: Any) -> Iterator[tuple[str, Any]]:
+    """The generators, and the traced values, that a function can get at, with their names."""
     seen: set[int] = set()
     waiting: list[tuple[str, Any, int]] = [("", fun, 0), ("in an argument", arguments, 0)]
     while waiting and len(seen) < _MOST:
@@ -81,7 +121,7 @@ def _reachable(fun: Callable[..., Any], arguments: Any) -> Iterator[tuple[str, A
             continue
         seen.add(id(x))
         owner = x.__self__ if isinstance(x, MethodType | BuiltinMethodType) else None
-        if is_generator(x):
+        if is_generator(x) or isinstance(x, Tracer):
             yield name, x
         elif is_generator(owner):
             yield f"of {name}", owner

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .aval import Array, ShapedArray, aval_of
-from .dispatch import UFUNC_METHODS, asarray, implements
+from .dispatch import UFUNC_METHODS, asarray, implements, is_traced
 from .errors import ConcretizationError, DtypeError, InPlaceWriteError, ShapeError
 from .primitives.elementwise import as_array, astype
 from .primitives.indexing import (
@@ -23,8 +23,10 @@ from .primitives.indexing import (
     getitem,
     getitem_p,
     parse_index,
+    plain_slice,
     scatter,
 )
+from .primitives.masks import places_of, refused_mask
 from .primitives.writing import setitem_p
 from .selection import Selection, selecting_mask, whole_of
 from .storage import View, current, peek, storage_of, twin
@@ -78,12 +80,16 @@ def setitem(x: Array, index: Any, value: Any) -> None:
     ):
         return  # `x[i] += v` has written to the view x[i] already
     if isinstance(value, Selection):
+        same = mask is not None and value.mask.is_alike(mask) and not value.written
+        if not same and value.chosen():
+            setitem(x, index, value.elements(operation))
+            return
         if mask is None:
             raise ConcretizationError(
                 f"{operation}: elements that were selected by a mask without concrete values can "
                 "be written only to a place that is selected by the same mask.",
                 got=repr(value),
-                fix="write np.where(mask, a, b)",
+                fix=value.mask.remedy() + "write np.where(mask, a, b)",
             )
         whole = whole_of(operation, value, mask)
         _check_cast(operation, aval_of(whole), aval_of(x))
@@ -93,12 +99,15 @@ def setitem(x: Array, index: Any, value: Any) -> None:
     v = peek(value)
     aval = aval_of(x)
     _check_cast(operation, aval_of(v), aval)
+    if mask is not None and aval_of(v).ndim > x.ndim - mask.ndim and np.sum(mask).decides:
+        index = places_of(mask, refused_mask)
+        mask = None
     if mask is not None:
         storage.replace(_choose(operation, current(x), mask, v))
         return
     kind = type(index)
     if kind is int or kind is slice:
-        template: Any = (index,)
+        template: Any = (index if kind is int else plain_slice(index),)
         arrays: list[Array] = []
     else:
         template, arrays = parse_index(x, index)
@@ -140,7 +149,7 @@ def _choose(operation: str, x: Array, mask: Array, v: Array) -> Array:
             f"{operation}: with a mask that has no concrete values, the value must be the same for "
             "all elements that it selects.",
             got=f"a value {aval!r} and a mask {mask!r}",
-            fix="write x[...] = np.where(mask, v, x), with v of the shape of x",
+            fix=mask.remedy() + "write x[...] = np.where(mask, v, x), with v of the shape of x",
         )
     return _where(mask, v, x)
 
@@ -370,7 +379,9 @@ def put(a: Array, ind: Any, v: Any, mode: str = "raise") -> None:
 def place(arr: Array, mask: Any, vals: Any) -> None:
     """`np.place` on a traced array."""
     _writable(arr, "np.place")
-    positions = np.flatnonzero(_concrete("np.place", mask))
+    found = current(as_array(mask, "np.place"))
+    decided = isinstance(found, Tracer) and found.decides
+    positions = np.flatnonzero(mask if decided else _concrete("np.place", mask))
     _write_flat(arr, positions, _repeated("np.place", vals, np.arange(positions.size)))
 
 
@@ -378,6 +389,13 @@ def place(arr: Array, mask: Any, vals: Any) -> None:
 def putmask(a: Array, /, mask: Any, values: Any) -> None:
     """`np.putmask` on a traced array."""
     _writable(a, "np.putmask")
+    if is_traced([mask]):
+        mask = as_array(mask, "np.putmask")
+        if mask.shape != a.shape:
+            raise ValueError("np.putmask: mask and data must be the same size")
+        if np.size(values):
+            setitem(a, ..., np.where(mask != 0, astype(np.resize(values, a.shape), a.dtype), a))
+        return
     positions = np.flatnonzero(_concrete("np.putmask", mask))
     _write_flat(a, positions, _repeated("np.putmask", values, positions))
 

@@ -4,18 +4,22 @@ How many elements are selected is not known, so the selection has no shape. What
 array and the mask, which is enough for what masks are mostly used for: `x[mask] = v`,
 `x[mask] *= 2`, `x[mask] = np.log(x[mask])`, `np.sum(x[mask])`. Functions are applied to the whole
 array, in which one of the selected elements stands in the places of those that are not, so that
-nothing is evaluated outside its domain.
+nothing is evaluated outside its domain. For all else the number must be decided, which
+`vmap(..., control_flow="split")` does.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, NoReturn
+from collections.abc import Iterator
+from typing import Any, Final
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from .aval import Array, aval_of
+from .aval import Array, Shape, aval_of
 from .errors import ConcretizationError
+from .primitives.indexing import getitem
+from .primitives.masks import places_of
 from .storage import current
 from .tracing import Tracer
 
@@ -66,31 +70,55 @@ def whole_of(operation: str, v: Selection, mask: Array) -> Array:
 class Selection(NDArrayOperatorsMixin):
     """The elements of an array where a mask is True, an unknown number of them."""
 
-    __slots__ = ("mask", "whole")
+    __slots__ = ("found", "mask", "whole", "written")
 
     def __init__(self, whole: Array, mask: Array) -> None:
         self.whole = whole
         self.mask = mask
+        self.found: Array | None = None
+        self.written = False
+        """Whether `found` was changed, so that `whole` does not count any more."""
+
+    def elements(self, what: str) -> Array:
+        """The selected elements, where a batch splits by how many they are; an error elsewhere."""
+        if self.found is None:
+            places = places_of(self.mask, lambda mask: self._refusal(what))
+            self.found = getitem(self.whole, places)
+        return self.found
+
+    def chosen(self) -> bool:
+        """True if the elements are known, or a batch splits by how many they are."""
+        return self.found is not None or bool(self.mask.decides)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        name = f"np.{ufunc.__name__}"
         if kwargs.get("out") == (self,):
             del kwargs["out"]  # x[mask] += v makes a new selection, which is then assigned
-        if method != "__call__" or ufunc.nout != 1 or kwargs:
-            self._refuse(f"np.{ufunc.__name__} with these arguments")
+        plain = method == "__call__" and ufunc.nout == 1 and ufunc.signature is None
+        if not plain or kwargs or self.written:
+            return self._apply(name, getattr(ufunc, method), inputs, kwargs)
         extra = aval_of(self.whole).ndim - self.mask.ndim
         operands = []
         for x in inputs:
             if isinstance(x, Selection):
-                operands.append(whole_of(f"np.{ufunc.__name__}", x, self.mask))
+                if x.chosen() and (x.written or not x.mask.is_alike(self.mask)):
+                    return self._apply(name, ufunc, inputs, kwargs)
+                operands.append(whole_of(name, x, self.mask))
             elif np.ndim(x) > extra:
-                self._refuse(f"np.{ufunc.__name__} with an array of {np.ndim(x)} axes")
+                what = f"{name} with an array of {np.ndim(x)} axes"
+                return ufunc(*[_elements_in(i, what) for i in inputs])
             else:
                 operands.append(x)
         return Selection(ufunc(*operands), self.mask)
 
+    def _apply(self, name: str, f: Any, args: Any, kwargs: Any) -> Any:
+        """Call a function with the selected elements."""
+        what = f"{name} with these arguments"
+        return f(*_elements_in(args, what), **_elements_in(kwargs, what))
+
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if func not in _REDUCTIONS or len(args) != 1 or kwargs:
-            self._refuse(f"np.{func.__name__} with these arguments")
+        if func not in _REDUCTIONS or len(args) != 1 or kwargs or self.written:
+            return self._apply(f"np.{func.__name__}", func, args, kwargs)
         whole = self.whole
         mask = np.broadcast_to(_spread(self.mask, aval_of(whole).ndim), aval_of(whole).shape)
         return func(whole, where=mask)
@@ -106,51 +134,73 @@ class Selection(NDArrayOperatorsMixin):
         n: int = self.mask.ndim
         return aval_of(self.whole).ndim - n + 1
 
-    def sum(self) -> Array:
+    def sum(self, *args: Any, **kwargs: Any) -> Array:
         """`np.sum` of the selected elements."""
-        return np.sum(self)
+        return np.sum(self, *args, **kwargs)
 
-    def prod(self) -> Array:
+    def prod(self, *args: Any, **kwargs: Any) -> Array:
         """`np.prod` of the selected elements."""
-        return np.prod(self)
+        return np.prod(self, *args, **kwargs)
 
-    def mean(self) -> Array:
+    def mean(self, *args: Any, **kwargs: Any) -> Array:
         """`np.mean` of the selected elements."""
-        return np.mean(self)
+        return np.mean(self, *args, **kwargs)
 
     @property
-    def shape(self) -> NoReturn:
-        """Refused: it is not known."""
-        self._refuse("the shape")
+    def shape(self) -> Shape:
+        """Lengths of the axes."""
+        return aval_of(self.elements("the shape")).shape
 
     @property
-    def size(self) -> NoReturn:
-        """Refused: it is not known."""
-        self._refuse("the size")
+    def size(self) -> int:
+        """Number of elements."""
+        return aval_of(self.elements("the size")).size
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or not hasattr(np.ndarray, name):
+            raise AttributeError(f"the elements that a mask selects have no attribute {name!r}")
+        return getattr(self.elements(f"x.{name}"), name)
+
+    def __bool__(self) -> bool:
+        return bool(self.elements("the truth value"))
 
     def __len__(self) -> int:
-        self._refuse("len()")
+        return len(self.elements("len()"))
 
-    def __iter__(self) -> NoReturn:
-        self._refuse("iteration")
+    def __iter__(self) -> Iterator[Array]:
+        return iter(self.elements("iteration"))
 
-    def __getitem__(self, index: Any) -> NoReturn:
-        self._refuse("indexing")
+    def __getitem__(self, index: Any) -> Array:
+        return self.elements("indexing")[index]
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
-        self._refuse("an array of them")
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.elements("writing")[index] = value
+        self.written = True
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return self.elements("an array of them").__array__(dtype, copy)
 
     def __repr__(self) -> str:
         return f"<the elements of {self.whole!r} selected by {self.mask!r}>"
 
-    def _refuse(self, what: str) -> NoReturn:
-        raise ConcretizationError(
+    def _refusal(self, what: str) -> ConcretizationError:
+        return ConcretizationError(
             f"{what}: the boolean mask between the brackets must be concrete for this, because it "
             "decides the shape of the result.",
             got=f"a mask of {self.mask!r}",
-            fix="use np.where(mask, x, other), or multiply by the mask; what works on x[mask] are "
-            "elementwise functions, np.sum, np.mean, np.prod, and x[mask] = ...",
+            fix=self.mask.remedy() + "use np.where(mask, x, other), or multiply by the mask; what "
+            "works on x[mask] are elementwise functions, np.sum, np.mean, np.prod, and "
+            "x[mask] = ...",
         )
+
+
+def _elements_in(x: Any, what: str) -> Any:
+    """The elements, in the place of each selection in an argument."""
+    if isinstance(x, Selection):
+        return x.elements(what)
+    if type(x) in (list, tuple):
+        return type(x)([_elements_in(v, what) for v in x])
+    return {k: _elements_in(v, what) for k, v in x.items()} if type(x) is dict else x
 
 
 def selecting_mask(index: Any) -> Array | None:

@@ -42,6 +42,9 @@ WRITTEN: Final = 1 << 62
 others, so that every operation asks them first.
 """
 
+FIRST: Final = WRITTEN - 1
+"""The number of traces that hand their operations over before any newer trace sees them."""
+
 _NO_PARAMS: dict[str, Any] = {}
 
 
@@ -449,23 +452,27 @@ class _HandedOver(Trace):
 
 
 @contextmanager
-def handed_over(to: Trace) -> Iterator[None]:
-    """While it lasts, `to` gets the operations on tracers of all older traces of this thread.
+def handed_over(to: Trace, traces: Sequence[Trace] | None = None) -> Iterator[None]:
+    """While it lasts, `to` gets the operations on tracers of all older traces of this thread; or of
+    other `traces`, then before any newer trace does.
 
     A branch may never run, so nothing in it may be computed outside of its program, also where it
     works on values that it closes over. The class of the traces is exchanged, as in `close`.
     """
-    older = [t for t in RUNNING.traces if t is not to]
-    before = [(t, t.__class__, t.__dict__.get("successor")) for t in older]
+    older = [t for t in RUNNING.traces if t is not to] if traces is None else traces
+    before = [(t, t.__class__, t.__dict__.get("successor"), t.number) for t in older]
     for t in older:
         t.__dict__["successor"] = to
         t.__class__ = _HandedOver
+        if traces is not None:
+            t.number = FIRST
     try:
         yield
     finally:
-        for t, kind, successor in before:
+        for t, kind, successor, number in before:
             t.__class__ = kind
             t.__dict__["successor"] = successor
+            t.number = number
 
 
 def newest_trace(args: Sequence[Array]) -> Trace | None:

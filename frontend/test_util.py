@@ -9,6 +9,7 @@ import numpy as np
 
 from .core import tree
 from .core.aval import Array, aval_of
+from .core.differences import Line, central, is_smooth
 from .core.errors import WengertError
 from .core.source import describe_function
 from .core.tree import is_static_leaf
@@ -87,18 +88,19 @@ def _check(
     eps: float,
     rng: np.random.Generator,
 ) -> None:
-    tangents = tree.map(lambda x: _direction(rng, x) if _is_smooth(x) else None, args)
-    numeric = _difference(f, args, tangents, eps)
+    tangents = tree.map(lambda x: random_direction(rng, x) if is_smooth(x) else None, args)
+    line = Line(f, args, tangents)
+    numeric = line.split(central(line, eps))
     y, forward = jvp(f, args, tangents)
     if "fwd" in modes:
         _compare(
             f"{operation}: jvp disagrees with finite differences", forward, numeric, atol, rtol
         )
-    ct = tree.map(lambda v: _direction(rng, v), y)
+    ct = tree.map(lambda v: random_direction(rng, v), y)
     if "rev" in modes:
         _, pullback = vjp(f, *args)
-        left = _real_dot(ct, numeric)
-        right = _real_dot(pullback(ct), tangents)
+        left = real_dot(ct, numeric)
+        right = real_dot(pullback(ct), tangents)
         _compare(
             f"{operation}: vjp disagrees with finite differences (<ct, J t>)",
             right,
@@ -125,7 +127,7 @@ def _check(
             )
 
 
-def _direction(rng: np.random.Generator, x: Array) -> Array:
+def random_direction(rng: np.random.Generator, x: Array) -> Array:
     """A random tangent of the type of `x`; zero, or None, where x has no derivative."""
     if is_static_leaf(x):
         return None
@@ -138,29 +140,7 @@ def _direction(rng: np.random.Generator, x: Array) -> Array:
     return np.asarray(t, aval.dtype)[()]
 
 
-def _is_smooth(x: Any) -> bool:
-    return not is_static_leaf(x) and aval_of(x).dtype.kind in "fc"
-
-
-def _difference(f: Callable[..., Any], args: Any, tangents: Any, eps: float) -> Any:
-    """The central difference quotient of f at args in the direction of the tangents."""
-
-    def at(h: float) -> Any:
-        def moved(x: Any, t: Array) -> Any:
-            return x if t is None else (x + t.dtype.type(h) * t).astype(t.dtype)
-
-        return f(*tree.map(moved, args, tangents))
-
-    return tree.map(lambda a, b: _quotient(a, b, eps), at(eps), at(-eps))
-
-
-def _quotient(a: Array, b: Array, eps: float) -> Array:
-    if not _is_smooth(a):
-        return None if is_static_leaf(a) else np.zeros(np.shape(a))
-    return (np.asarray(a) - np.asarray(b)) / (2 * eps)
-
-
-def _real_dot(a: Any, b: Any) -> Array:
+def real_dot(a: Any, b: Any) -> Array:
     """Re <a, b> without conjugation: the pairing under which vjp is the transpose of jvp."""
     pairs = zip(tree.leaves(a), tree.leaves(b), strict=True)
     return np.real(sum([np.sum(np.asarray(x) * np.asarray(y)) for x, y in pairs]))

@@ -109,9 +109,80 @@ def control_flow(x: Any) -> Any:
     return y * n if y[0] > 0 else -y
 
 
+# Where these decide, the points X, 1.1 X, 1.21 X ... differ, and each of them is so far from the next
+# decision that differences do not reach it.
+
+
+def branches(x: Any) -> Any:
+    """cond and switch whose operands and closures depend on the point."""
+    s = np.sum(x)
+    y = wg.cond(s > 2.9, lambda a: np.sin(a) * x, lambda a: np.log(a) + x[::-1], x + 1.0)
+    n = np.floor((s - 2.3) / 0.3).astype(int)
+    z = wg.switch(n - 1, [lambda: x * y, lambda: x**2, lambda: np.exp(-x * y), lambda: y / x])
+    return z + wg.cond(n > 100, lambda: np.log(-x), lambda: 0.1 * y)
+
+
+def scanned(x: Any) -> Any:
+    """scan in both directions, with a dict as carry, and results."""
+
+    def step(c: Any, item: Any) -> Any:
+        a, k = item
+        v = np.tanh(0.3 * c["v"] * a + 0.5 * np.sin(x) * k)
+        return {"v": v, "s": c["s"] + np.sum(v * x)}, (v * c["s"], None)
+
+    k = np.array([1.0, 0.5, -1.0])
+    end, (ys, _) = wg.scan(step, {"v": x, "s": 0.0}, (x, k))
+    back, _ = wg.scan(lambda c, y: (c * y + M @ c, None), end["v"], ys, reverse=True)
+    return back * end["s"] + ys[1]
+
+
+def repeated(x: Any) -> Any:
+    """while_loop with a number of turns that depends on the point."""
+
+    def turn(c: Any) -> Any:
+        y, s, n = c
+        return y * (1.0 + 0.1 * x) + 0.01 * np.sin(y), 1.1 * s, n + 1
+
+    y, s, n = wg.while_loop(lambda c: c[1] < 3.84, turn, (x, np.sum(x), 0))
+    return y * s * n
+
+
+def counted(x: Any) -> Any:
+    """fori_loop with known and with computed bounds."""
+    y = wg.fori_loop(0, 3, lambda i, c: 0.5 * c * x[i] + np.cos(0.5 * x) / (i + 1), x)
+    n = np.floor((np.sum(x) - 2.0) / 0.3).astype(int)
+    return wg.fori_loop(1, n, lambda i, c: c + np.sin(0.3 * c * x) / i, y)
+
+
+def mapped(x: Any) -> Any:
+    """map, item by item and in batches, and associative_scan."""
+    y = wg.map(lambda a: a * np.sin(a) * x[0], x) + wg.map(np.cos, x, batch_size=2)
+    matrices = M + x[:, None, None] * np.eye(3) * y[0]
+    products = wg.associative_scan(np.matmul, matrices)
+    return products[2] @ y + wg.associative_scan(np.multiply, x, reverse=True)
+
+
+def nested_loops(x: Any) -> Any:
+    """A cond in a scan in a while_loop, and a derivative and a batch in the body of a scan."""
+    s = np.sum(x)
+
+    def item(c: Any, k: Any) -> Any:
+        a = x[k]
+        c = wg.cond(s + k > 3.9, lambda: np.sqrt(1.0 + c * a), lambda: 0.5 * c * (a + 0.3))
+        c = c + 0.1 * wg.grad(lambda v: np.sum(np.sin(0.5 * v) * a))(c)
+        return c, np.sum(wg.vmap(lambda v: v * v * a)(c))
+
+    def turn(c: Any) -> Any:
+        y, s = c
+        y, sums = wg.scan(item, y, np.arange(3))
+        return y + 0.05 * sums, 1.21 * s
+
+    return wg.while_loop(lambda c: c[1] < 3.84, turn, (0.5 * x, s))[0]
+
+
 PROGRAMS: list[Map] = [
     polynomial, network, softmax, loop, linalg, choices, cumulative, joined, through_complex,
-    reduced, control_flow,
+    reduced, branches, scanned, repeated, counted, mapped, nested_loops, control_flow,
 ]  # fmt: skip
 
 

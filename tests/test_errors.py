@@ -42,7 +42,7 @@ def refused(kind: type[errors.WengertError], match: str, call: Call) -> str:
 
 
 def test_every_class_is_in_the_tree_and_fits_a_builtin() -> None:
-    builtins = (TypeError, ValueError, RuntimeError, NotImplementedError)
+    builtins = (TypeError, ValueError, RuntimeError, NotImplementedError, NameError)
     for name in errors.__all__:
         kind = getattr(errors, name)
         assert issubclass(kind, errors.WengertError)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -259,6 +260,43 @@ def test_jax_has_the_same_gradients_of_real_numbers_through_complex_ones(
     got = wg.grad(lambda x: f(np, x))(x)
     assert got.dtype == np.float64
     np.testing.assert_allclose(got, jax.grad(lambda x: f(jax.numpy, x))(x), rtol=1e-8)
+
+
+RING = [(0, 1), (1, 2), (2, 3), (3, 0)]
+COLLECTIVES: dict[str, Callable[..., Any]] = {  # of NumPy, of the collectives, of one member
+    "psum": lambda m, c, x: c.psum(m.sin(x) * x[0], "i") * x,
+    "pmean": lambda m, c, x: x / m.sqrt(c.pmean((x - c.pmean(x, "i")) ** 2, "i") + 0.1),
+    "all_gather": lambda m, c, x: m.sin(c.all_gather(x**2, "i", axis=1)) * x[:, None],
+    "psum_scatter": lambda m, c, x: c.psum_scatter(m.sin(x) * x[0], "i") * x,
+    "all_to_all": lambda m, c, x: c.all_to_all(m.outer(x, x**2), "i", 1, 0, tiled=True) * x,
+    "ppermute": lambda m, c, x: c.ppermute(x**2, "i", RING) * x,
+}
+
+
+@pytest.mark.parametrize("name", COLLECTIVES)
+@pytest.mark.filterwarnings("ignore")
+def test_jax_has_the_same_collectives(name: str, rng: Rng, jax: Oracle) -> None:
+    f = partial(COLLECTIVES[name], np, wg)
+    its_f = partial(COLLECTIVES[name], jax.numpy, jax.lax)
+    x, t = rng.standard_normal((2, 4, 4))
+
+    def all_of(g: Any, f: Any, batch: Any) -> list[Any]:
+        """Values and derivatives, with `grad` inside of vmap, outside of it, and both."""
+        named = lambda f: batch(f, axis_name="i")
+        total = lambda x: (named(f)(x) ** 2).sum()
+        inside = named(g.grad(lambda x: (f(x) ** 2).sum()))
+        twice = named(g.grad(lambda x: g.grad(lambda x: (f(x) ** 2).sum())(x).sum()))
+        return [
+            named(f)(x),
+            g.jvp(named(f), (x,), (t,))[1],
+            g.grad(total)(x),
+            inside(x),
+            twice(x),
+            g.jvp(g.grad(total), (x,), (t,))[1],
+            g.grad(lambda x: (inside(x) * t).sum())(x),
+        ]
+
+    agree(all_of(wg, f, wg.vmap), all_of(jax, its_f, jax.vmap))
 
 
 @pytest.mark.parametrize("name", AUTOGRAD_HAS)

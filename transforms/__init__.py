@@ -5,6 +5,7 @@ Read in this order: `jvp.py`, `linear.py`, `linearize.py`, `grad.py`, `vmap.py`,
 `program.py`.
 """
 
+from .checkpoint import checkpoint, remat
 from .collectives import (
     all_gather,
     axis_index,
@@ -15,8 +16,10 @@ from .collectives import (
     psum,
 )
 from .cond import cond, switch
+from .custom_rules import custom_jvp, custom_vjp, custom_vmap
 from .exchanges import all_to_all, pbroadcast, ppermute, pshuffle, psum_scatter, pswapaxes
 from .grad import grad, hvp, value_and_grad
+from .iterative import cg, gmres
 from .jacobian import (
     hessian,
     jacfwd,
@@ -26,11 +29,17 @@ from .jacobian import (
     value_and_jacobian,
 )
 from .jvp import jvp
+from .linear_call import custom_transpose, linear_call
+from .linear_solve import custom_linear_solve
 from .linearize import linear_transpose, linearize, vjp
 from .loops import associative_scan, fori_loop, map
 from .numerical import NumericalDerivativeWarning, numerical_rule
+from .odeint import odeint
 from .program import make_program
+from .roots import argmin, custom_root, fixed_point, implicit_function, root
+from .saving import checkpoint_name, checkpoint_policies
 from .scan import scan
+from .stop_gradient import stop_gradient
 from .vmap import vmap
 from .while_loop import while_loop
 
@@ -38,23 +47,39 @@ __all__ = [
     "NumericalDerivativeWarning",
     "all_gather",
     "all_to_all",
+    "argmin",
     "associative_scan",
     "axis_index",
     "axis_size",
+    "cg",
+    "checkpoint",
+    "checkpoint_name",
+    "checkpoint_policies",
     "cond",
+    "custom_jvp",
+    "custom_linear_solve",
+    "custom_root",
+    "custom_transpose",
+    "custom_vjp",
+    "custom_vmap",
+    "fixed_point",
     "fori_loop",
+    "gmres",
     "grad",
     "hessian",
     "hvp",
+    "implicit_function",
     "jacfwd",
     "jacobian",
     "jacrev",
     "jvp",
+    "linear_call",
     "linear_transpose",
     "linearize",
     "make_program",
     "map",
     "numerical_rule",
+    "odeint",
     "pbroadcast",
     "pmax",
     "pmean",
@@ -64,7 +89,10 @@ __all__ = [
     "psum",
     "psum_scatter",
     "pswapaxes",
+    "remat",
+    "root",
     "scan",
+    "stop_gradient",
     "switch",
     "value_and_grad",
     "value_and_hessian",

@@ -17,6 +17,7 @@ from ..core import tree
 from ..core.aval import SCALAR_AVALS, Array, ShapedArray, aval_of
 from ..core.dispatch import DEFER, coerce
 from ..core.errors import DtypeError, LeafTypeError, TreeError
+from ..core.selection import Selection
 from ..core.storage import current
 from ..core.tracing import Tracer
 from ..core.tree import is_static_leaf
@@ -48,6 +49,8 @@ def as_array_leaf(operation: str, path: str, x: Any) -> Array:
     """A leaf as an array, a number or a tracer; LeafTypeError for anything else."""
     if is_array_leaf(x):
         return x
+    if isinstance(x, Selection):
+        return x.elements(f"{operation}: {path}")
     y = None if isinstance(x, str | bytes) else coerce(x)
     if y is DEFER and hasattr(x, "to_numpy"):  # a pandas Series
         y = x.to_numpy()
@@ -215,7 +218,9 @@ def _is_zero(t: Any) -> bool:
     return is_array_leaf(t) and not isinstance(t, Tracer) and not np.any(t)
 
 
-def flatten_result(operation: str, result: Any) -> tuple[list[Any], tree.TreeDef]:
+def flatten_result(
+    operation: str, result: Any, what: str = "the result"
+) -> tuple[list[Any], tree.TreeDef]:
     """Leaves and structure of a function's result, with arrays or static values as leaves;
     LeafTypeError for any other leaf.
     """
@@ -224,7 +229,7 @@ def flatten_result(operation: str, result: Any) -> tuple[list[Any], tree.TreeDef
         if not is_array_leaf(leaf):
             if not is_static_leaf(leaf):
                 path = leaf_paths(treedef, "")[i]
-                leaves[i] = as_array_leaf(operation, f"the result{path}", leaf)
+                leaves[i] = as_array_leaf(operation, f"{what}{path}", leaf)
         elif isinstance(leaf, Tracer):
             leaves[i] = current(leaf)
     return leaves, treedef

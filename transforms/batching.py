@@ -7,7 +7,8 @@ back, so no rule has to ask where it is; `splitting.py` has the trace of a batch
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from ..core.source import NEAR, Source, user_source
 from ..core.storage import strides_of, write
 from ..core.tracing import Primitive, Trace, Tracer
 
-__all__ = ["BatchTrace", "BatchTracer", "NamedAxis"]
+__all__ = ["BatchTrace", "BatchTracer", "NamedAxis", "without_names"]
 
 _NO_PARAMS: dict[str, Any] = {}
 
@@ -197,3 +198,16 @@ class BatchTrace(Trace):
         if primitive.multiple_results:
             return tuple([BatchTracer(self, v, source) for v in y])
         return BatchTracer(self, y, source)
+
+
+@contextmanager
+def without_names() -> Iterator[None]:
+    """While it lasts, no axis has a name: the user's code runs for members that have left their
+    batch, so that a collective could not find the others.
+    """
+    trace = Trace("a function that runs for each member")
+    trace.hides_names = True  # type: ignore[attr-defined]  # among the running traces, it is a mark
+    try:
+        yield
+    finally:
+        trace.close()

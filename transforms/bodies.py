@@ -14,9 +14,11 @@ from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import ShapeError
 from ..core.ir import Program, Var, evaluate
 from ..core.primitives.elementwise import astype
+from ..core.storage import twin
+from ..core.tracing import Tracer
 from ..core.tree import is_static_leaf
 from ..core.treedef import check_same_structure, leaf_paths
-from .api import flatten_arguments
+from .api import flatten_result
 from .program import trace_closed
 from .subprograms import trace_flat
 
@@ -26,6 +28,9 @@ __all__ = [
     "array_leaves",
     "check_carry",
     "joined_avals",
+    "next_avals",
+    "own",
+    "promoting",
     "same_structure",
     "strong",
     "trace_body",
@@ -69,10 +74,10 @@ class Leaves(NamedTuple):
         return tree.unflatten(self.treedef, arrays)
 
 
-def array_leaves(operation: str, x: Any) -> Leaves:
+def array_leaves(operation: str, x: Any, what: str = "the argument") -> Leaves:
     """The arrays of a tree."""
-    leaves, treedef = flatten_arguments(operation, (x,))
-    fixed = tree.with_fixed_values(treedef.children[0], leaves)
+    leaves, treedef = flatten_result(operation, x, what)
+    fixed = tree.with_fixed_values(treedef, leaves)
     return Leaves([x for x in leaves if not is_static_leaf(x)], fixed)
 
 
@@ -89,7 +94,9 @@ def joined_avals(
     which: str,
     like: str,
 ) -> list[ShapedArray]:
-    """The types that hold the values of both; an error for different shapes."""
+    """The types that hold the values of both; an error for different shapes. As in NumPy, a Python
+    number takes the type of what it meets.
+    """
     for path, a, b in zip(leaf_paths(treedef, ""), expected, found, strict=True):
         if a.shape != b.shape:
             raise ShapeError(
@@ -99,14 +106,26 @@ def joined_avals(
                 fix="arrays keep their shapes here: pad them, or use a Python loop or `if`",
             )
     return [
-        a
-        if a.dtype == b.dtype
-        else ShapedArray(a.shape, np.result_type(*[_promoting(v) for v in (a, b)]))
-        for a, b in zip(map(strong, expected), found, strict=True)
+        ShapedArray(
+            a.shape,
+            np.result_type(*[promoting(v) for v in (a, b)]),
+            a.weak_type and b.weak_type,
+        )
+        for a, b in zip(expected, found, strict=True)
     ]
 
 
-def _promoting(aval: ShapedArray) -> Any:
+def next_avals(avals: list[ShapedArray], joined: list[ShapedArray]) -> list[ShapedArray]:
+    """The types to trace the body of a loop with next, after those that hold the values before and
+    after a step; the same ones, if they are right.
+
+    A Python number at the start has a type of its own only if the body does not give it another.
+    """
+    return joined if joined != avals else [strong(v) for v in avals]
+
+
+def promoting(aval: ShapedArray) -> Any:
+    """What stands for the type in NumPy's promotion."""
     return aval.dtype_or_python_type(1) if aval.weak_type else aval.dtype
 
 
@@ -117,10 +136,17 @@ def same_structure(
     check_same_structure(expected, found, operation, which, like)
 
 
+def own(x: Array) -> Array:
+    """The same value, in memory that the body of a loop may write to."""
+    if type(x) is np.ndarray:
+        return x.copy()
+    return twin(x) if isinstance(x, Tracer) else x
+
+
 def check_carry(operation: str, before: Leaves, carry: Any) -> None:
     """Raise unless a carried value has the structure and shapes of that before."""
-    after = array_leaves(operation, carry)
     which, like = "the carried value after a step", "the one before"
+    after = array_leaves(operation, carry, which)
     same_structure(operation, before.treedef, after.treedef, which, like)
     joined_avals(operation, before.avals, after.avals, before.treedef, which, like)
 

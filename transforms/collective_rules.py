@@ -20,8 +20,8 @@ import numpy as np
 
 from ..core import tree
 from ..core.aval import Array, ShapedArray, aval_of
-from ..core.errors import AxisNameError, BatchError, ShapeError, UnsupportedError
-from ..core.ir import Program
+from ..core.errors import AxisNameError, BatchError, LeafTypeError, ShapeError, UnsupportedError
+from ..core.ir import Atom, Program, Var
 from ..core.primitives.elementwise import astype
 from ..core.primitives.reductions import sum_dtype
 from ..core.source import NEAR, user_source
@@ -41,6 +41,7 @@ __all__ = [
     "array_axis",
     "axes_of",
     "axis_of",
+    "couples",
     "holds_collective",
     "merged",
     "on_leaves",
@@ -151,6 +152,27 @@ def holds_collective(params: Mapping[str, Any]) -> bool:
             stack += x.values()
         elif isinstance(x, tuple | list):
             stack += x
+    return False
+
+
+def couples(program: Program, batched: Sequence[bool], of: Sequence[Var] | None = None) -> bool:
+    """True if the program has a collective between the members of the batch that these of its
+    inputs belong to, so that it is not a program of each member.
+
+    With `of`, only collectives of what depends on those inputs count.
+    """
+    mine = {v for v, b in zip(program.inputs, batched, strict=False) if b}
+    reached: set[Atom] | None = None if of is None else set(of)
+    for e in program.equations:
+        if reached is not None:
+            if not any([v in reached for v in e.inputs]):
+                continue
+            reached.update(e.outputs)
+        if isinstance(e.primitive, Collective):
+            if e.inputs[1] in mine:
+                return True
+        elif any([v in mine for v in e.inputs]) and holds_collective(e.params):
+            return True
     return False
 
 
@@ -266,22 +288,29 @@ pmin_p: Collective = Collective("pmin", _extreme(False), jvp=_extreme_jvp)
 
 def find_axis(operation: str, name: Hashable) -> NamedAxis:
     """The axis of a name: the innermost, where it is bound several times."""
-    bound = [t for t in reversed(RUNNING.traces) if getattr(t, "axis", None) is not None]
-    for trace in bound:
-        axis: NamedAxis = trace.axis  # type: ignore[attr-defined]  # just looked up
-        if axis.name == name:
-            return axis
-    names = ", ".join([repr(t.axis.name) for t in bound])  # type: ignore[attr-defined]
+    names = []
+    for trace in reversed(RUNNING.traces):
+        state = trace.__dict__
+        if "hides_names" in state:
+            raise UnsupportedError(
+                f"{operation} over {name!r}: the function that calls it runs for each member on "
+                "its own here, as it could not be traced to a program.",
+                fix="write it without `if` and `while` on values; or call the collective outside",
+            )
+        axis: NamedAxis | None = state.get("axis")
+        if axis is not None:
+            if axis.name == name:
+                return axis
+            names.append(repr(axis.name))
+    fix = f"call it in a function that runs in wg.vmap(f, axis_name={name!r})"
+    if RUNNING.symbolic:
+        fix += f", and trace that as a whole: wg.make_program(wg.vmap(f, axis_name={name!r}))"
     raise AxisNameError(
         f"{operation}: no axis of the name {name!r} is bound here.",
-        got=f"{name!r}; " + (f"the names bound here: {names}" if names else "no name is bound"),
+        got=f"{name!r}; "
+        + (f"the names bound here: {', '.join(names)}" if names else "no name is bound"),
         needed="the axis_name of a vmap whose function is running",
-        fix=f"call it in a function that runs in wg.vmap(f, axis_name={name!r})"
-        + (
-            f", and trace that as a whole: wg.make_program(wg.vmap(f, axis_name={name!r}))"
-            if RUNNING.symbolic
-            else ""
-        ),
+        fix=fix,
     )
 
 
@@ -314,8 +343,12 @@ def on_leaves(operation: str, x: Any, f: Callable[[Array], Array]) -> Any:
     leaves, treedef = flatten_arguments(operation, (x,))
     for i, leaf in enumerate(leaves):
         if is_static_leaf(leaf):
-            path = argument_path(leaf_paths(treedef, "")[i])
-            raise tree.leaf_type_error(operation, path, leaf)
+            raise LeafTypeError(
+                f"{operation}: {argument_path(leaf_paths(treedef, '')[i])} is neither an array nor "
+                "a number.",
+                got=f"{leaf!r} of type {type(leaf).__name__}",
+                needed="trees of arrays and numbers",
+            )
     return tree.unflatten(treedef, [f(leaf) for leaf in leaves])[0]
 
 
@@ -325,7 +358,7 @@ def array_axis(operation: str, axis: Any, ndim: int, x: Array) -> int:
         raise ShapeError(
             f"{operation}: there is no axis {axis!r}.",
             got=f"{aval_of(x)!r} of each member",
-            needed=f"an int between {-ndim} and {ndim - 1}",
+            needed=f"an int between {-ndim} and {ndim - 1}" if ndim else "an array with axes",
         )
     return int(axis) % ndim
 

@@ -29,7 +29,7 @@ from .bodies import (
     typed,
     with_inputs,
 )
-from .structured import Structured, batched_p, has_value
+from .structured import Structured, agreed_value, batched_p, has_value
 from .subprograms import batch_program, evaluate_batch, jvp_program, transpose_program
 
 __all__ = ["cond", "cond_p", "switch"]
@@ -218,8 +218,9 @@ def cond(
     if type(pred) is bool or type(pred) is np.bool_:
         return (true_fun if pred else false_fun)(*operands)
     pred = _scalar("cond", "pred", pred)
-    if has_value(pred):
-        return (true_fun if _truth(pred) else false_fun)(*operands)
+    value = agreed_value(pred)
+    if value is not None:
+        return (true_fun if value else false_fun)(*operands)
     if aval_of(pred).dtype.kind != "b":
         pred = pred != 0
     return _choose("cond", pred, (false_fun, true_fun), operands)
@@ -256,8 +257,9 @@ def switch(index: Array, branches: Sequence[Callable[..., Any]], *operands: Any)
     index = _scalar("switch", "index", index)
     if aval_of(index).dtype.kind not in "iub":
         raise DtypeError("switch: the index must be an int.", got=repr(aval_of(index)))
-    if has_value(index):
-        return functions[int(_which(index, len(functions)))](*operands)
+    value = agreed_value(index)
+    if value is not None:
+        return functions[int(_which(value, len(functions)))](*operands)
     return _choose("switch", index, functions, operands)
 
 
@@ -274,22 +276,19 @@ def _scalar(operation: str, what: str, x: Array) -> Array:
     return x
 
 
-def _truth(x: Array) -> bool:
-    return bool(x.concrete() if isinstance(x, Tracer) else x)
-
-
 def _choose(
     operation: str, index: Array, functions: Sequence[Callable[..., Any]], operands: Any
 ) -> Any:
     """The primitive, for functions that are traced now."""
-    given = array_leaves(operation, operands)
+    given = array_leaves(operation, operands, "the operand ")
     bodies = [trace_body(operation, f, *operands) for f in functions]
     first = bodies[0]
-    avals = [strong(v) for v in first.program.out_avals]
+    avals = list(first.program.out_avals)
     for b in bodies[1:]:
-        which, like = f"the result of {b.program.name}", f"that of {first.program.name}"
+        which, like = f"the result of {b.program.name}", f"the one of {first.program.name}"
         same_structure(operation, first.out_tree, b.out_tree, which, like)
         avals = joined_avals(operation, avals, b.program.out_avals, b.out_tree, which, like)
+    avals = [strong(v) for v in avals]
     hoisted = [x for b in bodies for x in b.hoisted]
     before = [aval_of(x) for x in hoisted]
     programs, k = [], 0

@@ -5,8 +5,8 @@ The newest trace among the operands decides, and nothing is traced to a program 
 
 - no trace: the function runs;
 - `jvp`: the forward rule runs on the values and tangents;
-- `linearize`, `vjp` and `grad`: with a reverse rule, `fwd` runs, and one equation on the tape stands
-  for `bwd`; else the forward rule runs on the tangents that are being recorded;
+- `linearize`, `vjp` and `grad`: with a reverse rule, `fwd` runs, and one equation on the tape
+  stands for `bwd`; else the forward rule runs on the tangents that are being recorded;
 - `vmap`: the same call for the whole batch goes to the older traces (`BatchedCall`);
 - a program: its equation holds the program of the function, and the rules as they are.
 
@@ -26,9 +26,10 @@ from ..core import tree
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import NonLinearError
 from ..core.ir import Program
+from ..core.rules import sample
 from ..core.source import NEAR, user_frame, user_source
 from ..core.storage import current
-from ..core.tracing import Primitive, Together, Trace, Tracer, newest_trace
+from ..core.tracing import Primitive, Trace, Tracer, newest_trace
 from ..core.tree import TreeDef
 from .batching import BatchTrace, BatchTracer
 from .custom_call import (
@@ -40,13 +41,13 @@ from .custom_call import (
     closes_over,
     is_active,
 )
+from .custom_linear import BackwardRule, LinearMap, ZeroMap, filled, linear_map_p, on_tape, strong
 from .jvp import JVPTrace, JVPTracer, zeros_of
 from .linear import LinearTrace, is_variable
-from .linearize import linear_transpose
 from .program import ProgramTrace, trace_closed
 from .recording import LinearizeTrace
 
-__all__ = ["LinearMap", "apply", "custom_call_p", "linear_map_p"]
+__all__ = ["apply", "custom_call_p"]
 
 Pushed = tuple[Leaves, list[Array | None], TreeDef]
 
@@ -72,7 +73,9 @@ def apply(call: CustomCall, args: Sequence[Array]) -> tuple[Leaves, TreeDef]:
         return _batch(trace, call, args)
     if isinstance(trace, ProgramTrace):
         return _record(trace, call, args)
-    return call.run(args)  # a transformation that knows operations only
+    if call.is_linear and isinstance(trace, LinearTrace):
+        return _record_linear(trace, call, args)
+    return call.run(args)  # one by one, its operations show what is linear
 
 
 # Derivatives.
@@ -121,11 +124,12 @@ def _differentiate(
     frame = user_frame(1, NEAR)
     code, offset = (None, 0) if frame is None else (frame.f_code, frame.f_lasti)
     for i, (y, t) in enumerate(zip(outs, dots, strict=True)):
+        t = _value(trace, t)
         if own:
             t = _sum(t, _carried(trace, own[i]))
-        t = _sum(t, _carried(trace, y))
-        if type(y) is trace.tracer and y._trace is trace:
-            y = y.primal
+        if isinstance(y, Tracer):
+            t = _sum(t, _carried(trace, y))
+            y = _value(trace, y)
         outs[i] = y if t is None else trace.wrap(y, t, code, offset)
     return outs, treedef
 
@@ -159,7 +163,7 @@ def _push(call: CustomCall, primals: Sequence[Array], tangents: Tangents) -> Pus
     if not call.has_vjp:
         raise call.missing("jvp")
     outs, treedef, residuals, state = call.fwd(primals)
-    of = _BackwardRule(call, state, primals, tangents, outs)
+    of = BackwardRule(call, state, primals, tangents, outs)
     given = [t for t in tangents if t is not None]
     return outs, of.spread(of.forward(residuals, given)), treedef
 
@@ -168,6 +172,8 @@ def _linearize(
     trace: LinearizeTrace, call: CustomCall, primals: Sequence[Array], tangents: Tangents
 ) -> Pushed:
     """The results, and their tangents as variables of the tape."""
+    if call.is_linear:
+        return _linearize_linear(trace, call, primals, tangents)
     if not call.has_vjp:
         if not call.has_jvp:
             raise call.missing("vjp")
@@ -175,13 +181,24 @@ def _linearize(
     outs, treedef, residuals, state = call.fwd(primals)
     _check_traces(trace, residuals)
     residuals = [_kept(trace, _value(trace, r)) for r in residuals]
-    of = _BackwardRule(call, state, primals, tangents, outs)
+    of = BackwardRule(call, state, primals, tangents, outs)
     if call.has_jvp:
         residuals += primals
     of.n_residuals = len(residuals)
     given = [t for t in tangents if t is not None]
-    found = trace.linear.record(linear_map_p, (*residuals, *given), {"of": of})
+    found = on_tape(trace.linear, [*residuals, *given], of)
     return outs, of.spread(found), treedef
+
+
+def _linearize_linear(
+    trace: LinearizeTrace, call: CustomCall, primals: Sequence[Array], tangents: Tangents
+) -> Pushed:
+    k = call.ordinary
+    outs, treedef = apply(call, primals)
+    dots = [zeros_of(x) if t is None else t for x, t in zip(primals[k:], tangents[k:], strict=True)]
+    of = _LinearCallMap(call, dots, outs)
+    kept = [_kept(trace, r) for r in primals[:k]]
+    return outs, of.spread(on_tape(trace.linear, [*kept, *dots], of)), treedef
 
 
 def _kept(trace: LinearizeTrace, x: Array) -> Array:
@@ -193,6 +210,14 @@ def _record_rule(
 ) -> Pushed:
     """Run a forward rule on variables of the tape."""
     linear = trace.linear
+    k = call.ordinary
+    zeros = [i for i, x in enumerate(primals) if i >= k and tangents[i] is None and is_active(x)]
+    if zeros and call.takes_zeros:
+        x_dot = next(t for t in tangents if t is not None)
+        of = ZeroMap(aval_of(x_dot), [aval_of(primals[i]) for i in zeros])
+        tangents = list(tangents)
+        for i, t in zip(zeros, on_tape(linear, [x_dot], of), strict=True):
+            tangents[i] = t
     before, captures = trace.__class__, linear.captures
     trace.__class__ = _InsideRule
     linear.captures = trace.captures
@@ -250,158 +275,42 @@ class _InsideRule(LinearizeTrace):
         return super().process(primitive, args, params)
 
 
-# A linear operation that is known by its transpose, or by both.
+# Linear calls.
 
 
-class LinearMap:
-    """A linear map of some operands, after residuals: what `linear_map` computes and transposes."""
+class _LinearCallMap(LinearMap):
+    """The linear map that a linear call is, of its operands after the ordinary ones."""
 
-    in_avals: Sequence[ShapedArray]
-    out_avals: Sequence[ShapedArray]
-    n_residuals: int
-
-    def forward(self, residuals: Sequence[Array], xs: Sequence[Array]) -> Sequence[Array]:
-        """The results."""
-        raise NotImplementedError
-
-    def transpose(self, residuals: Sequence[Array], cts: Tangents) -> Sequence[Array | None]:
-        """The cotangents of the operands."""
-        raise NotImplementedError
-
-
-class _BackwardRule(LinearMap):
-    """The linear map whose transpose is the `bwd` of one call.
-
-    Where there is a forward rule too, the primals are the last of the residuals.
-    """
-
-    def __init__(
-        self,
-        call: CustomCall,
-        state: Any,
-        primals: Sequence[Array],
-        tangents: Tangents,
-        outs: Sequence[Any],
-    ) -> None:
+    def __init__(self, call: CustomCall, xs: Sequence[Array], outs: Sequence[Any]) -> None:
         self.call = call
-        self.state = state
-        self.n_primals = len(primals)
-        self.active = [i for i, t in enumerate(tangents) if t is not None]
-        self.in_avals = [aval_of(primals[i]) for i in self.active]
+        self.n_residuals = call.ordinary
+        self.in_avals = [aval_of(x) for x in xs]
         self.n_outs = len(outs)
         self.kept = [i for i, y in enumerate(outs) if is_active(y)]
-        self.out_avals = [_strong(aval_of(outs[i])) for i in self.kept]
+        self.out_avals = [strong(aval_of(outs[i])) for i in self.kept]
 
     def __repr__(self) -> str:
         return repr(self.call)
 
-    def spread(self, dots: Sequence[Array]) -> list[Array | None]:
-        """One tangent for each result."""
-        found: list[Array | None] = [None] * self.n_outs
-        for i, t in zip(self.kept, dots, strict=True):
-            found[i] = t
-        return found
+    def forward(self, residuals: Sequence[Array], xs: Sequence[Array]) -> list[Array]:
+        outs, _ = apply(self.call, [*residuals, *xs])
+        return [outs[i] for i in self.kept]
 
     def transpose(self, residuals: Sequence[Array], cts: Tangents) -> list[Array | None]:
-        if self.call.has_jvp:
-            residuals = residuals[: len(residuals) - self.n_primals]
-        found = self.call.bwd(self.state, residuals, self.spread(cts))  # type: ignore[arg-type]  # None is spread too
-        return [found[i - self.call.ordinary] for i in self.active]
-
-    def forward(self, residuals: Sequence[Array], xs: Sequence[Array]) -> list[Array]:
-        if self.call.has_jvp:
-            start = len(residuals) - self.n_primals
-            tangents: list[Array | None] = [None] * self.n_primals
-            for i, x in zip(self.active, xs, strict=True):
-                tangents[i] = x
-            _, dots, _ = self.call.jvp(residuals[start:], tangents)
-            return _filled([dots[i] for i in self.kept], self.out_avals)
-
-        def pull(*cts: Array) -> tuple[Array, ...]:
-            return tuple(_filled(self.transpose(residuals, cts), self.in_avals))
-
-        try:
-            found: tuple[Array, ...] = linear_transpose(pull, *self.out_avals)(tuple(xs))
-        except NonLinearError as error:
-            raise self.has_no_transpose(error) from None
-        return list(found)
-
-    def has_no_transpose(self, error: NonLinearError) -> NonLinearError:
-        """The error for forward mode through a `bwd` that is not linear."""
-        name = self.call.name
-        what = str(error).partition("\n")[0].rpartition(": ")[2]
-        return NonLinearError(
-            f"{name} has no jvp rule, so forward mode (jvp, linearize, jacfwd, hvp) transposes its "
-            f"bwd rule, which is not linear: {what}",
-            fix=f"give {name} a jvp rule too, with defjvp; or use reverse mode only",
-            source=error.source,
-        )
+        return self.call.transpose(residuals, filled(cts, self.out_avals))
 
 
-def _strong(aval: ShapedArray) -> ShapedArray:
-    return ShapedArray(aval.shape, aval.dtype)
-
-
-def _filled(values: Tangents, avals: Sequence[ShapedArray]) -> list[Array]:
-    """Zeros in the place of None."""
-    return [
-        zeros_of(np.broadcast_to(v.dtype.type(0), v.shape)) if x is None else x
-        for x, v in zip(values, avals, strict=True)
-    ]
-
-
-class _LinearMapPrimitive(Primitive):
-    """Recorded on tapes; anything else runs the map, with whatever tracers come."""
-
-    __slots__ = ()
-
-    def bind(self, *args: Array, **params: Any) -> Array:
-        args = tuple([current(a) for a in args])
-        trace = newest_trace(args)
-        if isinstance(trace, LinearTrace):
-            return trace.process(self, args, params)
-        return self.impl(*args, **params)
-
-
-def _run_map(*args: Array, of: LinearMap) -> tuple[Array, ...]:
-    return tuple(of.forward(args[: of.n_residuals], args[of.n_residuals :]))
-
-
-def _transpose_map(
-    cts: Sequence[Array], wanted: Sequence[bool], *args: Array, of: LinearMap
-) -> list[Array | None]:
-    found = of.transpose(args[: of.n_residuals], cts)
-    return [None] * of.n_residuals + _filled(found, of.in_avals)
-
-
-def _batch_map(
-    size: int, batched: Sequence[bool], *args: Array, of: LinearMap
-) -> tuple[Array, ...]:
-    trace = BatchTrace("linear_map", size)
-    try:
-        found = _run_map(
-            *[BatchTracer(trace, x) if b else x for x, b in zip(args, batched, strict=True)], of=of
-        )
-    finally:
-        trace.close()
-    return tuple([
-        y.value
-        if type(y) is BatchTracer and y._trace is trace
-        else np.broadcast_to(y, (size, *aval_of(y).shape))
-        for y in found
-    ])  # fmt: skip
-
-
-linear_map_p: Primitive = _LinearMapPrimitive(
-    "linear_map",
-    _run_map,
-    shape=lambda *avals, of: tuple(of.out_avals),
-    transposes=Together(_transpose_map),
-    batch=_batch_map,
-    linear="jointly",
-    linear_args=lambda params: range(params["of"].n_residuals, 1 << 30),
-    multiple_results=True,
-)
+def _record_linear(
+    trace: LinearTrace, call: CustomCall, args: Sequence[Array]
+) -> tuple[Leaves, TreeDef]:
+    """A linear call on variables of a tape."""
+    k = call.ordinary
+    closed, hoisted = _closed(call, args)
+    of = _LinearCallMap(call, args[k:], [sample(v) for v in closed.program.out_avals])
+    if any([is_variable(r, trace.tape) for r in (*hoisted, *args[:k])]):
+        return call.run(args)  # one by one, its operations show what is linear
+    outs = trace.process(linear_map_p, args, {"of": of})
+    return of.spread(outs), closed.program.out_tree
 
 
 # Batches.
@@ -451,9 +360,7 @@ def _closed(call: CustomCall, args: Sequence[Array]) -> tuple[ClosedCall, list[A
     return ClosedCall(call, program, len(hoisted)), hoisted
 
 
-def _record(
-    trace: ProgramTrace, call: CustomCall, args: Sequence[Array]
-) -> tuple[Leaves, TreeDef]:
+def _record(trace: ProgramTrace, call: CustomCall, args: Sequence[Array]) -> tuple[Leaves, TreeDef]:
     if type(call) is not ClosedCall:
         closed, hoisted = _closed(call, args)
         return apply(closed, [*hoisted, *args])
@@ -486,10 +393,18 @@ def _call_batch(
     return tuple([whole.stack(y, b) for y, b in zip(outs, whole.out_batched, strict=True)])
 
 
+def _call_jvp(
+    primals: Sequence[Array], tangents: Tangents, *, rules: CustomCall, program: Program
+) -> tuple[Any, Any]:
+    outs, dots, _ = _push(rules, primals, tangents)
+    return tuple(outs), dots
+
+
 custom_call_p: Primitive = _CustomCallPrimitive(
     "custom_call",
     lambda *args, rules, program: tuple(rules.run(args)[0]),
     shape=_call_shape,
     batch=_call_batch,
+    jvp=_call_jvp,
     multiple_results=True,
 )

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..core import tree
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import DtypeError, EscapedTracerError, ShapeError, UnsupportedError
 from ..core.ir import Program, evaluate
@@ -36,7 +37,8 @@ class CustomCall:
     Results are the leaves of the user's result, static ones included, with their structure.
     Tangents and cotangents are None where they are zero, or where none exists. The first `ordinary`
     operands are values that the function closes over: the rules do not know them, and their
-    derivative is that of `run`.
+    derivative is that of `run`. With `is_linear`, `run` is linear in all others. With
+    `takes_zeros`, `jvp` makes arrays of zeros of tangents that are None.
     """
 
     name: str
@@ -44,6 +46,8 @@ class CustomCall:
     has_jvp: bool = False
     has_vjp: bool = False
     has_batch: bool = False
+    is_linear: bool = False
+    takes_zeros: bool = True
 
     def run(self, args: Sequence[Array]) -> tuple[Leaves, TreeDef]:
         """The results."""
@@ -63,6 +67,12 @@ class CustomCall:
         """The cotangents of the operands, after the ordinary ones."""
         raise NotImplementedError
 
+    def transpose(self, ordinary: Sequence[Array], cts: Tangents) -> list[Array | None]:
+        """The cotangents of the operands of a linear call, after the ordinary ones, from those of
+        the results that have one.
+        """
+        raise NotImplementedError
+
     def run_batch(
         self, size: int, batched: Sequence[bool], args: Sequence[Array]
     ) -> tuple[Leaves, list[bool], TreeDef]:
@@ -76,6 +86,10 @@ class CustomCall:
 
 def is_active(x: Any) -> bool:
     """True for a result that has a derivative."""
+    if type(x) is np.ndarray:
+        return x.dtype.kind in "fc"
+    if isinstance(x, Tracer):
+        return x.aval.dtype.kind in "fc"
     return not is_static_leaf(x) and aval_of(x).dtype.kind in "fc"
 
 
@@ -87,6 +101,39 @@ def closes_over(name: str, x: Tracer) -> UnsupportedError:
         got=repr(x),
         fix=f"pass the value to {name} as an argument",
     )
+
+
+class TreeCall(CustomCall):
+    """A call of a function of trees: its operands are the arrays among the leaves."""
+
+    def __init__(self, name: str, in_tree: TreeDef, leaves: Sequence[Any]) -> None:
+        self.name = name
+        self.in_tree = in_tree
+        self.static = [
+            (i, x)
+            for i, x in enumerate(leaves)
+            if not isinstance(x, (Tracer, np.ndarray, float)) and is_static_leaf(x)
+        ]
+        self.is_flat = not self.static and all([c.kind is None for c in in_tree.children])
+
+    def arrays(self, leaves: Sequence[Any]) -> list[Array]:
+        """The leaves that are operands."""
+        if not self.static:
+            return list(leaves)
+        skipped = [i for i, _ in self.static]
+        return [x for i, x in enumerate(leaves) if i not in skipped]
+
+    def arguments(self, values: Sequence[Any], static: bool = True) -> tuple[Any, ...]:
+        """The arguments, with these values for the operands; static leaves are None unless
+        `static`.
+        """
+        if self.is_flat:
+            return tuple(values)
+        leaves = list(values)
+        for i, x in self.static:
+            leaves.insert(i, x if static else None)
+        found: tuple[Any, ...] = tree.unflatten(self.in_tree, leaves)
+        return found
 
 
 # Batches.
@@ -107,6 +154,8 @@ class BatchedCall(CustomCall):
         self.ordinary = call.ordinary
         self.has_jvp = call.has_jvp
         self.has_vjp = call.has_vjp
+        self.is_linear = call.is_linear
+        self.takes_zeros = call.takes_zeros
         self.size = trace.size
         self.axis_name = None if trace.axis is None else trace.axis.name
         self.batched = tuple(batched)
@@ -220,7 +269,19 @@ class BatchedCall(CustomCall):
                 self.enter(trace, cts, [True] * len(cts)),
             )
             values, flags = self.leave(trace, found)
-        operands = self.batched[self.ordinary :]
+        return self.collected(values, flags)
+
+    def transpose(self, ordinary: Sequence[Array], cts: Tangents) -> list[Array | None]:
+        with self.lanes((*ordinary, *cts)) as trace:
+            found = self.call.transpose(
+                self.enter(trace, ordinary, self.batched[: self.ordinary]),
+                self.enter(trace, cts, [True] * len(cts)),
+            )
+            values, flags = self.leave(trace, found)
+        return self.collected(values, flags)
+
+    def collected(self, cts: Tangents, flags: Sequence[bool]) -> list[Array | None]:
+        """The cotangents of operands: sums over the batch for those without its axis."""
         return [
             None
             if ct is None
@@ -229,7 +290,7 @@ class BatchedCall(CustomCall):
             else np.sum(ct, axis=0)
             if has
             else ct * self.size
-            for ct, has, wanted in zip(values, flags, operands, strict=True)
+            for ct, has, wanted in zip(cts, flags, self.batched[self.ordinary :], strict=True)
         ]
 
 
@@ -249,6 +310,8 @@ class ClosedCall(CustomCall):
         self.ordinary = hoisted + call.ordinary
         self.has_jvp = call.has_jvp
         self.has_vjp = call.has_vjp
+        self.is_linear = call.is_linear
+        self.takes_zeros = call.takes_zeros
         self.has_batch = call.has_batch and not hoisted
 
     def __repr__(self) -> str:
@@ -286,6 +349,10 @@ class ClosedCall(CustomCall):
             spread[i] = ct
         with self.explained("bwd"):
             return self.call.bwd(inner, residuals, spread)
+
+    def transpose(self, ordinary: Sequence[Array], cts: Tangents) -> list[Array | None]:
+        with self.explained("transpose"):
+            return self.call.transpose(ordinary[self.hoisted :], cts)
 
     @contextmanager
     def explained(self, rule: str) -> Iterator[None]:

@@ -10,15 +10,26 @@ began, by the fraction `tau / size` of that step.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import sqrt
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from ..core.aval import Array
 
-__all__ = ["A", "B", "C", "DENSE", "Control", "Path", "solve", "solve_lanes"]
+__all__ = [
+    "A",
+    "B",
+    "C",
+    "DENSE",
+    "Control",
+    "Path",
+    "check_times",
+    "joined",
+    "solve",
+    "solve_lanes",
+]
 
 # Stage i is at the time c[i] of a step, where the state is y + h * (A[i] @ stages before). The
 # stage at the end (its weights are B) is the first of the next step.
@@ -85,13 +96,25 @@ _IDLE = 1e-6
 """The size of the step that stands for none, where all times are equal."""
 
 
+def check_times(times: Array) -> None:
+    """Raise a ValueError unless times are finite and in order, along the last axis."""
+    if not np.all(np.isfinite(times)):
+        raise ValueError(f"odeint: the times must be finite; got {times}")
+    gaps = np.diff(times)
+    if not np.all(np.all(gaps >= 0, axis=-1) | np.all(gaps <= 0, axis=-1)):
+        raise ValueError(f"odeint: the times must increase, or decrease; got {times}")
+
+
 # One solution.
 
 
 def solve(
-    f: Callable[[Array, Array], Array], y0: Array, times: Array, control: Control
+    f: Callable[[Array, Array], Array], y0: Array, times: Array, control: Control, keep: bool
 ) -> Path:
-    """The solution of y' = f(y, t) from `times[0]`, where it is y0, at all times."""
+    """The solution of y' = f(y, t) from `times[0]`, where it is y0, at all times.
+
+    Without `keep` the steps are forgotten at once, and only `out` is filled.
+    """
     rtol, atol, mxstep, hmax = control
     n = y0.size
     ts = times.tolist()
@@ -116,15 +139,15 @@ def solve(
         k[0] = f(y, np.float64(t))
         h = min(_first_step(f, y, k[0], t, end, control), hmax)
     magnitude = absolute(y)
-    attempts = 0
+    attempts = steps = 0
     while done < len(ts):
         least = 10 * abs(np.nextafter(t, way * np.inf) - t)
         growth = _MOST
         while True:
             if attempts >= mxstep:
-                _too_many(attempts, t, len(size), h)
+                _too_many(attempts, t, steps, h)
             if h < least:
-                _underflow(t, len(size), h, k[0])
+                _underflow(t, steps, h, k[0])
             attempts += 1
             step = way * h
             t_new = t + step
@@ -143,11 +166,12 @@ def solve(
                 break
             h = abs(step) * (max(_LEAST, _SAFETY * error**-0.2) if error < np.inf else _LEAST)
             growth = 1.0
-        states.append(y)
-        offset.append(t - start)
-        size.append(step)
+        if keep:
+            states.append(y)
+            offset.append(t - start)
+            size.append(step)
         while done < len(ts) and (ts[done] - t_new) * way <= 0:
-            index[done], tau[done] = len(size) - 1, ts[done] - t
+            index[done], tau[done] = steps, ts[done] - t
             if ts[done] == t_new:
                 tau[done] = step
                 out[done] = y_new
@@ -159,6 +183,9 @@ def solve(
         h = min(abs(step) * (min(growth, _SAFETY * error**-0.2) if error else growth), hmax)
         y, t, magnitude = y_new, t_new, magnitude_new
         k[0] = k[6]
+        steps += 1
+    if not keep:
+        return Path(out, *[np.zeros(0)] * 5)
     if not size:
         states, offset, size = [y0], [0.0], [_IDLE * max(1.0, abs(start))]
     m = len(size) - 1
@@ -222,9 +249,13 @@ def _underflow(t: float, n: int, h: float, k: Array, which: str = "") -> None:
 
 
 def solve_lanes(
-    f: Callable[[Array, Array, Array], Array], y0: Array, times: Array, control: Control
+    f: Callable[[Array, Array, Array], Array],
+    y0: Array,
+    times: Array,
+    control: Control,
+    keep: bool,
 ) -> Path:
-    """A solution for each row of y0 and of times; `f(y, t, lanes)` is of some of them.
+    """`solve` for each row of y0 and of times; `f(y, t, lanes)` is of some of them.
 
     All lanes make a step at the same time, each its own; those that are done drop out.
     """
@@ -285,7 +316,8 @@ def solve_lanes(
         growth = np.where(good, _MOST, 1.0)
 
         mine = lanes[good]
-        taken.append((mine, t[good] - start[mine], step[good], y[good]))
+        if keep:
+            taken.append((mine, t[good] - start[mine], step[good], y[good]))
         waiting = np.flatnonzero(good)
         while True:
             lane = lanes[waiting]
@@ -312,7 +344,28 @@ def solve_lanes(
         if not np.all(left):
             lanes, y, t, h, growth = lanes[left], y[left], t[left], h[left], growth[left]
             k = k[:, left]
+    if not keep:
+        return Path(out, *[np.zeros(0)] * 5)
     return _padded(out, y0, start, taken, steps, index, tau)
+
+
+def joined(paths: Sequence[Path], y0: Array, times: Array) -> Path:
+    """Paths of single solutions as those of lanes."""
+    n = y0.shape[1]
+    if not paths:
+        return solve_lanes(lambda y, t, lanes: y, y0, times, Control(1, 1, 1, 1), True)
+    out = np.stack([p.out for p in paths])
+    if not paths[0].size.size and times.size:
+        return paths[0]._replace(out=out)
+    steps = np.array([len(p.states) for p in paths])
+    ends = [[*range(k - 1), -1] for k in steps]  # the last time is in the last step
+    taken = [
+        (np.full(k, i), p.offset[e], p.size[e], np.reshape(p.states, (k, n)))
+        for i, (p, k, e) in enumerate(zip(paths, steps, ends, strict=True))
+    ]
+    index = np.stack([p.index[k - 1 :] for p, k in zip(paths, steps, strict=True)])
+    tau = np.stack([p.tau[k - 1 :] for p, k in zip(paths, steps, strict=True)])
+    return _padded(out, y0, times[:, 0], taken, steps, index, tau)
 
 
 def _first_steps(
@@ -342,9 +395,7 @@ def _first_steps(
     d2 = rms((f(y + step[:, None] * k, t + step, lanes) - k) / scale) / h0
     steepest = np.maximum(d1, d2)
     flat = ~(steepest > 1e-15)
-    h1 = np.where(
-        flat, np.maximum(1e-6, h0 * 1e-3), (0.01 / np.where(flat, 1.0, steepest)) ** 0.2
-    )
+    h1 = np.where(flat, np.maximum(1e-6, h0 * 1e-3), (0.01 / np.where(flat, 1.0, steepest)) ** 0.2)
     return np.where(d2 < np.inf, np.minimum(100 * h0, h1), h0 * 1e-3)
 
 

@@ -246,8 +246,8 @@ def pshuffle(x: Any, axis_name: Hashable, perm: Sequence[int]) -> Any:
         array([3., 1., 2.])
     """
     named = axis_of("pshuffle", axis_name)
-    sources = list(perm)
-    if sorted(sources) != list(range(named.size)):
+    sources = list(perm) if isinstance(perm, Sequence | np.ndarray) else []
+    if not np.array_equal(np.sort(sources), np.arange(named.size)):
         raise BatchError(
             "pshuffle: perm is no permutation of the members.",
             got=repr(perm),

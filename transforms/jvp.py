@@ -279,11 +279,11 @@ def jvp(
             values = leaves
             for i, t in zip(active, dots, strict=True):
                 values[i] = JVPTracer(trace, leaves[i], t, None, 0)
-        result = fun(*tree.unflatten(in_tree, values))
+        result, aux = split_aux(operation, fun(*tree.unflatten(in_tree, values)), has_aux)
+        outs, out_tree = flatten_result(operation, result)
+        aux = map_aux(current, aux) if has_aux else None
     finally:
         trace.close()
-    result, aux = split_aux(operation, result, has_aux)
-    outs, out_tree = flatten_result(operation, result)
     pairs = [
         (o.primal, o.tangent) if type(o) is JVPTracer and o._trace is trace else (o, None)
         for o in outs

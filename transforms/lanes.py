@@ -8,16 +8,28 @@ parts of it all lanes share.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core.aval import Array, Shape, ShapedArray
+from ..core.errors import UnsupportedError, WengertError
+from .batching import without_names
 from .subprograms import evaluate_batch
 
-__all__ = ["Level", "RealVectors", "lane", "lanes", "run_lanes", "sizes_of", "spread"]
+__all__ = [
+    "CANNOT_BE_TRACED",
+    "Level",
+    "Levels",
+    "RealVectors",
+    "flags_of",
+    "run_lanes",
+    "sizes_of",
+    "spread",
+    "together_or_in_turn",
+]
 
 
 class Level(NamedTuple):
@@ -35,6 +47,13 @@ def sizes_of(levels: Levels) -> Shape:
     return tuple([level.size for level in levels])
 
 
+def flags_of(levels: Levels, operands: Sequence[Any], start: int) -> list[tuple[bool, ...]]:
+    """For each of these operands, the first of which is number `start`: the levels at which it is
+    batched.
+    """
+    return [tuple([level.batched[start + i] for level in levels]) for i in range(len(operands))]
+
+
 def run_lanes(
     name: str,
     fun: Callable[..., Sequence[Array]],
@@ -42,7 +61,7 @@ def run_lanes(
     args: Sequence[Array],
     n_out: int,
 ) -> list[Array]:
-    """Apply a function of one lane to all of them; its `n_out` results are stacked at all levels."""
+    """Apply a function of one lane to all; its `n_out` results are stacked at all levels."""
     if not levels:
         return list(fun(*args))
     (size, batched), *inner = levels
@@ -58,13 +77,48 @@ def spread(x: Array, batched: Sequence[bool], sizes: Shape) -> Array:
     return np.broadcast_to(x, (*sizes, *x.shape[len(sizes) :]))
 
 
-def lanes(sizes: Shape) -> Iterator[Shape]:
-    """The indices of all lanes."""
-    return product(*[range(n) for n in sizes])
+CANNOT_BE_TRACED = (WengertError, TypeError, ValueError)
+"""What a function raises that asks for values, or hands them to code that knows only arrays."""
 
 
-def lane(x: Array, batched: Sequence[bool], index: Shape) -> Array:
-    """One lane of an operand."""
+def together_or_in_turn(
+    name: str,
+    one: Callable[..., Sequence[Array]],
+    levels: Sequence[Level],
+    args: Sequence[Array],
+    avals: Sequence[ShapedArray] | None,
+) -> list[Array]:
+    """Apply a function of the user's to all lanes: to all at once if it can take that, otherwise to
+    one after another. `avals` are the types of its results for one lane; None where they are not
+    known, and there must be one lane then.
+    """
+    if not levels:
+        return list(one(*args))
+    if avals is None:
+        raise UnsupportedError(
+            f"{name}: has_aux=True works under vmap only for a `solve` that can be traced to a "
+            "program.",
+            fix="write `solve` without `if` and `while` on values; or leave has_aux out",
+        )
+    sizes = tuple([level.size for level in levels])
+    with without_names():
+        try:
+            return run_lanes(name, one, levels, args, len(avals))
+        except CANNOT_BE_TRACED:
+            pass
+        found = [
+            one(*[_lane(x, [v.batched[k] for v in levels], i) for k, x in enumerate(args)])
+            for i in product(*[range(n) for n in sizes])
+        ]
+    if not found:
+        return [np.zeros((*sizes, *v.shape), v.dtype) for v in avals]
+    columns = zip(*found, strict=True)
+    return [
+        np.reshape(np.stack(c), (*sizes, *v.shape)) for c, v in zip(columns, avals, strict=True)
+    ]
+
+
+def _lane(x: Array, batched: Sequence[bool], index: Shape) -> Array:
     return x[tuple([i for i, b in zip(index, batched, strict=True) if b])] if any(batched) else x
 
 
@@ -99,5 +153,5 @@ class RealVectors:
             start += width
             if aval.dtype.kind == "c":
                 part = part[..., : aval.size] + 1j * part[..., aval.size :]
-            found.append(np.reshape(part, (*lead, *aval.shape)).astype(aval.dtype, copy=False))
+            found.append(np.reshape(part, (*lead, *aval.shape)).astype(aval.dtype, copy=False)[()])
         return found

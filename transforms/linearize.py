@@ -19,6 +19,7 @@ from ..core.aval import Array, ShapedArray, aval_of, weak_number
 from ..core.errors import DtypeError, NonLinearError
 from ..core.ir import Program
 from ..core.source import boundary, describe_function
+from ..core.storage import current
 from ..core.tree import is_static_leaf
 from ..core.treedef import leaf_paths
 from .api import (
@@ -195,14 +196,15 @@ def record(
             leaves[i] = LinearizeTracer(trace, x, n, None, 0)
         linear.variables(len(in_avals))
         result = fun(*tree.unflatten(in_tree, leaves))
+        result, aux = split_aux(operation, result, has_aux)
+        outs, out_tree = flatten_result(operation, result)
+        aux = map_aux(current, aux) if has_aux else None
     except ValueError as error:
         captures.explain(operation, error)
     finally:
         trace.close()
         linear.close()
         captures.release()
-    result, aux = split_aux(operation, result, has_aux)
-    outs, out_tree = flatten_result(operation, result)
     values: list[Any] = []
     outputs: list[int | None] = []
     out_avals: list[ShapedArray] = []
@@ -341,12 +343,12 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
         values[i] = LinearTracer(trace, n, avals[n])
     try:
         result = fun(*tree.unflatten(in_tree, values))
+        outs, out_tree = flatten_result(operation, result)
     except ValueError as error:
         captures.explain(operation, error)
     finally:
         trace.close()
         captures.release()
-    outs, out_tree = flatten_result(operation, result)
     outputs: list[int | None] = []
     out_avals: list[ShapedArray] = []
     for i, o in enumerate(outs):

@@ -15,9 +15,9 @@ from ..core.storage import current
 from ..core.tracing import RUNNING, Tracer
 from ..core.treedef import leaf_paths
 from .api import as_array_leaf
-from .bodies import array_leaves, check_carry, joined_avals, same_structure
-from .scan import scan
-from .structured import has_value
+from .bodies import Leaves, array_leaves, check_carry, joined_avals, own, same_structure
+from .scan import scan, traced_scan
+from .structured import agreed_value
 from .vmap import vmap
 from .while_loop import while_loop
 
@@ -61,15 +61,17 @@ def fori_loop(
     """
     operation = f"fori_loop of {describe_function(body_fun)}"
     start, stop = _bound(operation, "lower", lower), _bound(operation, "upper", upper)
-    if not has_value(start) or not has_value(stop):
+    bounds = agreed_value(start), agreed_value(stop)
+    if bounds[0] is None or bounds[1] is None:
         step = _named(body_fun, lambda c: (c[0] + 1, body_fun(*c)))
         return while_loop(lambda c: c[0] < stop, step, (start, init_val))[1]
-    first, last = int(start), int(stop)
-    carried = array_leaves(operation, init_val)
+    first, last = int(bounds[0]), int(bounds[1])
+    carried = array_leaves(operation, init_val, "init_val")
     if RUNNING.symbolic and last > first:
-        indices = np.arange(first, last)
-        return scan(_named(body_fun, lambda c, i: (body_fun(i, c), None)), init_val, indices)[0]
-    carry = carried.rebuilt([x.copy() if type(x) is np.ndarray else x for x in carried.arrays])
+        step = _named(body_fun, lambda c, i: (body_fun(i, c), None))
+        indices = Leaves([np.arange(first, last)], tree.structure(0))
+        return traced_scan(operation, step, carried, indices, last - first, False, counting=True)[0]
+    carry = carried.rebuilt([own(x) for x in carried.arrays])
     for i in range(first, last):
         carry = body_fun(i, carry)
         if i == first:
@@ -123,15 +125,15 @@ def map(f: Callable[..., Any], xs: Any, *, batch_size: int | None = None) -> Any
         array([1., 1., 1., 1., 1.])
     """
     each = _named(f, lambda _, x: (None, f(x)))
+    operation = f"map of {describe_function(f)}"
+    stacks = array_leaves(operation, xs, "xs")
+    n = _first_axis(operation, stacks.avals, stacks.treedef)
     if batch_size is None:
         return scan(each, None, xs)[1]
-    operation = f"map of {describe_function(f)}"
     if isinstance(batch_size, Tracer) or not isinstance(batch_size, int | np.integer):
         raise DtypeError(f"{operation}: batch_size must be an int.", got=repr(batch_size))
     if batch_size < 1:
         raise ShapeError(f"{operation}: batch_size must be 1 or more.", got=repr(batch_size))
-    stacks = array_leaves(operation, xs)
-    n = _first_axis(operation, stacks.avals, stacks.treedef)
     whole = n - n % batch_size
     parts = []
     if whole or not n:
@@ -194,7 +196,7 @@ def associative_scan(
     Source: Blelloch, "Prefix sums and their applications" (1990), the even-odd recursion.
     """
     operation = f"associative_scan of {describe_function(fn)}"
-    given = array_leaves(operation, elems)
+    given = array_leaves(operation, elems, "elems")
     n = _first_axis(operation, given.avals, given.treedef, axis)
     leaves = [np.moveaxis(x, axis, 0) for x in given.arrays]
     if reverse:
@@ -202,8 +204,8 @@ def associative_scan(
 
     def combine(a: Sequence[Array], b: Sequence[Array]) -> list[Array]:
         pair = [given.rebuilt([np.moveaxis(x, 0, axis) for x in xs]) for xs in (a, b)]
-        found = array_leaves(operation, fn(*pair))
-        which, like = "the result of the function", "its arguments"
+        found = array_leaves(operation, fn(*pair), "the result")
+        which, like = "the result of the function", "its argument"
         same_structure(operation, given.treedef, found.treedef, which, like)
         due = array_leaves(operation, pair[0]).avals
         joined_avals(operation, due, found.avals, given.treedef, which, like)

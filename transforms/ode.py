@@ -336,7 +336,7 @@ def pack(leaves: Sequence[Array]) -> Array:
     for x in leaves:
         pieces = [np.real(x), np.imag(x)] if aval_of(x).dtype.kind == "c" else [x]
         parts += [astype(np.ravel(p), np.float64) for p in pieces]
-    return np.concatenate([np.zeros(0), *parts])
+    return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0), *parts])
 
 
 def unpack(u: Array, avals: Sequence[ShapedArray]) -> list[Array]:

@@ -250,6 +250,12 @@ class LinearizeTrace(JVPTrace):
     def whole_rule(self, primitive: Primitive) -> Rule | None:
         return primitive.linearize or primitive.jvp
 
+    def close(self) -> None:
+        super().close()
+        # Tracers that outlive the trace, as in a closure, must not keep the residuals.
+        for name in ("keep", "linear", "tape"):
+            self.__dict__.pop(name, None)
+
     def write(
         self, x: Array, v: Array, arrays: Sequence[Array], index: Any, exclusive: bool
     ) -> Array:

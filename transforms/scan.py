@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 
 from ..core import tree
-from ..core.aval import Array, ShapedArray, aval_of
+from ..core.aval import SCALAR_AVALS, Array, ShapedArray, aval_of, weak_number
 from ..core.errors import DtypeError, ProgramTypeError, ShapeError, TreeError
 from ..core.ir import Atom, Program, Var, evaluate
 from ..core.primitives.elementwise import astype
+from ..core.primitives.indexing import getitem_p
 from ..core.source import boundary, describe_function
 from ..core.storage import current
 from ..core.tracing import RUNNING, Together, Tracer
@@ -33,6 +34,9 @@ from .bodies import (
     array_leaves,
     check_carry,
     joined_avals,
+    next_avals,
+    own,
+    promoting,
     same_structure,
     strong,
     trace_body,
@@ -50,7 +54,7 @@ from .subprograms import (
     transpose_program,
 )
 
-__all__ = ["scan", "scan_p", "stacked"]
+__all__ = ["scan", "scan_p", "stacked", "traced_scan"]
 
 Flags = Sequence[bool]
 
@@ -73,8 +77,11 @@ def _run(
     xs = args[n_consts + n_carry :]
     n_ys = len(body.outputs) - n_carry
     rows: list[list[Array]] = [[] for _ in range(n_ys)]
+    # Items that are Python numbers in the body must be such here: they do not decide dtypes.
+    weak = [v.weak_type for v in body.in_avals[n_consts + n_carry :]]
     for i in range(length - 1, -1, -1) if reverse else range(length):
-        ys = evaluate(body, *consts, *carry, *[x[i] for x in xs])
+        items = [weak_number(x[i]) if w else x[i] for x, w in zip(xs, weak, strict=True)]
+        ys = evaluate(body, *consts, *carry, *items)
         carry = ys[:n_carry]
         for row, y in zip(rows, ys[n_carry:], strict=True):
             row.append(y)
@@ -382,32 +389,61 @@ def scan(
         np.float64(12.0)
     """
     operation = f"scan of {describe_function(f)}"
-    stacks = array_leaves(operation, xs)
+    stacks = array_leaves(operation, xs, "xs")
     n = _length(operation, stacks, length)
-    carried = array_leaves(operation, init)
+    carried = array_leaves(operation, init, "init")
     if RUNNING.symbolic or not n:
-        return _traced(operation, f, carried, stacks, n, reverse)
-    carry = carried.rebuilt([x.copy() if type(x) is np.ndarray else x for x in carried.arrays])
+        return traced_scan(operation, f, carried, stacks, n, reverse)
+    carry = carried.rebuilt([own(x) for x in carried.arrays])
     rows: list[list[Array]] = []
     y_tree = None
     single = stacks.arrays[0] if stacks.treedef.kind is None else None
     for i in range(n - 1, -1, -1) if reverse else range(n):
-        x = single[i] if single is not None else stacks.rebuilt([a[i] for a in stacks.arrays])
+        if single is not None:
+            x = _item(single, i)
+        else:
+            x = stacks.rebuilt([_item(a, i) for a in stacks.arrays])
         result = f(carry, x)
         if type(result) is not tuple or len(result) != 2:
             _refuse_result(operation, result)
         carry, y = result
         if y_tree is None:
             check_carry(operation, carried, carry)
-            first = array_leaves(operation, y)
+            first = array_leaves(operation, y, "the result of a step")
             y_tree = first.treedef
             rows = [[] for _ in first.arrays]
-        if rows:
+        if y is not None or rows:
             for row, leaf in zip(rows, _row(operation, y, y_tree), strict=True):
                 row.append(leaf)
     assert y_tree is not None
-    ys = [np.stack(row[::-1] if reverse else row) for row in rows]
+    ys = [_collected(operation, row[::-1] if reverse else row) for row in rows]
     return carry, tree.unflatten(y_tree, ys)
+
+
+def _item(stack: Array, i: int) -> Array:
+    """One item of a stack, without a link to the stack: the body may write to it."""
+    if isinstance(stack, Tracer):
+        return stack._trace.process(getitem_p, (stack,), {"index": (i,)})
+    item = stack[i]
+    return item.copy() if type(item) is np.ndarray else item
+
+
+def _collected(operation: str, row: list[Array]) -> Array:
+    """The results of the steps along a new first axis."""
+    kinds = set(map(type, row))
+    if not kinds.isdisjoint((int, float, complex)) and len(kinds) > 1:
+        dtype = np.result_type(*[promoting(v) for v in {aval_of(y) for y in row}])
+        row = [astype(y, dtype) for y in row]
+    if kinds <= SCALAR_AVALS.keys():
+        return np.array(row)
+    shapes = {np.shape(y) for y in row}
+    if len(shapes) > 1:
+        raise ShapeError(
+            f"{operation}: the results of the steps must have the same shape.",
+            got=", ".join([str(s) for s in sorted(shapes)]),
+            fix="pad them, or collect them in a Python list in a Python loop",
+        )
+    return np.stack(row)
 
 
 def _row(operation: str, y: Any, treedef: tree.TreeDef) -> Sequence[Array]:
@@ -419,8 +455,8 @@ def _row(operation: str, y: Any, treedef: tree.TreeDef) -> Sequence[Array]:
             return (y,)
         if isinstance(y, Tracer):
             return (current(y),)
-    found = array_leaves(operation, y)
-    which, like = "the result of a step", "that of the first step"
+    which, like = "the result of a step", "the one of the first step"
+    found = array_leaves(operation, y, which)
     same_structure(operation, treedef, found.treedef, which, like)
     return [v.copy() if type(v) is np.ndarray else v for v in found.arrays]
 
@@ -467,25 +503,33 @@ def _refuse_result(operation: str, result: Any) -> None:
     )
 
 
-def _traced(
-    operation: str, f: Callable[..., Any], carried: Leaves, stacks: Leaves, n: int, reverse: bool
+def traced_scan(
+    operation: str,
+    f: Callable[..., Any],
+    carried: Leaves,
+    stacks: Leaves,
+    n: int,
+    reverse: bool,
+    counting: bool = False,
 ) -> Any:
-    """The primitive, for a function that is traced now."""
-    avals = carried.avals
-    slices = stacks.rebuilt([ShapedArray(v.shape[1:], v.dtype) for v in stacks.avals])
+    """The primitive, for a function that is traced now. With `counting` the items are Python ints.
+    """
+    avals = [aval_of(x) for x in carried.arrays]
+    slices = stacks.rebuilt([ShapedArray(v.shape[1:], v.dtype, counting) for v in stacks.avals])
     while True:
         body = trace_body(operation, f, carried.rebuilt(avals), slices)
         pair = body.out_tree
         if pair.kind is not tuple or len(pair.children) != 2:
-            _refuse_result(operation, tree.unflatten(pair, [0] * pair.size))
+            _refuse_result(operation, tree.unflatten(pair, [np.float64()] * pair.size))
         carry_tree, y_tree = pair.children
         which, like = "the carried value after a step", "the one before"
         same_structure(operation, carried.treedef, carry_tree, which, like)
         found = body.program.out_avals[: len(avals)]
         joined = joined_avals(operation, avals, found, carry_tree, which, like)
-        if joined == avals:
+        due = next_avals(avals, joined)
+        if due == avals:
             break
-        avals = joined
+        avals = due
     start = [astype(x, v.dtype) for x, v in zip(carried.arrays, avals, strict=True)]
     ys = scan_p.bind(
         *body.hoisted, *start, *stacks.arrays, body=typed(body.program, avals),

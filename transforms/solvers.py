@@ -84,18 +84,19 @@ def newton(f: Map, jacobian: Map, x: Array, tol: float, maxiter: int) -> Found:
             return Found(x, done, _largest(y), iteration, "no step makes the residual smaller")
         a = np.where(active[:, None, None], jacobian(x), eye)
         step = np.where(active[:, None], -solve_stack(a, y), 0)
-        norm, t = _length(y), np.ones_like(y[:, 0] if y.shape[1] else _length(y))
+        norm = _length(y)
+        t = np.ones_like(norm)
         for _ in range(50):
             x_new = x + t[:, None] * step
             y_new = f(x_new)
-            ok = (_length(y_new) <= (1 - 1e-4 * t) * norm) | ~active
+            ok = (_length(y_new) < (1 - 1e-4 * t) * norm) | ~active
             if np.all(ok):
                 break
             t = np.where(ok, t, t / 2)
         moved = ok & active
         x, y = np.where(moved[:, None], x_new, x), np.where(moved[:, None], y_new, y)
         done = done | (moved & (t == 1) & _small_step(step, x, tol)) | (_largest(y) == 0)
-        done = done | (active & ~ok & _at_the_end(step, x, x0))
+        done = done | (active & (~ok | (t < 1)) & _at_the_end(step, x, x0))
         stuck = ~done & ~ok
     why = "no step makes the residual smaller" if np.any(stuck) else Found._field_defaults["why"]
     return Found(x, done, _largest(y), maxiter, why)
@@ -171,9 +172,7 @@ def _descend(
     return x, value, np.where(moved[:, None], g_new, g), t, ok
 
 
-def newton_minimum(
-    f: ValueAndGradient, hessian: Map, x: Array, tol: float, maxiter: int
-) -> Found:
+def newton_minimum(f: ValueAndGradient, hessian: Map, x: Array, tol: float, maxiter: int) -> Found:
     """Newton's method for a minimum: where the Hessian is not positive, its eigenvalues are made
     so, and a step is halved until the value is smaller.
     """
@@ -201,10 +200,12 @@ def newton_minimum(
         if np.any(here & saddle):
             why = "it stopped at a saddle point, or a maximum"
         small = here | (ok & (t == 1) & _small_step(step, x, tol))
-        small = small | (~ok & _at_the_end(step, x, x0))
+        small = small | ((~ok | (t < 1)) & _at_the_end(step, x, x0))
         done = done | (small & ~saddle & active)
         stuck = stuck | (~done & ((here & saddle) | ~ok))
-    return Found(x, done, _largest(g), maxiter, why if np.any(stuck) else Found._field_defaults["why"])
+    return Found(
+        x, done, _largest(g), maxiter, why if np.any(stuck) else Found._field_defaults["why"]
+    )
 
 
 def lbfgs(f: ValueAndGradient, x: Array, tol: float, maxiter: int, memory: int = 20) -> Found:
@@ -225,7 +226,7 @@ def lbfgs(f: ValueAndGradient, x: Array, tol: float, maxiter: int, memory: int =
         x_new, value, g_new, t, ok = _descend(f, x, value, g, step, active)
         small = ok & (t == 1) & _small_step(step, x_new, tol) & (iteration > 0)
         done = done | (active & (small | (_largest(g_new) == 0)))
-        done = done | (active & ~ok & _at_the_end(step, x, x0))
+        done = done | (active & (~ok | (t < 1)) & _at_the_end(step, x, x0))
         stuck = ~done & ~ok
         dx, dg = x_new - x, g_new - g
         curvature = np.sum(dx * dg, axis=-1)
@@ -313,7 +314,9 @@ def gmres(
             # What is left of a vector inside the space is rounding, and no direction.
             length = np.where(length <= 1e-14 * np.max(np.abs(h[:, :, k]), axis=-1), 0, length)
             h[:, k + 1, k] = length
-            basis.append(np.where(length[:, None] > 0, w, 0) / np.where(length > 0, length, 1)[:, None])
+            basis.append(
+                np.where(length[:, None] > 0, w, 0) / np.where(length > 0, length, 1)[:, None]
+            )
             if np.all(length == 0):
                 break
         h = h[:, : k + 2, : k + 1]

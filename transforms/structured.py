@@ -25,11 +25,12 @@ from ..core.aval import Array, ShapedArray, aval_of
 from ..core.storage import current
 from ..core.tracing import LinearArgs, Primitive, Rule, Together, Trace, Tracer, newest_trace
 from .backward import backward_pass
+from .batching import BatchTracer
 from .collective_rules import holds_collective
 from .linear import LinearTrace
 from .subprograms import batched_aval, evaluate_jvp, evaluate_linearized
 
-__all__ = ["Structured", "batched_p", "has_value", "pullback_p", "pushforward_p", "run_again"]
+__all__ = ["Structured", "agreed_value", "batched_p", "has_value", "pullback_p", "pushforward_p", "run_again"]
 
 Params = Mapping[str, Any]
 
@@ -43,6 +44,23 @@ def has_value(x: Array) -> bool:
             if x is None:
                 return False
     return True
+
+
+def agreed_value(x: Array) -> Array | None:
+    """The plain value of a scalar, which all members of a batch may share; None if there is none.
+
+    Without an error where there is none, in contrast to `Tracer.agreed`.
+    """
+    while isinstance(x, Tracer):
+        x = current(x)
+        if isinstance(x, Tracer):
+            x = x.value if isinstance(x, BatchTracer) else x.primal
+            if x is None:
+                return None
+    values = np.asarray(x).ravel()
+    if not values.size or (values.size > 1 and not np.all(values == values[0])):
+        return None
+    return values[0]
 
 
 class Structured(Primitive):
@@ -319,7 +337,7 @@ def _one_by_one(
     params: Params,
 ) -> tuple[Any, ...]:
     """A batch of batches, as a loop over the outer one."""
-    run = {"of": of, "size": size, "batched": batched, "params": params}
+    run: dict[str, Any] = {"of": of, "size": size, "batched": batched, "params": params}
     if not outer:
         avals = [
             ShapedArray(v.shape[1:], v.dtype) if b else v

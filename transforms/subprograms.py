@@ -173,10 +173,13 @@ def batch_program(
 
 
 def evaluate_linearized(
-    name: str, fun: FlatFunction, args: Sequence[Array], active: Flags
+    name: str, fun: FlatFunction, args: Sequence[Array], active: Flags, at_once: bool = False
 ) -> tuple[list[Array], Tape, list[int | None]]:
-    """Run a function and record its linear part: (results, tape, variables of their tangents)."""
-    captures = Captures(handed_out=True)
+    """Run a function and record its linear part: (results, tape, variables of their tangents).
+
+    With `at_once` the tape is run before any more of the user's code, and no more.
+    """
+    captures = Captures(handed_out=not at_once)
     linear = LinearTrace(name)
     trace = LinearizeTrace(name, "linearize", linear, captures)
     numbers = iter(linear.variables(sum(active)))

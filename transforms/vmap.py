@@ -170,10 +170,9 @@ def _run(
     if split is None:
         trace = BatchTrace(name, size, axis_name)
         try:
-            result = call(trace, None)
+            outs, out_tree = flatten_result(operation, call(trace, None))
         finally:
             trace.close()
-        outs, out_tree = flatten_result(operation, result)
     else:
         generators = partial(watch, operation, fun, (args, kwargs))
         outs, out_tree, trace = split(operation, name, size, call, generators)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -22,18 +22,21 @@ from ..core.primitives.elementwise import astype
 from ..core.source import boundary, describe_function
 from ..core.storage import current
 from ..core.tracing import RUNNING, Trace, Tracer
+from .api import is_array_leaf
 from .bodies import (
     Leaves,
     array_leaves,
     check_carry,
     joined_avals,
+    next_avals,
+    own,
     same_structure,
     strong,
     trace_body,
     typed,
 )
 from .jvp import zeros_of
-from .structured import Structured, batched_p, has_value, pushforward_p
+from .structured import Structured, agreed_value, batched_p, has_value, pushforward_p
 from .subprograms import (
     batch_program,
     dependent,
@@ -302,26 +305,35 @@ def while_loop(
         array([0.5 , 0.25, 0.05])
     """
     operation = f"while_loop of {describe_function(body_fun)}"
-    carried = array_leaves(operation, init_val)
+    carried = array_leaves(operation, init_val, "init_val")
     if RUNNING.symbolic:
         return _traced(operation, cond_fun, body_fun, carried)
-    carry = carried.rebuilt([x.copy() if type(x) is np.ndarray else x for x in carried.arrays])
+    carry = carried.rebuilt([own(x) for x in carried.arrays])
     checked = False
     while True:
         going = cond_fun(carry)
         if type(going) is not np.bool_ and type(going) is not bool:
+            name = describe_function(cond_fun)
             going = current(going)
-            check_condition(operation, describe_function(cond_fun), aval_of(going))
-            if not has_value(going):
+            if not is_array_leaf(going):
+                _refuse_condition(operation, name, type(going).__name__)
+            check_condition(operation, name, aval_of(going))
+            going = agreed_value(going)
+            if going is None:
                 now = array_leaves(operation, carry)
                 return _traced(operation, cond_fun, body_fun, now)
-            going = _plain(going)
         if not going:
             return carry
         carry = body_fun(carry)
         if not checked:
             check_carry(operation, carried, carry)
             checked = True
+
+
+def _refuse_condition(operation: str, name: str, got: str) -> NoReturn:
+    raise ShapeError(
+        f"{operation}: the condition {name} must return one value.", got=got, needed="bool[]"
+    )
 
 
 def check_condition(operation: str, name: str, aval: ShapedArray) -> None:
@@ -349,24 +361,21 @@ def _traced(
     carried: Leaves,
 ) -> Any:
     """The primitive, for functions that are traced now."""
-    avals = carried.avals
+    avals = [aval_of(x) for x in carried.arrays]
     while True:
         body = trace_body(operation, body_fun, carried.rebuilt(avals))
-        which, like = "the carried value after a turn", "the one before"
+        which, like = "the carried value after a step", "the one before"
         same_structure(operation, carried.treedef, body.out_tree, which, like)
         found = body.program.out_avals
         joined = joined_avals(operation, avals, found, body.out_tree, which, like)
-        if joined == avals:
+        due = next_avals(avals, joined)
+        if due == avals:
             break
-        avals = joined
+        avals = due
     condition = trace_body(operation, cond_fun, carried.rebuilt(avals))
     name = describe_function(cond_fun)
-    if len(condition.program.outputs) != 1:
-        raise ShapeError(
-            f"{operation}: the condition {name} must return one value.",
-            got=f"{len(condition.program.outputs)} values",
-            needed="bool[]",
-        )
+    if condition.out_tree.kind is not None or not condition.program.outputs:
+        _refuse_condition(operation, name, str(condition.out_tree))
     check_condition(operation, name, condition.program.out_avals[0])
     start = [astype(x, v.dtype) for x, v in zip(carried.arrays, avals, strict=True)]
     ys = while_p.bind(

@@ -23,6 +23,7 @@ from ..views import read_only
 from .creation import plain_value
 from .elementwise import as_array, astype
 from .indexing import getitem, scatter_sum_p
+from .values import value_to_count
 
 _ALL = slice(None)
 
@@ -108,38 +109,44 @@ def trim_zeros(filt: Array, trim: str = "fb", axis: Any = None) -> Array:
         raise ValueError(f"np.trim_zeros: `trim` must be 'f', 'b' or 'fb'; got {trim!r}")
     ndim = x.ndim
     axes = range(ndim) if axis is None else normalize_axis_tuple(axis, ndim)
-    where = np.nonzero(plain_value(x, "np.trim_zeros"))
+    present = value_to_count(x != 0, "np.trim_zeros", "the shape of the result")
     parts = [_ALL] * ndim
+    some = bool(np.any(present))
     for i in axes:
-        first, last = (where[i].min(), where[i].max() + 1) if where[i].size else (0, 0)
-        start = int(first) if "f" in ends or not where[i].size else 0
-        parts[i] = slice(start, int(last) if "b" in ends or not where[i].size else None)
+        along = np.any(present, axis=tuple([k for k in range(ndim) if k != i]))
+        first = operator.index(np.argmax(along)) if some and "f" in ends else 0
+        last = operator.index(np.argmax(along[::-1])) if some and "b" in ends else 0
+        parts[i] = slice(first, x.shape[i] - last if some else 0)
     return getitem(x, tuple(parts))
 
 
 @implements(np.compress)
 def compress(condition: Array, a: Array, axis: int | None = None, out: None = None) -> Array:
     """`np.compress` on traced values."""
-    mask = plain_value(condition, "the condition of np.compress")
+    mask = _condition(condition, "np.compress")
     if mask.ndim != 1:
         raise ValueError("np.compress: the condition must have one axis")
     x, axis = _flat_by_default(as_array(a, "np.compress"), axis)
     return _where(x, axis, mask)
 
 
+def _condition(condition: Array, operation: str) -> Array:
+    what = f"the condition of {operation}"
+    return value_to_count(as_array(condition, operation), what, "the shape of the result")
+
+
 def _where(x: Array, axis: int, mask: Array) -> Array:
-    chosen = np.flatnonzero(mask)
-    if chosen.size and chosen[-1] >= x.shape[axis]:
-        raise IndexError(
-            f"the condition chooses element {chosen[-1]} of an axis of length {x.shape[axis]}"
-        )
+    n = x.shape[axis]
+    if np.any(mask[n:]):
+        raise IndexError(f"the condition chooses an element behind an axis of length {n}")
+    chosen = np.flatnonzero(mask[:n])
     return getitem(x, (*[_ALL] * axis, chosen))
 
 
 @implements(np.extract)
 def extract(condition: Array, arr: Array) -> Array:
     """`np.extract` on traced values."""
-    mask = plain_value(condition, "the condition of np.extract")
+    mask = np.ravel(_condition(condition, "np.extract"))
     return _where(np.ravel(as_array(arr, "np.extract")), 0, mask)
 
 

@@ -75,16 +75,21 @@ def _sums(places: Array, weights: Array, length: int) -> Array:
 def bincount(x: Array, /, weights: Any = None, minlength: int = 0) -> Array:
     """`np.bincount` on traced values: differentiable by the weights."""
     places = as_array(x, "np.bincount")
-    if isinstance(places, Tracer):
+    if isinstance(places, Tracer) and not places.decides:
         raise ConcretizationError(
             "np.bincount needs concrete places: they decide the length of the result.",
             got=repr(x),
-            fix="count with one comparison: np.sum(x[:, None] == np.arange(length), axis=0)",
+            fix=places.remedy()
+            + "count with one comparison: np.sum(x[:, None] == np.arange(length), axis=0)",
         )
     if places.ndim != 1 or aval_of(places).dtype.kind not in "iub":
         raise DtypeError("np.bincount: needs a vector of ints.", got=repr(aval_of(places)))
     if certain(places < 0):
         raise ValueError("np.bincount: the places must not be negative")
+    if weights is None:
+        longest = np.max(places) + 1 if places.size else 0
+        length = operator.index(np.maximum(longest, minlength))
+        return counts_p.bind(places, length=length)
     w = as_array(weights, "np.bincount")
     if w.shape != places.shape:
         raise ShapeError(
@@ -95,7 +100,7 @@ def bincount(x: Array, /, weights: Any = None, minlength: int = 0) -> Array:
         raise DtypeError("np.bincount: the weights must be real.", got=repr(aval_of(w)))
     if not places.size:
         return np.bincount(places, None, minlength)
-    length = max(int(np.max(places)) + 1, operator.index(minlength))
+    length = operator.index(np.maximum(np.max(places) + 1, minlength))
     return bincount_p.bind(astype(w, np.float64), places, length=length)
 
 

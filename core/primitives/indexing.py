@@ -10,7 +10,7 @@ linear in time also when the cotangents are traced.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
@@ -24,6 +24,7 @@ from ..rules import align_batch, linear, ndim_of, variadic
 from ..tracing import Primitive, Together, Tracer
 from ..views import link, read_only, view
 from .elementwise import as_array
+from .masks import places_of, refused_mask
 
 Template = tuple[Any, ...]
 
@@ -248,7 +249,9 @@ def getitem(x: Array, index: Any) -> Array:
     """
     if (type(index) is int or type(index) is slice) and isinstance(x, Tracer):
         if type(index) is slice and (
-            isinstance(index.stop, Tracer) or isinstance(index.start, Tracer)
+            index.step is not None
+            or isinstance(index.stop, Tracer)
+            or isinstance(index.start, Tracer)
         ):
             index = plain_slice(index)
         params = {"index": (index,)}
@@ -283,6 +286,8 @@ def parse_index(x: Array, index: Any) -> tuple[list[Any], list[Array]]:
         elif isinstance(item, np.integer) and not isinstance(item, Tracer):
             template.append(int(item))
             axes_used += 1
+        elif _is_mask(item) and not np.ndim(item) and isinstance(item, Tracer) and item.decides:
+            template.append(_BooleanAxis(bool(item)))
         else:
             found = _index_arrays(x, item)
             if len(found) > 1 or _is_mask(item):
@@ -299,32 +304,17 @@ def parse_index(x: Array, index: Any) -> tuple[list[Any], list[Array]]:
 
 
 def _is_mask(item: Any) -> bool:
-    kind: str = (item if isinstance(item, Tracer) else np.asarray(item)).dtype.kind
-    return kind == "b"
+    found: Any = item if isinstance(item, Tracer) else np.asarray(item)
+    return found.dtype.kind == "b"  # type: ignore[no-any-return]  # a bool
 
 
 def plain_slice(s: slice) -> slice:
     """A slice whose ends are plain numbers: a traced one is decided now, as it decides a shape."""
-    ends = (s.start, s.stop, s.step)
+    ends: list[Any] = [s.start, s.stop, s.step]
     if not is_traced(ends):
         return s
-    return slice(*[operator.index(e) if isinstance(e, Tracer) else e for e in ends])
-
-
-def places_of(mask: Array, refusal: Callable[[Tracer], ConcretizationError]) -> tuple[Array, ...]:
-    """The indices of the True elements; the error, where a mask has no values and how many of them
-    are True cannot be decided.
-    """
-    if not isinstance(mask, Tracer):
-        return np.nonzero(mask)
-    count: Any = np.sum(mask)
-    try:
-        n = int(count.decided())
-    except ConcretizationError:
-        raise refusal(count) from None
-    order = np.argsort(~np.ravel(mask), kind="stable")[:n]
-    found: tuple[Array, ...] = np.unravel_index(order, mask.shape)
-    return found
+    start, stop, step = [operator.index(e) if is_traced([e]) else e for e in ends]
+    return slice(start, stop, step)
 
 
 def _check_mask(x: Array, axis: int, shape: Shape) -> None:
@@ -372,7 +362,7 @@ def _index_arrays(x: Array, item: Any) -> list[Array]:
                 item = item.astype(np.intp)  # x[[]] selects nothing
     kind = item.dtype.kind
     if kind == "b":
-        return list(places_of(item, lambda count: _refused_mask(item, count)))
+        return list(places_of(item, refused_mask))
     if kind not in "iu":
         raise IndexError(
             "indexing: arrays between the brackets must be of integers or bools; got "
@@ -380,15 +370,6 @@ def _index_arrays(x: Array, item: Any) -> list[Array]:
             " Cast it: x[i.astype(int)]"
         )
     return [item]
-
-
-def _refused_mask(mask: Tracer, count: Tracer) -> ConcretizationError:
-    return ConcretizationError(
-        "a boolean mask between the brackets must be concrete, because it decides the shape of the "
-        "result.",
-        got=f"a mask of {mask!r}",
-        fix=count.remedy() + "use np.where(mask, x, other), or multiply by the mask",
-    )
 
 
 # NumPy's functions that are indexing.
@@ -441,38 +422,6 @@ def along_axis(shape: Shape, indices: Array, axis: int) -> tuple[Any, ...]:
             for i, d in enumerate(shape)
         ]
     )
-
-
-@implements(np.nonzero)
-def nonzero(a: Array) -> Any:
-    """`np.nonzero` on traced values: plain index arrays, where the values are concrete."""
-    mask = as_array(a, "np.nonzero") != 0
-    if isinstance(mask, Tracer) and not mask.shape:
-        mask = np.reshape(mask, 1)[()] if mask.decides else mask
-
-    def refusal(count: Tracer) -> ConcretizationError:
-        return ConcretizationError(
-            "np.nonzero, and np.where with one argument, need concrete values: they decide the "
-            "shape of the result.",
-            got=repr(a),
-            fix=count.remedy() + "use np.where(condition, x, y) with three arguments",
-        )
-
-    return places_of(mask, refusal)
-
-
-@implements(np.flatnonzero)
-def flatnonzero(a: Array) -> Any:
-    """`np.flatnonzero` on traced values."""
-    return np.nonzero(np.ravel(a))[0]
-
-
-@implements(np.argwhere)
-def argwhere(a: Array) -> Any:
-    """`np.argwhere` on traced values."""
-    if np.ndim(a) == 0:
-        return argwhere(np.atleast_1d(a))[:, :0]
-    return np.stack(np.nonzero(a), axis=1)
 
 
 def _diagonal_indices(n: int, m: int, offset: int) -> tuple[Array, Array]:

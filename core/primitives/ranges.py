@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -166,11 +167,15 @@ def arange(
 def _end(x: Array) -> Array:
     """The value of an end; an error where it has none."""
     value = known_value(x)
+    if value is None and isinstance(x, Tracer):
+        with suppress(ConcretizationError):
+            value = np.asarray(x.decided())
     if value is None:
         raise ConcretizationError(
             "np.arange: its ends decide the length of the result, so they must have concrete "
             "values.",
             got=repr(x),
-            fix="use np.linspace(start, stop, n), or start + step * np.arange(n), with a plain n",
+            fix=x.remedy()
+            + "use np.linspace(start, stop, n), or start + step * np.arange(n), with a plain n",
         )
     return value[()]

@@ -15,9 +15,9 @@ import numpy as np
 from ..aval import Array, ShapedArray, aval_of
 from ..dispatch import implements
 from ..rules import lane_by_lane, zero_derivative
-from ..tracing import Primitive
+from ..tracing import Primitive, Tracer
 from .elementwise import as_array, astype
-from .values import plain_value
+from .values import plain_value, value_to_count
 
 _WHY = "the shape of the result"
 
@@ -36,7 +36,9 @@ def _unique(
     np.unique finds. (It tells several NaN apart in another order where no index is asked for.)
     """
     x = as_array(ar, operation)
-    known = plain_value(x, operation, _WHY)
+    known = value_to_count(x, operation, _WHY) if axis is None else plain_value(x, operation, _WHY)
+    if isinstance(known, Tracer):
+        return np.ravel(x), _unique_of_members(known, equal_nan)
     find: Any = np.unique
     values, *first, inverse, counts = find(
         known,
@@ -55,6 +57,22 @@ def _unique(
     return (np.ravel(x) if axis is None else x), [values, places, inverse, counts]
 
 
+def _unique_of_members(x: Array, equal_nan: bool) -> list[Array]:
+    """What `_unique` finds in vectors that are members of a batch; how many it is may differ."""
+    x = np.ravel(x)
+    order = np.argsort(x, kind="stable")
+    ordered = x[order]
+    differs = ordered[1:] != ordered[:-1]
+    if equal_nan and x.dtype.kind in "fc":
+        differs = differs & ~(np.isnan(ordered[1:]) & np.isnan(ordered[:-1]))
+    begins = np.concatenate([np.ones(min(1, x.size), bool), differs])
+    starts = np.flatnonzero(begins)
+    places = order[starts]
+    inverse = (np.cumsum(begins) - 1)[np.argsort(order)]
+    counts = np.diff(np.concatenate([starts, np.array([x.size])]))
+    return [x[places], places, inverse, counts]
+
+
 @implements(np.unique)
 def unique(
     ar: Array,
@@ -71,7 +89,9 @@ def unique(
     x, (values, places, inverse, counts) = _unique("np.unique", ar, axis, equal_nan, index)
     wanted = [return_index, return_inverse, return_counts]
     if not sorted and not any(wanted) and axis is None:
-        known = plain_value(x, "np.unique", _WHY)
+        known = value_to_count(x, "np.unique", _WHY)
+        if isinstance(known, Tracer):
+            return np.take(x, places)
         places = _in_order_of(np.unique(known, equal_nan=equal_nan, sorted=False), values, places)
     y = np.take(x, places, axis=0 if axis is None else axis)
     extras = [v for v, on in zip((places, inverse, counts), wanted, strict=True) if on]
@@ -108,7 +128,10 @@ def unique_inverse(x: Array, /) -> Any:
 def unique_values(x: Array, /) -> Array:
     """`np.unique_values` on traced values, where they are concrete."""
     flat, (values, places, _, _) = _unique("np.unique_values", x, None, False)
-    wanted = np.unique_values(plain_value(flat, "np.unique_values", _WHY))
+    known = value_to_count(flat, "np.unique_values", _WHY)
+    if isinstance(known, Tracer):
+        return np.take(flat, places)
+    wanted = np.unique_values(known)
     return np.take(flat, _in_order_of(wanted, values, places))
 
 
@@ -151,6 +174,12 @@ def intersect1d(
     """`np.intersect1d` on traced values, where they are concrete: the elements of `ar1`."""
     operation = "np.intersect1d"
     x, other = as_array(ar1, operation), as_array(ar2, operation)
+    if not return_indices:
+        known = value_to_count(x, operation, _WHY), value_to_count(other, operation, _WHY)
+        if isinstance(known[0], Tracer) or isinstance(known[1], Tracer):
+            y = np.unique(x)
+            y = np.take(y, np.flatnonzero(np.isin(y, known[1])))
+            return astype(y, np.result_type(aval_of(x).dtype, aval_of(other).dtype))
     _, first, second = np.intersect1d(
         plain_value(x, operation, _WHY),
         plain_value(other, operation, _WHY),
@@ -174,7 +203,7 @@ def setdiff1d(ar1: Array, ar2: Array, assume_unique: bool = False) -> Array:
     operation = "np.setdiff1d"
     x, other = as_array(ar1, operation), as_array(ar2, operation)
     x = np.ravel(x) if assume_unique else np.unique(x)
-    known = plain_value(x, operation, _WHY), plain_value(other, operation, _WHY)
+    known = value_to_count(x, operation, _WHY), value_to_count(other, operation, _WHY)
     return np.take(x, np.flatnonzero(~np.isin(*known)))
 
 
@@ -184,8 +213,9 @@ def setxor1d(ar1: Array, ar2: Array, assume_unique: bool = False) -> Array:
     operation = "np.setxor1d"
     both = [as_array(v, operation) for v in (ar1, ar2)]
     x = np.concatenate([np.ravel(v) if assume_unique else np.unique(v) for v in both])
-    known = plain_value(x, operation, _WHY)
+    known = value_to_count(x, operation, _WHY)
     order = np.argsort(known, kind="stable")
     changes = known[order][1:] != known[order][:-1]
-    alone = np.concatenate([[True], changes]) & np.concatenate([changes, [True]])
-    return np.take(x, order[alone[: len(order)]])
+    end = np.ones(1, bool)
+    alone = np.concatenate([end, changes]) & np.concatenate([changes, end])
+    return np.take(x, order[np.flatnonzero(alone[: len(order)])])

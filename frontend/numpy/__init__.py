@@ -141,12 +141,9 @@ from ..core.primitives.histograms import (
     histogramdd,
 )
 from ..core.primitives.indexing import (
-    argwhere,
     diag,
     diagflat,
     diagonal,
-    flatnonzero,
-    nonzero,
     take,
     take_along_axis,
     trace,
@@ -166,6 +163,7 @@ from ..core.primitives.joining import (
 from ..core.primitives.joining import (
     concatenate as concat,
 )
+from ..core.primitives.masks import argwhere, flatnonzero, nonzero
 from ..core.primitives.nan import (
     nanargmax,
     nanargmin,
