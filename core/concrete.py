@@ -99,7 +99,7 @@ class ConcreteTracer(Tracer):
         if isinstance(self._trace, ClosedTrace):
             self._trace.refuse(self, f"{what} was asked of")
         x = current(self)
-        if not isinstance(x, Tracer):
+        if not isinstance(x, ConcreteTracer):
             return x
         try:
             return x.agreed() if decision is None else x.decided(decision)

@@ -79,7 +79,10 @@ def richardson(
         here = g(0.0) if side else None
         value: Any = None
         error: Any = None
+        width_there: Any = None
+        smallest: Any = None
         previous: list[Array] = []
+        settled = False
         for _ in range(rows):
             if here is None:
                 right, left, width, order = g(h), g(-h), 2 * h, 4.0
@@ -87,21 +90,37 @@ def richardson(
                 right, left, width, order = g(side * h), here, side * h, 2.0
             row = [(right - left) / width]
             floor = precision * (np.abs(right) + np.abs(left)) / abs(width)
+            gap = np.abs(right - left)
             if value is None:
                 value = np.where(np.isfinite(row[0]), row[0], np.nan)
                 error = np.full(row[0].shape, np.inf)
+                width_there = np.full(row[0].shape, abs(width))
+                smallest = np.where(gap > 0, gap, np.inf)
             factor = 1.0
+            candidates = []
             for j, before in enumerate(previous):
                 factor *= order
                 row.append(row[j] + (row[j] - before) / (factor - 1))
                 spread = np.maximum(np.abs(row[-1] - row[j]), np.abs(row[-1] - before))
-                found = spread + floor
-                better = found < error
-                value = np.where(better, row[-1], value)
-                error = np.where(better, found, error)
-            # Each halving doubles the rounding error: go on only where it is not the larger part.
-            if previous and np.all((4 * floor >= error) | ~np.isfinite(right - left)):
+                candidates.append((row[-1], spread + floor))
+            # Values that come in lumps, as those of single precision do, do not change at last.
+            lumpy = (gap == 0) & np.isfinite(smallest)
+            error = np.where(lumpy, np.maximum(error, smallest / width_there), error)
+            if settled:
+                # One step more than was needed: what noise made agree by chance does not stay so.
+                apart = np.maximum(np.abs(row[-1] - value), np.abs(row[-2] - value))
+                error = np.where(np.isfinite(apart), np.maximum(error, apart), error)
                 break
+            for found, bar in candidates:
+                better = (bar < error) & ~lumpy
+                value = np.where(better, found, value)
+                error = np.where(better, bar, error)
+                width_there = np.where(better, abs(width), width_there)
+            smallest = np.where(gap > 0, np.minimum(smallest, gap), smallest)
+            # Each halving doubles the rounding error: go on only where it is not the larger part.
+            settled = bool(previous) and bool(
+                np.all((4 * floor >= error) | ~np.isfinite(right - left))
+            )
             previous = row[:_COLUMNS]
             h /= 2
         return Estimate(value, error)

@@ -89,6 +89,8 @@ def subprograms(params: Mapping[str, Any]) -> list[tuple[str, Program]]:
             found += [(f"{key}[{i}]", v) for i, v in held]
         elif isinstance(value, dict):
             found += subprograms(value)
+        elif hasattr(value, "held"):  # a description of a loop, say, with its program
+            found += subprograms(value.held)
     return found
 
 
@@ -98,7 +100,7 @@ def _plain_params(params: Mapping[str, Any]) -> list[str]:
     for key, value in params.items():
         if isinstance(value, dict):
             found += _plain_params(value)
-        elif not subprograms({key: value}):
+        elif hasattr(value, "held") or not subprograms({key: value}):
             found.append(f"{key}={_param_text(value)}")
     return found
 

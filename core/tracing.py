@@ -28,7 +28,7 @@ from .errors import (
     MissingRuleError,
     RuleDefinitionError,
 )
-from .source import Source
+from .source import Source, is_library_frame
 
 __all__ = ["RUNNING", "WRITTEN", "Primitive", "Trace", "Tracer", "bind", "handed_over"]
 
@@ -211,12 +211,14 @@ class Primitive:
         rules = cleandoc(self.__doc__ or "").partition("\n\n`linear`")[0].split("\n- ")
         contract = next((item for item in rules if item.startswith(f"`{kind}")), None)
         where = "" if operand is None else f" for operand {operand}"
-        place = f"the rules of {trace}" if contract is None else "the definition"
-        of = f"of {self.name!r}" if contract is not None else f"for {self.name!r}"
+        place = f"the definition of {self.name!r}"
+        if contract is None:
+            place = f"the transformation's table of rules, for {self.name!r}"
         raise MissingRuleError(
             f"{trace}: primitive {self.name!r} has no {kind} rule{where}.",
-            needed=" ".join(contract.split()) if contract is not None else needed,
-            fix=f"give the rule in {place} {of}, or write the function with other operations",
+            needed=needed if contract is None else " ".join(contract.split()),
+            fix=f"give the rule in {place}, or write the function with other operations",
+            source=_line_outside_of_traces(),
         )
 
 
@@ -224,6 +226,16 @@ def _primitive_named(name: str, module: str) -> Primitive:
     if name not in Primitive.registry:  # of a module that is imported on use, as those for SciPy
         import_module(module)
     return Primitive.registry[name]
+
+
+def _line_outside_of_traces() -> Source | None:
+    """The user's line, where a trace may be the user's own too."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        if not is_library_frame(frame) and not isinstance(frame.f_locals.get("self"), Trace):
+            return Source(frame.f_code, frame.f_lasti)
+        frame = frame.f_back
+    return None
 
 
 def _defining_module() -> str:

@@ -7,10 +7,12 @@ operation by itself, with the values that it had, until the ones that break them
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from time import perf_counter
+from types import FrameType
 from typing import Any, Final
 
 import numpy as np
@@ -19,12 +21,19 @@ from .core import tree
 from .core.array_tracer import ArrayTracer
 from .core.aval import Array, ShapedArray, aval_of
 from .core.errors import ConcretizationError
-from .core.ir import Equation, Literal, Var
-from .core.source import Source, boundary, describe_function, user_source
+from .core.ir import Equation, Literal, Var, evaluate
+from .core.source import (
+    Source,
+    boundary,
+    describe_function,
+    is_library_frame,
+    user_source,
+)
 from .core.storage import current, strides_of
 from .core.tracing import Primitive, Trace, Tracer, newest_trace
 from .core.tree import is_static_leaf
-from .laws import Check, Subject, first_line, laws, quiet, second_order
+from .laws import laws, second_order
+from .subject import Check, Subject, first_line, quiet
 from .transforms import jvp, make_program, vjp
 from .transforms.api import differentiable_leaves, flatten_arguments, flatten_result
 from .transforms.structured import Structured
@@ -112,7 +121,7 @@ class _AuditTrace(Trace):
             a.value if on else np.array(a) if type(a) is np.ndarray else a
             for a, on in zip(args, active, strict=True)
         ]
-        source = user_source()
+        source = _source()
         if isinstance(primitive, Structured):
             # What it is made of leaves a record of its own.
             y = tuple([self.plain(v) for v in primitive.impl(*args, **params)])
@@ -133,6 +142,17 @@ class _AuditTrace(Trace):
         if isinstance(y, Tracer) or aval_of(y).dtype.kind not in "fc":
             return y
         return _AuditTracer(self, y, source)
+
+
+def _source() -> Source | None:
+    """The user's line: of the equation, where a program runs."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and is_library_frame(frame):
+        if frame.f_code is evaluate.__code__:
+            source: Source | None = frame.f_locals["equation"].source
+            return source
+        frame = frame.f_back
+    return user_source()
 
 
 def _record(name: str, f: Callable[..., Any], args: Sequence[Array]) -> _AuditTrace:
@@ -348,7 +368,8 @@ def audit(f: Callable[..., Any], *args: Any, order: int = 1) -> Report:
         raise TypeError(f"audit: f must be a function; got {f!r}")
     if order not in (1, 2):
         raise ValueError(f"audit: order must be 1 or 2; got {order!r}")
-    name = describe_function(f)
+    owner = getattr(f, "__self__", None)
+    name = owner.name if isinstance(owner, Primitive) else describe_function(f)
     operation = f"audit of {name}"
     leaves, treedef = flatten_arguments(operation, args)
     for x in leaves:
@@ -427,7 +448,8 @@ def _narrow(
 def _culprits(steps: Sequence[Step], order: int, deadline: float) -> list[Culprit]:
     """The wrong operations among some, in the order in which they ran."""
     seen: set[Any] = set()
-    first, others = [], []
+    first: list[int] = []
+    others: list[int] = []
     for i, step in enumerate(steps):
         (others if step.signature in seen else first).append(i)
         seen.add(step.signature)

@@ -36,6 +36,7 @@ from .loops import associative_scan, fori_loop, map
 from .numerical import NumericalDerivativeWarning, numerical_rule
 from .odeint import odeint
 from .program import make_program
+from .residuals import print_saved_residuals, saved_residuals
 from .roots import argmin, custom_root, fixed_point, implicit_function, root
 from .saving import checkpoint_name, checkpoint_policies
 from .scan import scan
@@ -85,12 +86,14 @@ __all__ = [
     "pmean",
     "pmin",
     "ppermute",
+    "print_saved_residuals",
     "pshuffle",
     "psum",
     "psum_scatter",
     "pswapaxes",
     "remat",
     "root",
+    "saved_residuals",
     "scan",
     "stop_gradient",
     "switch",

@@ -241,26 +241,38 @@ def derivative(
     return richardson(at, length * h, precision=call.precision * 2.0 ** (10 * (order - 1)))
 
 
+def _tolerance(call: Call) -> float:
+    """The relative error that is accepted; infinite where none is estimated."""
+    found: float | None = call.function.tolerance
+    if found is not None:
+        return found
+    return max(_TOLERANCE, 1e5 * call.precision) if call.function.method == "richardson" else np.inf
+
+
 def _checked(
-    call: Call, x: Array, directions: Sequence[Array], constants: Sequence[Array]
+    call: Call,
+    x: Array,
+    directions: Sequence[Array],
+    constants: Sequence[Array],
+    y: Array | None = None,
 ) -> Array:
-    """The derivative; with a warning if it is less accurate than it should be."""
+    """The derivative; with a warning if it is less accurate than it should be. `y` is the result,
+    where it is known already.
+    """
     function = call.function
     found = derivative(call, x, directions, constants, function.method)
-    tolerance = function.tolerance
-    if tolerance is None:
-        if function.method != "richardson":
-            return found.value
-        tolerance = max(_TOLERANCE, 1e5 * call.precision)
+    tolerance = _tolerance(call)
     if tolerance == np.inf:
         return found.value
-    error = relative_error(call, x, directions, constants, found)
+    if y is None:
+        y = call.evaluate(x, constants)
+    error = relative_error(call, x, directions, constants, found, y)
     if not error <= tolerance:
         warnings.warn(
             f"{function.label}: the derivative has an estimated relative error of {error:.1e}, "
-            f"more than the tolerance of {tolerance:.1e}. The function may have a kink or a jump "
-            "near the point, be noisy, or vary within a shorter distance than the step; "
-            "tolerance=np.inf turns this warning off.",
+            f"more than the tolerance of {tolerance:.1e}. The function may be noisy, have a jump "
+            "near the point, or vary within a shorter distance than the steps; tolerance=np.inf "
+            "turns this warning off.",
             NumericalDerivativeWarning,
             stacklevel=_users_level(),
         )
@@ -282,6 +294,7 @@ def relative_error(
     directions: Sequence[Array],
     constants: Sequence[Array],
     found: Estimate,
+    y: Array,
 ) -> float:
     """The error bar beside the derivative; beside what rounding leaves, where that is zero."""
     error = found.error
@@ -290,7 +303,6 @@ def relative_error(
         error = np.abs(found.value - better.value) + better.error
     if not error.size:
         return 0.0
-    y = call.evaluate(x, constants)
     for t in directions:
         y = y / reach(x, t)
     worst: float = np.max(error)
@@ -357,11 +369,12 @@ def _vjp(x: Array, *rest: Array, call: Call, order: int, spans: tuple[Spans, ...
     directions = [_masked(t, s) for t, s in zip(rest[: order - 1], spans, strict=False)]
     ct, constants = rest[order - 1], rest[order:]
     found = np.zeros((*ct.shape[:-1], call.n_in))
+    y = None if _tolerance(call) == np.inf else call.evaluate(x, constants)
     for i in _coordinates(spans[-1]):
         unit = np.zeros(call.n_in)
         unit[i] = 1
         # Coordinate by coordinate comes first, so that the step suits each of them.
-        column = _checked(call, x, [unit, *directions], constants)
+        column = _checked(call, x, [unit, *directions], constants, y)
         found[..., i] = ct @ column
     return found
 

@@ -17,7 +17,8 @@ carries is added.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ from .custom_call import (
     closes_over,
     is_active,
 )
+from .custom_derived import PulledCall, PushedCall
 from .custom_linear import BackwardRule, LinearMap, ZeroMap, filled, linear_map_p, on_tape, strong
 from .jvp import JVPTrace, JVPTracer, zeros_of
 from .linear import LinearTrace, is_variable
@@ -100,6 +102,10 @@ def _differentiate(
         else:
             primals.append(a)
             tangents.append(None)
+    if call.is_plain:
+        if call.has_batch and any([_depends_on(x, _of_batch) for x in primals]):
+            return _differentiate_plain(trace, call, primals, tangents)
+        return call.run(args)
     k = call.ordinary
     own: Leaves = []
     if k and any([t is not None for t in tangents[:k]]):
@@ -121,8 +127,7 @@ def _differentiate(
     else:
         outs, dots, treedef = _push(call, primals, tangents)
         _check_traces(trace, (*outs, *dots))
-    frame = user_frame(1, NEAR)
-    code, offset = (None, 0) if frame is None else (frame.f_code, frame.f_lasti)
+    code, offset = _place()
     for i, (y, t) in enumerate(zip(outs, dots, strict=True)):
         t = _value(trace, t)
         if own:
@@ -132,6 +137,12 @@ def _differentiate(
             y = _value(trace, y)
         outs[i] = y if t is None else trace.wrap(y, t, code, offset)
     return outs, treedef
+
+
+def _place() -> tuple[CodeType | None, int]:
+    """The user's line."""
+    frame = user_frame(2, NEAR)
+    return (None, 0) if frame is None else (frame.f_code, frame.f_lasti)
 
 
 def _check_traces(trace: Trace, values: Sequence[Any]) -> None:
@@ -199,6 +210,48 @@ def _linearize_linear(
     of = _LinearCallMap(call, dots, outs)
     kept = [_kept(trace, r) for r in primals[:k]]
     return outs, of.spread(on_tape(trace.linear, [*kept, *dots], of)), treedef
+
+
+class _PlainMap(LinearMap):
+    """The derivative of a call without derivative rules; the primals are the residuals."""
+
+    def __init__(
+        self, call: CustomCall, primals: Sequence[Array], tangents: Tangents, outs: Sequence[Any]
+    ) -> None:
+        self.call = call
+        self.n_residuals = len(primals)
+        self.active = [t is not None for t in tangents]
+        self.in_avals = [aval_of(x) for x, a in zip(primals, self.active, strict=True) if a]
+        self.n_outs = len(outs)
+        self.kept = [i for i, y in enumerate(outs) if is_active(y)]
+        self.out_avals = [strong(aval_of(outs[i])) for i in self.kept]
+
+    def __repr__(self) -> str:
+        return repr(self.call)
+
+    def forward(self, residuals: Sequence[Array], xs: Sequence[Array]) -> list[Array]:
+        return apply(PushedCall(self.call, self.active), [*residuals, *xs])[0]
+
+    def transpose(self, residuals: Sequence[Array], cts: Tangents) -> list[Array | None]:
+        given = filled(cts, self.out_avals)
+        return list(apply(PulledCall(self.call, self.active), [*residuals, *given])[0])
+
+
+def _differentiate_plain(
+    trace: JVPTrace, call: CustomCall, primals: Sequence[Array], tangents: Tangents
+) -> tuple[Leaves, TreeDef]:
+    """The derivative of the function and of its batching rule, which the batch may ask for."""
+    outs, treedef = apply(call, primals)
+    of = _PlainMap(call, primals, tangents, outs)
+    given = [t for t in tangents if t is not None]
+    if isinstance(trace, LinearizeTrace):
+        dots = of.spread(on_tape(trace.linear, [*primals, *given], of))
+    else:
+        dots = of.spread(of.forward(primals, given))
+    code, offset = _place()
+    return [
+        y if t is None else trace.wrap(y, t, code, offset) for y, t in zip(outs, dots, strict=True)
+    ], treedef
 
 
 def _kept(trace: LinearizeTrace, x: Array) -> Array:
@@ -321,12 +374,16 @@ def _batch(trace: BatchTrace, call: CustomCall, args: Sequence[Array]) -> tuple[
     values = [trace.members(a) if b else a for a, b in zip(args, batched, strict=True)]
     if not call.has_batch and not any([isinstance(v, Tracer) for v in values]):
         return call.run(args)  # no older trace needs the rules
-    symbolic = any([_is_symbolic(v) for v in values])
+    symbolic = any([_depends_on(v, _of_program) for v in values])
     if symbolic and type(call) is not ClosedCall:
         closed, hoisted = _closed(call, args)
         return apply(closed, [*hoisted, *args])
+    size = trace.size
     whole = BatchedCall(call, trace, batched, force=symbolic)
     outs, treedef = apply(whole, values)
+    if trace.size != size:
+        # The batch has split by a decision in the function. The members that are left decide alike.
+        return _batch(trace, call, args)
     source = user_source(NEAR)
     return [
         BatchTracer(trace, y, source) if b else y
@@ -334,12 +391,18 @@ def _batch(trace: BatchTrace, call: CustomCall, args: Sequence[Array]) -> tuple[
     ], treedef
 
 
-def _is_symbolic(x: Any) -> bool:
-    """True for a value that depends on a variable of a program."""
+def _of_program(x: Tracer) -> bool:
+    return x._trace.symbolic
+
+
+def _of_batch(x: Tracer) -> bool:
+    return type(x) is BatchTracer
+
+
+def _depends_on(x: Any, kind: Callable[[Tracer], bool]) -> bool:
+    """True for a value that is made of tracers of some kind."""
     while isinstance(x, Tracer):
-        if x._trace.symbolic:
-            return True
-        if type(x) is JVPTracer and _is_symbolic(x.tangent):
+        if kind(x) or (type(x) is JVPTracer and _depends_on(x.tangent, kind)):
             return True
         x = x.value if type(x) is BatchTracer else x.primal
     return False

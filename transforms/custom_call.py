@@ -37,8 +37,9 @@ class CustomCall:
     Results are the leaves of the user's result, static ones included, with their structure.
     Tangents and cotangents are None where they are zero, or where none exists. The first `ordinary`
     operands are values that the function closes over: the rules do not know them, and their
-    derivative is that of `run`. With `is_linear`, `run` is linear in all others. With
-    `takes_zeros`, `jvp` makes arrays of zeros of tangents that are None.
+    derivative is that of `run`. With `is_plain`, that of all operands is. With `is_linear`, `run`
+    is linear in all but the ordinary ones. With `takes_zeros`, `jvp` makes arrays of zeros of the
+    tangents that are None.
     """
 
     name: str
@@ -47,41 +48,42 @@ class CustomCall:
     has_vjp: bool = False
     has_batch: bool = False
     is_linear: bool = False
+    is_plain: bool = False
     takes_zeros: bool = True
 
     def run(self, args: Sequence[Array]) -> tuple[Leaves, TreeDef]:
         """The results."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no run")
 
     def jvp(
         self, primals: Sequence[Array], tangents: Tangents
     ) -> tuple[Leaves, list[Array | None], TreeDef]:
         """The results and their tangents."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no jvp")
 
     def fwd(self, primals: Sequence[Array]) -> tuple[Leaves, TreeDef, list[Array], Any]:
         """The results, the residuals, and what `bwd` needs besides."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no fwd")
 
     def bwd(self, state: Any, residuals: Sequence[Array], cts: Tangents) -> list[Array | None]:
         """The cotangents of the operands, after the ordinary ones."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no bwd")
 
     def transpose(self, ordinary: Sequence[Array], cts: Tangents) -> list[Array | None]:
         """The cotangents of the operands of a linear call, after the ordinary ones, from those of
         the results that have one.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no transpose")
 
     def run_batch(
         self, size: int, batched: Sequence[bool], args: Sequence[Array]
     ) -> tuple[Leaves, list[bool], TreeDef]:
         """The results for a batch by the user's rule, and which of them have a batch axis."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no run_batch")
 
     def missing(self, mode: str) -> Exception:
         """The error for a call under a derivative without a rule for it."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no missing")
 
 
 def is_active(x: Any) -> bool:
@@ -155,6 +157,7 @@ class BatchedCall(CustomCall):
         self.has_jvp = call.has_jvp
         self.has_vjp = call.has_vjp
         self.is_linear = call.is_linear
+        self.is_plain = call.is_plain
         self.takes_zeros = call.takes_zeros
         self.size = trace.size
         self.axis_name = None if trace.axis is None else trace.axis.name
@@ -311,6 +314,7 @@ class ClosedCall(CustomCall):
         self.has_jvp = call.has_jvp
         self.has_vjp = call.has_vjp
         self.is_linear = call.is_linear
+        self.is_plain = call.is_plain
         self.takes_zeros = call.takes_zeros
         self.has_batch = call.has_batch and not hoisted
 

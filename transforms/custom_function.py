@@ -72,6 +72,7 @@ class FunctionCall(TreeCall):
         self.has_jvp = function.jvp_rule is not None
         self.has_vjp = function.bwd_rule is not None
         self.has_batch = function.vmap_rule is not None
+        self.is_plain = function.kind == "custom_vmap" and not (self.has_jvp or self.has_vjp)
 
     def __repr__(self) -> str:
         return repr(self.function)

@@ -44,11 +44,11 @@ class LinearMap:
 
     def forward(self, residuals: Sequence[Array], xs: Sequence[Array]) -> Sequence[Array]:
         """The results."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def transpose(self, residuals: Sequence[Array], cts: Tangents) -> Sequence[Array | None]:
         """The cotangents of the operands."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no transpose")
 
 
 class BackwardRule(LinearMap):

@@ -39,7 +39,7 @@ class _DetachedTrace(Trace):
         return x.primal if isinstance(x, Tracer) and x._trace is self else x
 
 
-def derivative_traces() -> list[Trace]:
+def derivative_traces() -> list[JVPTrace]:
     """The traces of derivatives that are running in this thread, oldest first."""
     return [t for t in RUNNING.traces if isinstance(t, JVPTrace)]
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import sqrt
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -26,6 +26,7 @@ __all__ = [
     "Control",
     "Path",
     "check_times",
+    "in_lane",
     "joined",
     "solve",
     "solve_lanes",
@@ -109,11 +110,17 @@ def check_times(times: Array) -> None:
 
 
 def solve(
-    f: Callable[[Array, Array], Array], y0: Array, times: Array, control: Control, keep: bool
+    f: Callable[[Array, Array], Array],
+    y0: Array,
+    times: Array,
+    control: Control,
+    keep: bool,
+    which: str = "",
 ) -> Path:
     """The solution of y' = f(y, t) from `times[0]`, where it is y0, at all times.
 
-    Without `keep` the steps are forgotten at once, and only `out` is filled.
+    Without `keep` the steps are forgotten at once, and only `out` is filled. `which` says in
+    messages which solution it is.
     """
     rtol, atol, mxstep, hmax = control
     n = y0.size
@@ -137,7 +144,7 @@ def solve(
     h = 0.0
     if done < len(ts):
         k[0] = f(y, np.float64(t))
-        h = min(_first_step(f, y, k[0], t, end, control), hmax)
+        h = min(_first_step(f, y, k[0], t, end, control, which), hmax)
     magnitude = absolute(y)
     attempts = steps = 0
     while done < len(ts):
@@ -145,9 +152,9 @@ def solve(
         growth = _MOST
         while True:
             if attempts >= mxstep:
-                _too_many(attempts, t, steps, h)
+                _too_many(attempts, t, steps, h, which)
             if h < least:
-                _underflow(t, steps, h, k[0])
+                _underflow(t, steps, h, k[0], which)
             attempts += 1
             step = way * h
             t_new = t + step
@@ -202,11 +209,17 @@ def solve(
 
 
 def _first_step(
-    f: Callable[[Array, Array], Array], y: Array, k: Array, t: float, end: float, control: Control
+    f: Callable[[Array, Array], Array],
+    y: Array,
+    k: Array,
+    t: float,
+    end: float,
+    control: Control,
+    which: str,
 ) -> float:
     """A guess at the first step, of Hairer, Norsett and Wanner (1993), section II.4."""
     if not np.all(np.isfinite(k)):
-        _underflow(t, 0, 0.0, k)
+        _underflow(t, 0, 0.0, k, which)
     scale = control.atol + np.abs(y) * control.rtol
     d0, d1 = _rms(y / scale), _rms(k / scale)
     h0 = 1e-6 if d0 < 1e-5 or d1 < 1e-5 else 0.01 * d0 / d1
@@ -220,11 +233,16 @@ def _first_step(
     return float(min(100 * h0, h1))
 
 
+def in_lane(i: int) -> str:
+    """Which solution of a batch, in a message."""
+    return f" in lane {i} of the batch"
+
+
 def _rms(x: Array) -> float:
     return sqrt(np.dot(x, x) / x.size) if x.size else 0.0
 
 
-def _too_many(attempts: int, t: float, n: int, h: float, which: str = "") -> None:
+def _too_many(attempts: int, t: float, n: int, h: float, which: str) -> NoReturn:
     raise RuntimeError(
         f"odeint: mxstep={attempts} steps were not enough to reach the next time{which}. Step "
         f"{n + 1} starts at t={t:.9g} and has size {h:.3g}. Raise mxstep, or the tolerances; a "
@@ -232,7 +250,7 @@ def _too_many(attempts: int, t: float, n: int, h: float, which: str = "") -> Non
     )
 
 
-def _underflow(t: float, n: int, h: float, k: Array, which: str = "") -> None:
+def _underflow(t: float, n: int, h: float, k: Array, which: str) -> NoReturn:
     finite = np.all(np.isfinite(k))
     why = (
         "the solution may have a singularity there, or its derivative is not finite beyond"
@@ -289,7 +307,7 @@ def solve_lanes(
             if np.any(bad):
                 i = int(np.argmax(bad))
                 lane = lanes[i]
-                which = f" in lane {lane} of the batch"
+                which = in_lane(lane)
                 if refuse is _too_many:
                     _too_many(int(attempts[lane]), t[i], int(steps[lane]), h[i], which)
                 _underflow(t[i], int(steps[lane]), h[i], k[0, i], which)
@@ -381,7 +399,7 @@ def _first_steps(
     finite = np.all(np.isfinite(k), axis=1)
     if not np.all(finite):
         i = int(np.argmin(finite))
-        _underflow(t[i], 0, 0.0, k[i], f" in lane {lanes[i]} of the batch")
+        _underflow(t[i], 0, 0.0, k[i], in_lane(lanes[i]))
     scale = control.atol + np.abs(y) * control.rtol
 
     def rms(x: Array) -> Array:

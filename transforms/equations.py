@@ -36,6 +36,7 @@ from .linear_maps import check_leaves
 from .linear_solvers import (
     Solver,
 )
+from .linearize import own_copy
 from .program import trace_closed
 from .user_code import needs_programs
 
@@ -58,15 +59,23 @@ class Equations:
         self.what = what
         self.keep_image = keep_image
         self.skip = len(x.arrays) if keep_image else 0
+        self.avals = x.avals
         self.seen: list[ShapedArray] = []
 
     def run(self, *leaves: Array) -> list[Array]:
         """The results; with `keep_image` these and what they differ from the unknowns by."""
-        loose = [ShapedArray(v.shape, np.dtype(np.complex128)) for v in self.x.avals]
         found = self.f(self.x.rebuilt(leaves))
-        ys = check_leaves(self.operation, self.what, found, self.x.treedef, loose, "x0", cast=False)
+        if type(found) is np.ndarray and len(leaves) == 1 and leaves[0] is not found:
+            x = leaves[0]  # the commonest case, quickly
+            alike = type(x) is np.ndarray and x.shape == found.shape and x.dtype == found.dtype
+            if alike and self.x.treedef.kind is None:
+                self.seen = self.avals
+                return [found, found - x] if self.keep_image else [found]
+        ys = check_leaves(
+            self.operation, self.what, found, self.x.treedef, self.avals, "x0", cast=False
+        )
         self.seen = [aval_of(y) for y in ys]
-        for y, v in zip(self.seen, self.x.avals, strict=True):
+        for y, v in zip(self.seen, self.avals, strict=True):
             if y.dtype.kind == "c" and v.dtype.kind != "c":
                 raise DtypeError(
                     f"{self.operation}: {self.what} is complex, and the unknowns are real.",
@@ -74,7 +83,7 @@ class Equations:
                     needed=repr(v),
                     fix="start with a complex x0",
                 )
-        ys = [astype(y, v.dtype) for y, v in zip(ys, self.x.avals, strict=True)]
+        ys = [astype(y, v.dtype) for y, v in zip(ys, self.avals, strict=True)]
         if not self.keep_image:
             return ys
         return [*ys, *[y - x for y, x in zip(ys, leaves, strict=True)]]
@@ -89,6 +98,7 @@ class Equations:
             return False
         arrays = [astype(x, d) for x, d in zip(self.x.arrays, due, strict=True)]
         self.x = Leaves(arrays, self.x.treedef)
+        self.avals = self.x.avals
         return True
 
 
@@ -168,18 +178,21 @@ def _run_directly(
     def values(leaves: Sequence[Any]) -> list[Any]:
         return [value_of(v, live) for v in leaves]
 
+    def outputs(*leaves: Array) -> list[Array]:
+        return values(equations.run(*leaves))
+
     equations.x = Leaves(values(equations.x.arrays), equations.x.treedef)
     skip = equations.skip
     with detached(live):
-        outputs = lambda *v: values(equations.run(*v))
         if isinstance(method, Method):
-            outputs(*equations.x.arrays)
+            with np.errstate(all="ignore"):
+                outputs(*equations.x.arrays)
             equations.promote()
             x, avals = equations.x, equations.x.avals
             found = method.run(Problem(operation, outputs, x.arrays, (), avals, skip))
         else:
             x, avals = equations.x, equations.x.avals
-            start = x.rebuilt(x.arrays)
+            start = x.rebuilt([own_copy(v) for v in x.arrays])
             answer = method.fun(equations.f, start, *values(s))
             found = method.leaves(operation, "the solution", answer, x.treedef, avals, "x0")
     n = len(x.arrays)
@@ -194,13 +207,9 @@ def _run_directly(
         with detached(rest):
             residual = lambda *v: equations.run(*v)[skip:]
             dots = implicit_tangent(
-                operation, residual, leaves, f_dots, tangent(size_of(x)), x.treedef,
-                lambda v, rest=rest: value_of(v, rest),
-            )  # fmt: skip
-        leaves = [
-            trace.wrap(v, d, None, 0)
-            for v, d in zip(leaves, dots, strict=True)  # type: ignore[attr-defined]  # a JVPTrace
-        ]
+                operation, residual, leaves, f_dots, tangent(size_of(x)), x.treedef, rest
+            )
+        leaves = [trace.wrap(v, d, None, 0) for v, d in zip(leaves, dots, strict=True)]
     return [*leaves, *extra]
 
 

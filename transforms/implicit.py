@@ -20,7 +20,7 @@ from ..core.errors import (
     UnsupportedError,
 )
 from ..core.ir import Program, evaluate
-from ..core.tracing import Primitive
+from ..core.tracing import Primitive, Trace
 from .collective_rules import couples
 from .lanes import (
     Level,
@@ -36,6 +36,7 @@ from .linear import pushforward
 from .linear_maps import check_leaves, linear_map_of_tape
 from .linear_solve import linear_solve_p
 from .linear_solvers import Solver, checked, default_tol
+from .linearize import own_copy
 from .solvers import anderson, lbfgs, newton, newton_minimum
 from .subprograms import evaluate_batch, evaluate_linearized
 from .user_code import UsersFunction, refuse_tracers
@@ -53,13 +54,15 @@ def implicit_tangent(
     f_dots: Sequence[Array | None],
     tangent: Solver,
     treedef: tree.TreeDef,
-    values: Callable[[Array], Array] = lambda x: x,
+    constants: Sequence[Trace] = (),
 ) -> list[Array]:
-    """The tangent of the root x of `residual`, whose own tangent at a fixed x is `f_dots`."""
+    """The tangent of the root x of `residual`, whose own tangent at a fixed x is `f_dots`; tracers
+    of the traces `constants` count as their values.
+    """
     ys, tape, outputs = evaluate_linearized(operation, residual, x, [True] * len(x))
     avals = [aval_of(v) for v in x]
     matrix, a = linear_map_of_tape(
-        operation, tape, avals, outputs, [aval_of(y) for y in ys], values
+        operation, tape, avals, outputs, [aval_of(y) for y in ys], constants
     )
     right = [
         np.zeros(v.shape, v.dtype) if d is None else -d for d, v in zip(f_dots, avals, strict=True)
@@ -186,10 +189,11 @@ class Method:
 class UsersMethod(UsersFunction):
     """A function of the user's: `fun(f, x0, *s)` for one lane, where s are operands of its own.
     `program` has s and x0 as inputs. With `of_value`, f is the function to be minimised, and not
-    its gradient.
+    its gradient; without `together`, it sees one lane at a time.
     """
 
     of_value = False
+    together = True
 
 
 def _root(
@@ -228,12 +232,12 @@ def _root(
                 results = evaluate(f, *v[:n_f], *leaves)
                 return results[0] if method.of_value else tree.unflatten(treedef, results[skip:])
 
-            start = tree.unflatten(treedef, v[n_f + n_s :])
+            start = tree.unflatten(treedef, [own_copy(x) for x in v[n_f + n_s :]])
             answer = method.fun(equations, start, *v[n_f : n_f + n_s])
             return method.leaves(operation, "the solution", answer, treedef, avals, "x0")
 
         known = None if method.has_aux else avals
-        found = together_or_in_turn(operation, one, full, [*theta, *s, *x0], known)
+        found = together_or_in_turn(operation, one, full, [*theta, *s, *x0], known, method.together)
     refuse_tracers(operation, method, found)
     return tuple(found)
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ..core.aval import Array
 from ..core.errors import (
     ShapeError,
 )
 from ..core.source import boundary
+from .linear import LinearTracer
 from .linear_maps import LinearMap, check_leaves, recorded_map, unknowns
 from .linear_solve import linear_solve_p
 from .linear_solvers import (
@@ -32,13 +34,16 @@ def _iterative(
     right = unknowns(operation, b, "b", promote=True)
     matvec = A if callable(A) else lambda v: A @ v
     matrix, a = recorded_map(operation, "A", matvec, right)
-    near, m = None, []
+    near: LinearMap | None = None
+    m: list[Array] = []
     if M is not None:
         near, m = recorded_map(operation, "M", M if callable(M) else lambda v: M @ v, right)
-    start = []
+    start: list[Array] = []
     if x0 is not None:
         start = check_leaves(operation, "x0", x0, right.treedef, right.avals, "b")
-    found = solver(near, x0 is not None)
+    if any([isinstance(v, LinearTracer) for v in start]):
+        start = []  # a tangent has no value, and the solution does not depend on the start
+    found = solver(near, bool(start))
     leaves = linear_solve_p.bind(
         *a, *m, *start, *m, *right.arrays,
         matrix=matrix, solver=found, transpose_solver=found.for_transpose(), levels=(),

@@ -9,18 +9,18 @@ parts of it all lanes share.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core.aval import Array, Shape, ShapedArray
-from ..core.errors import UnsupportedError, WengertError
+from ..core.errors import UnsupportedError
 from .batching import without_names
 from .subprograms import evaluate_batch
 
 __all__ = [
-    "CANNOT_BE_TRACED",
     "Level",
     "Levels",
     "RealVectors",
@@ -77,20 +77,17 @@ def spread(x: Array, batched: Sequence[bool], sizes: Shape) -> Array:
     return np.broadcast_to(x, (*sizes, *x.shape[len(sizes) :]))
 
 
-CANNOT_BE_TRACED = (WengertError, TypeError, ValueError)
-"""What a function raises that asks for values, or hands them to code that knows only arrays."""
-
-
 def together_or_in_turn(
     name: str,
     one: Callable[..., Sequence[Array]],
     levels: Sequence[Level],
     args: Sequence[Array],
     avals: Sequence[ShapedArray] | None,
+    together: bool = True,
 ) -> list[Array]:
-    """Apply a function of the user's to all lanes: to all at once if it can take that, otherwise to
-    one after another. `avals` are the types of its results for one lane; None where they are not
-    known, and there must be one lane then.
+    """Apply a function of the user's to all lanes: to all at once if it can take that (and
+    `together`), otherwise to one after another. `avals` are the types of its results for one lane;
+    None where they are not known, and there must be one lane then.
     """
     if not levels:
         return list(one(*args))
@@ -102,10 +99,9 @@ def together_or_in_turn(
         )
     sizes = tuple([level.size for level in levels])
     with without_names():
-        try:
-            return run_lanes(name, one, levels, args, len(avals))
-        except CANNOT_BE_TRACED:
-            pass
+        if together:
+            with suppress(Exception):  # whatever traced values are to it: it is called again below
+                return run_lanes(name, one, levels, args, len(avals))
         found = [
             one(*[_lane(x, [v.batched[k] for v in levels], i) for k, x in enumerate(args)])
             for i in product(*[range(n) for n in sizes])
@@ -125,6 +121,7 @@ def _lane(x: Array, batched: Sequence[bool], index: Shape) -> Array:
 class RealVectors:
     """Arrays of these types as one vector of real numbers, with the real and imaginary parts of
     complex ones side by side. So a solver treats maps right that are linear over the reals alone.
+    Both ways give copies, as users' functions may write to what they get, or give it again.
     """
 
     def __init__(self, avals: Sequence[ShapedArray]) -> None:
@@ -134,10 +131,13 @@ class RealVectors:
         kinds = [v.dtype.type(0).real.dtype for v in avals]
         found = np.result_type(np.float32, *kinds)
         self.dtype = np.dtype(np.float32 if found == np.float32 else np.float64)
+        self.one = len(avals) == 1 and avals[0].dtype == self.dtype
 
     def vector(self, leaves: Sequence[Array], lead: Shape) -> Array:
         """The vectors of leaves with the leading axes `lead`."""
-        parts = []
+        if self.one:
+            return np.reshape(leaves[0], (*lead, self.size)).copy()
+        parts: list[Array] = []
         for x, aval in zip(leaves, self.avals, strict=True):
             flat = np.reshape(x, (*lead, aval.size))
             parts += [flat.real, flat.imag] if aval.dtype.kind == "c" else [flat]
@@ -148,10 +148,12 @@ class RealVectors:
     def leaves(self, vectors: Array) -> list[Array]:
         """The leaves of vectors."""
         lead, start, found = vectors.shape[:-1], 0, []
+        if self.one:
+            return [vectors.reshape((*lead, *self.avals[0].shape)).copy()[()]]
         for aval, width in zip(self.avals, self.widths, strict=True):
             part = vectors[..., start : start + width]
             start += width
             if aval.dtype.kind == "c":
                 part = part[..., : aval.size] + 1j * part[..., aval.size :]
-            found.append(np.reshape(part, (*lead, *aval.shape)).astype(aval.dtype, copy=False)[()])
+            found.append(np.reshape(part, (*lead, *aval.shape)).astype(aval.dtype)[()])
         return found

@@ -21,12 +21,13 @@ from ..core.errors import (
 from ..core.ir import Program, evaluate
 from ..core.primitives.elementwise import astype
 from ..core.source import describe_function
-from ..core.tracing import Tracer
+from ..core.tracing import Trace, Tracer
 from ..core.tree import is_static_leaf
 from ..core.treedef import check_same_structure, leaf_paths
 from .api import flatten_result
 from .bodies import Leaves, array_leaves
 from .captures import Captures
+from .detach import value_of
 from .lanes import (
     Level,
     Levels,
@@ -82,17 +83,17 @@ def linear_map_of_tape(
     in_avals: Sequence[ShapedArray],
     outputs: Sequence[int | None],
     out_avals: Sequence[ShapedArray],
-    values: Callable[[Array], Array] = lambda x: x,
+    traces: Sequence[Trace] = (),
 ) -> tuple[LinearMap, list[Array]]:
     """A tape as a linear map and the traced values that it depends on; what else it depends on is
-    in its constants. `values` are applied to what the tape holds.
+    in its constants. Tracers of these traces count as their values.
     """
     flat = tree.structure((0,) * len(in_avals))
     program = to_program(
         tape, in_avals, outputs, out_avals, name=name, in_tree=flat,
         out_tree=tree.structure((0,) * len(out_avals)),
     )  # fmt: skip
-    constants = [(v, values(x)) for v, x in program.constants]
+    constants = [(v, value_of(x, traces)) for v, x in program.constants]
     hoisted = [(v, x) for v, x in constants if isinstance(x, Tracer)]
     whole = Program(
         [v for v, _ in hoisted] + list(program.inputs),
@@ -111,6 +112,7 @@ def recorded_map(
     name = describe_function(matvec)
     captures = Captures(handed_out=True)
     trace = LinearTrace(name, captures)
+    trace.label = operation  # type: ignore[misc]  # of what the user called
     avals = b.avals
     values = [
         LinearTracer(trace, n, aval)

@@ -30,7 +30,7 @@ from .lanes import (
     together_or_in_turn,
 )
 from .linear_maps import LinearMap, System
-from .linearize import linear_transpose
+from .linearize import linear_transpose, own_copy
 from .solvers import Found
 from .solvers import cg as run_cg
 from .solvers import gmres as run_gmres
@@ -241,7 +241,8 @@ class UsersSolver(UsersFunction, Solver):
 
     def solve_lane(self, system: System, b: Sequence[Array]) -> list[Array]:
         """Call the function for one lane."""
-        return self.result(system, self.fun(system.of_lane(), system.tree(b)))
+        own = [own_copy(v) for v in b]  # it may write there
+        return self.result(system, self.fun(system.of_lane(), system.tree(own)))
 
     def result(self, system: System, answer: Any) -> list[Array]:
         """The leaves of what the function returned."""

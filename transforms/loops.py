@@ -16,6 +16,8 @@ from ..core.tracing import RUNNING, Tracer
 from ..core.treedef import leaf_paths
 from .api import as_array_leaf
 from .bodies import Leaves, array_leaves, check_carry, joined_avals, own, same_structure
+from .checkpoint import recomputes
+from .checkpointed_scan import checkpointed_scan, plan_of
 from .scan import scan, traced_scan
 from .structured import agreed_value
 from .vmap import vmap
@@ -32,6 +34,9 @@ def fori_loop(
     init_val: Any,
     *,
     unroll: int | bool | None = None,
+    checkpoint_every: int | None = None,
+    checkpoints: int | None = None,
+    memory_budget: float | None = None,
 ) -> Any:
     """A counting loop: `for i in range(lower, upper): val = body_fun(i, val)`.
 
@@ -45,6 +50,8 @@ def fori_loop(
             structure and shapes.
         init_val: the carried value at the start, a tree of arrays; it is not written to.
         unroll: accepted for JAX's sake; it changes nothing.
+        checkpoint_every, checkpoints, memory_budget: keep less for reverse mode, as in `scan`; the
+            bounds must be known then.
 
     Returns:
         The carried value at the end; `init_val` if `upper <= lower`.
@@ -62,15 +69,28 @@ def fori_loop(
     operation = f"fori_loop of {describe_function(body_fun)}"
     start, stop = _bound(operation, "lower", lower), _bound(operation, "upper", upper)
     bounds = agreed_value(start), agreed_value(stop)
+    plan = plan_of(operation, checkpoint_every, checkpoints, memory_budget)
     if bounds[0] is None or bounds[1] is None:
+        if plan is not None:
+            raise ShapeError(
+                f"{operation}: checkpointing needs a known number of steps.",
+                got=f"bounds {lower!r} and {upper!r}",
+                fix="leave it out, or give bounds that are no traced values",
+            )
         step = _named(body_fun, lambda c: (c[0] + 1, body_fun(*c)))
         return while_loop(lambda c: c[0] < stop, step, (start, init_val))[1]
     first, last = int(bounds[0]), int(bounds[1])
     carried = array_leaves(operation, init_val, "init_val")
-    if RUNNING.symbolic and last > first:
-        step = _named(body_fun, lambda c, i: (body_fun(i, c), None))
+    n = last - first
+    recomputed = plan is not None and recomputes()
+    if (RUNNING.symbolic or recomputed) and n > 0:
         indices = Leaves([np.arange(first, last)], tree.structure(0))
-        return traced_scan(operation, step, carried, indices, last - first, False, counting=True)[0]
+        if plan is None or RUNNING.symbolic:
+            step = _named(body_fun, lambda c, i: (body_fun(i, c), None))
+            return traced_scan(operation, step, carried, indices, n, False, True, plan)[0]
+        number = lambda i: i if isinstance(i, Tracer) else int(i)
+        step = _named(body_fun, lambda c, i: (body_fun(number(i), c), None))
+        return checkpointed_scan(operation, step, carried, indices, n, False, plan)[0]
     carry = carried.rebuilt([own(x) for x in carried.arrays])
     for i in range(first, last):
         carry = body_fun(i, carry)

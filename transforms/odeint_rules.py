@@ -189,10 +189,18 @@ def _back(
         y_ct = ct[count - 1]
         of_parameters = np.zeros(_size(avals))
         for i in range(count - 1, 0, -1):
-            z = odeint_p.bind(
-                np.concatenate([y[i], y_ct, of_parameters]), np.stack([t[i], t[i - 1]]),
-                *parameters, func=adjoint, lanes=None, **params,
-            )[0][1]  # fmt: skip
+            begin = np.concatenate([y[i], y_ct, of_parameters])
+            ends = np.stack([t[i], t[i - 1]])
+            try:
+                z = odeint_p.bind(begin, ends, *parameters, func=adjoint, lanes=None, **params)[0][
+                    1
+                ]
+            except RuntimeError as error:
+                raise RuntimeError(
+                    f"{error} That was on the way back, for derivative='adjoint': a solution that "
+                    "forgets where it came from cannot be followed backward. Use "
+                    "derivative='discrete', or more times."
+                ) from None
             y_ct, of_parameters = z[n : 2 * n] + ct[i - 1], z[2 * n :]
         found = [y_ct] if active[1] else []
         if active[2]:

@@ -16,19 +16,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import UnsupportedError
-from ..core.ir import Program, evaluate
+from ..core.ir import Literal, Program, Var, evaluate
 from ..core.source import describe_function
 from ..core.storage import current
 from ..core.tracing import Primitive, Tracer
 from .batching import BatchTracer, without_names
 from .collective_rules import couples
-from .dormand_prince import Control, Path, check_times, joined, solve, solve_lanes
+from .dormand_prince import Control, Path, check_times, in_lane, joined, solve, solve_lanes
 from .linear import pushforward
 from .runge_kutta import (
     STEP_WEIGHTS,
@@ -45,8 +45,11 @@ from .subprograms import evaluate_batch, evaluate_jvp, evaluate_linearized, trac
 
 __all__ = ["batch_of", "is_known", "plain_path", "replayed", "steps_p"]
 
-MATRICES = 24
+MATRICES = 32
 """Up to how many states the discrete derivative forms the matrices of the steps."""
+
+FEW = 8
+"""Up to how many lanes are solved one after the other, which is faster."""
 
 _FLOAT = np.dtype(np.float64)
 # Solving.
@@ -70,7 +73,7 @@ def plain_path(
     y0 = np.array(y0 if lanes[0] else np.broadcast_to(y0, (b, *np.shape(y0))))
     t = np.asarray(t if lanes[1] else np.broadcast_to(t, (b, *np.shape(t))))
     flags = lanes[2:]
-    if not isinstance(func, Program):  # Python code for one lane
+    if b <= FEW or not isinstance(func, Program):  # Python code is for one lane
         with without_names():
             return joined([
                 solve(
@@ -78,11 +81,11 @@ def plain_path(
                         func, name,
                         [p[i] if f else p for p, f in zip(parameters, flags, strict=True)],
                     ),
-                    y0[i], t[i], control, keep,
+                    y0[i], t[i], control, keep, in_lane(i),
                 )
                 for i in range(b)
             ], y0, t)  # fmt: skip
-    return solve_lanes(_function_of_lanes(func, name, parameters, flags), y0, t, control, keep)
+    return solve_lanes(_function_of_lanes(func, parameters, flags), y0, t, control, keep)
 
 
 def _function_of_lane(
@@ -109,20 +112,58 @@ def _function_of_lane(
 
 
 def _function_of_lanes(
-    func: Program, name: str, parameters: Sequence[Array], flags: Sequence[bool]
+    func: Program, parameters: Sequence[Array], flags: Sequence[bool]
 ) -> Callable[[Array, Array, Array], Array]:
     """y' for some of the lanes."""
-    batched = [True, True, *flags]
-    run = partial(evaluate, func)
-    chosen: list[Any] = [None, parameters]
+    operations = _operations(func, [True, True, *flags])
+    constants = dict(func.constants)
+    y_name, t_name, *names = func.inputs
+    (result,) = func.outputs
+    chosen: list[Any] = [None]
+    always = isinstance(result, Var) and any([result in outs for *_, outs, on in operations if on])
 
     def f(y: Array, t: Array, lanes: Array) -> Array:
         if chosen[0] is not lanes:
-            mine = [p[lanes] if b else p for p, b in zip(parameters, flags, strict=True)]
-            chosen[:] = [lanes, mine]
-        return evaluate_batch(name, run, len(lanes), [y, t, *chosen[1]], batched, [True])[0][0]
+            chosen[0] = lanes
+            for name, p, b in zip(names, parameters, flags, strict=True):
+                constants[name] = p[lanes] if b else p
+        env = {**constants, y_name: y, t_name: t}
+        size = len(lanes)
+        for run, inputs, outs, _ in operations:
+            values = run(size, *[x.value if type(x) is Literal else env[x] for x in inputs])
+            if len(outs) == 1:
+                env[outs[0]] = values
+            else:
+                env.update(zip(outs, values, strict=True))
+        found = result.value if isinstance(result, Literal) else env[result]
+        return found if always else np.broadcast_to(found, y.shape)
 
     return f
+
+
+def _operations(func: Program, flags: Sequence[bool]) -> list[Any]:
+    """The equations of a program as functions of the number of lanes, and of plain arrays: with
+    inputs, outputs, and whether the outputs have lanes. This is `vmap` without its tracers.
+    """
+    batched = dict(zip(func.inputs, flags, strict=True))
+    operations = []
+    for equation in func.equations:
+        primitive, params = equation.primitive, equation.params
+        on = [batched.get(x, False) for x in equation.inputs]  # type: ignore[arg-type]  # a literal is not in it
+        ranks = [x.aval.ndim for x in equation.inputs]
+        if not any(on):
+            run = lambda size, *args, p=primitive, k=params: p.bind(*args, **k)
+        elif primitive.elementwise and all(
+            [r == max(ranks) for r, b in zip(ranks, on, strict=True) if b]
+        ):
+            run = lambda size, *args, p=primitive, k=params: p.impl(*args, **k)
+        else:
+            run = lambda size, *args, p=primitive, k=params, b=on: p.batch(size, b, *args, **k)
+        if primitive.multiple_results and len(equation.outputs) == 1:
+            run = lambda size, *args, of=run: of(size, *args)[0]
+        operations.append((run, equation.inputs, equation.outputs, any(on)))
+        batched.update(dict.fromkeys(equation.outputs, any(on)))
+    return operations
 
 
 def _steps(
@@ -171,8 +212,8 @@ def batch_of(primitive: Primitive) -> Callable[..., tuple[Array, ...]]:
             raise UnsupportedError(
                 "odeint: a collective couples the members of a batch, each of which is solved with "
                 "steps of its own.",
-                fix="compute what all members share before, and pass it as an argument; or solve one "
-                "system with the states of all members, outside of vmap",
+                fix="compute what all members share before, and pass it as an argument; or solve "
+                "one system with the states of all members, outside of vmap",
             )
         args_, flags, apart = _merged(size, batched, args, lanes)
         ys = primitive.bind(*args_, lanes=flags, **params)
@@ -381,9 +422,18 @@ def _scanned(
     return np.concatenate([earlier, last[None]])
 
 
+def _unknown_shape(*avals: ShapedArray, **params: Any) -> NoReturn:
+    raise UnsupportedError(
+        "odeint: the number of steps depends on values, so there is no program of them.",
+        got=", ".join([repr(v) for v in avals]),
+        needed="values; the primitive `odeint` hides the steps",
+    )
+
+
 steps_p: Primitive = Primitive(
     "odeint_steps",
     _steps,
+    shape=_unknown_shape,
     jvp=partial(_steps_rule, rule="jvp"),
     linearize=partial(_steps_rule, rule="linearize"),
     multiple_results=True,

@@ -15,7 +15,7 @@ only as operands and saved values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -109,8 +109,13 @@ class Derived:
         """What it is called in messages and programs."""
         return f"{self.label} of {getattr(self.body, 'name', 'a function')}"
 
+    @property
+    def held(self) -> dict[str, Any]:
+        """The programs in it, to print."""
+        return {"body": self.body} if type(self.body) is Program else getattr(self.body, "held", {})
+
     def __repr__(self) -> str:
-        return f"{self.label} of {self.body!r}"
+        return self.name if type(self.body) is Program else f"{self.label} of {self.body!r}"
 
 
 class Batched(Derived):
@@ -340,7 +345,9 @@ class _Checkpoint(Primitive):
             body, args = _closed(body, args)
             if newest_trace(args) is not trace:
                 return self.bind(*args, body=body, policy=policy)
-        return trace.process(self, args, {"body": body, "policy": policy})
+        return trace.process(
+            self, args, {"body": body, **({} if policy is None else {"policy": policy})}
+        )
 
 
 def _closed(body: Body, args: Sequence[Array]) -> tuple[Body, Sequence[Array]]:
@@ -362,19 +369,24 @@ def _closed(body: Body, args: Sequence[Array]) -> tuple[Body, Sequence[Array]]:
 def _of_python(body: Body) -> bool:
     while isinstance(body, Derived):
         body = body.body
-    return isinstance(body, Rerun)
+    return type(body) is not Program
 
 
-def _shape(*avals: ShapedArray, body: Body, policy: Policy | None) -> tuple[ShapedArray, ...]:
+def _shape(
+    *avals: ShapedArray, body: Body, policy: Policy | None = None
+) -> tuple[ShapedArray, ...]:
     return tuple([strong(v) for v in avals_of(body, avals)])
 
 
 def _batch(
-    size: int, batched: Flags, *args: Array, body: Body, policy: Policy | None
+    size: int, batched: Flags, *args: Array, body: Body, policy: Policy | None = None
 ) -> tuple[Array, ...]:
     axis_name = None
     if isinstance(body, _InAxis):
         body, axis_name = body.body, body.axis_name
+    if hasattr(body, "batch"):
+        stacked: tuple[Array, ...] = body.batch(size, batched, args, axis_name, policy)
+        return stacked
     found: tuple[Array, ...] = checkpoint_p.bind(
         *args, body=Batched(body, size, batched, axis_name), policy=policy
     )
@@ -386,7 +398,7 @@ def _jvp(
     tangents: Sequence[Array | None],
     *,
     body: Body,
-    policy: Policy | None,
+    policy: Policy | None = None,
 ) -> tuple[Any, Any]:
     active = [t is not None for t in tangents]
     outs = checkpoint_p.bind(
@@ -408,26 +420,29 @@ def _linearize(
     tangents: Sequence[Array | None],
     *,
     body: Body,
-    policy: Policy | None,
+    policy: Policy | None = None,
 ) -> tuple[Any, Any]:
     active = [t is not None for t in tangents]
     avals = [aval_of(x) for x in primals]
+    push: Any
+    n_saved, repeated = 0, False
     by_program = policy is not None or RUNNING.symbolic
     if by_program and not getattr(body, "structured", False):
         program = body if type(body) is Program else trace_flat(body.name, body, avals)
-        n_out = len(program.outputs)
         forward, linear = split_program(program, active, policy)
+        n_saved = len(forward.outputs) - len(program.outputs)
         push = Recomputed(linear, [strong(v) for v in chosen(avals, active)])
     elif hasattr(body, "split"):
-        forward, push, n_out = body.split(active, avals)
+        forward, push, n_saved, repeated = body.split(active)
     else:
-        forward, push, n_out = body, Pushed(body, active), None
+        forward, push = body, Pushed(body, active)
     outs = checkpoint_p.bind(*primals, body=forward, policy=policy)
-    n_out = len(outs) if n_out is None else n_out
-    ys, saved = outs[:n_out], outs[n_out:]
+    first = len(outs) - n_saved
+    ys, saved = outs if repeated else outs[:first], outs[first:]
     if isinstance(body, Rerun):
         push.samples = sample(ys)
-    out_avals = tuple([strong(aval_of(ys[i])) for i in inexact([aval_of(y) for y in ys])])
+    push.inexact = [aval_of(y).dtype.kind in "fc" for y in ys]
+    out_avals = tuple([strong(aval_of(y)) for y in chosen(ys, push.inexact)])
     found = checkpoint_linear_p.bind(
         *primals, *saved, *chosen(tangents, active),
         push=push, n=len(primals) + len(saved), policy=policy, out_avals=out_avals,
@@ -437,7 +452,7 @@ def _linearize(
 
 checkpoint_p = _Checkpoint(
     "checkpoint",
-    lambda *args, body, policy: tuple(run_body(body, args)),
+    lambda *args, body, policy=None: tuple(run_body(body, args)),
     shape=_shape,
     jvp=_jvp,
     linearize=_linearize,

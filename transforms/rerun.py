@@ -3,8 +3,8 @@
 A function of the user's may close over traced values. They are found by looking at its closure, or
 at the latest when it runs into one, and become operands, the first ones. While the function runs,
 their traces hand over what is done with them: `_Substitution` puts the values of the operands in
-their place. So the function itself need not be traced, and all of Python works in it, as often as it
-is run.
+their place. So the function itself need not be traced, and all of Python works in it, however often
+it is run.
 
 Random numbers are drawn once: when the function is run again, its generators start from the states
 that they had.
@@ -143,9 +143,9 @@ class Rerun:
 
     def capture(self, x: Array) -> None:
         """Make a traced value an operand."""
-        if isinstance(x, Tracer) and x._trace in self.running:
-            if not any([x is c for c in self.captured]):
-                self.captured.append(x)
+        known = any([x is c for c in self.captured])
+        if isinstance(x, Tracer) and x._trace in self.running and not known:
+            self.captured.append(x)
 
     def with_captured(self, use: Callable[..., Any], *operands: Array) -> Any:
         """`use(*captured, *operands)`, again with one more as long as the function meets another

@@ -26,10 +26,7 @@ from .equations import Equations, Minimand, size_of, solution
 from .implicit import Method, UsersMethod
 from .jvp import JVPTracer
 from .linear_maps import unknowns
-from .linear_solvers import (
-    check_options,
-    linear_solver,
-)
+from .linear_solvers import Solver, check_options, linear_solver
 from .user_code import needs_programs
 
 __all__ = ["argmin", "custom_root", "fixed_point", "implicit_function", "root"]
@@ -96,8 +93,7 @@ def custom_root(
 
         return method.trace(operation, run, x.avals)
 
-    choose = lambda n: linear_solver(operation, tangent_solve, n, symmetric=False)
-    choose(0)
+    choose = _chosen(operation, tangent_solve, symmetric=False)
     found = solution(equations, method, [], choose, operands_of_method)
     n = len(x.arrays)
     y = x.rebuilt(found[:n])
@@ -153,8 +149,7 @@ def root(
     check_options("root", tol, maxiter, on_failure)
     x = unknowns(operation, x0, "x0", promote=True)
     equations = Equations(operation, "the result of f", f, x, keep_image=False)
-    choose = lambda n: linear_solver(operation, tangent_solve, n, symmetric=False)
-    choose(0)
+    choose = _chosen(operation, tangent_solve, symmetric=False)
     return x.rebuilt(solution(equations, Method("newton", tol, maxiter, on_failure), [], choose))
 
 
@@ -208,8 +203,7 @@ def fixed_point(
         )
     x = unknowns(operation, x0, "x0", promote=True)
     equations = Equations(operation, "the result of f", f, x, keep_image=True)
-    choose = lambda n: linear_solver(operation, tangent_solve, n, symmetric=False)
-    choose(0)
+    choose = _chosen(operation, tangent_solve, symmetric=False)
     method = Method("anderson", tol, maxiter, on_failure, int(anderson))
     return x.rebuilt(solution(equations, method, [], choose))
 
@@ -285,8 +279,7 @@ def argmin(
             got=repr(method),
             needed='"newton", "lbfgs", or a function method(fun, x0)',
         )
-    choose = lambda n: linear_solver(operation, tangent_solve, n, symmetric=True)
-    choose(0)
+    choose = _chosen(operation, tangent_solve, symmetric=True)
     return x.rebuilt(solution(Minimand(operation, fun, x), chosen, [], choose))
 
 
@@ -296,8 +289,8 @@ def implicit_function(
     """Make a decorator that gives derivatives to a solver of any kind, by what is zero at its
     result.
 
-    The solver gets plain arrays, and may call any library. Under `vmap` it runs once for each lane,
-    or once for all where it is written in NumPy without control flow.
+    The solver gets plain arrays and numbers, and may call any library. Under `vmap` it runs once
+    for each lane.
 
     Args:
         optimality: `optimality(x, *args)`, zero for `x = solver(*args)`, like x in structure and
@@ -327,8 +320,7 @@ def implicit_function(
 
     def decorate(solver: Callable[..., Any]) -> Callable[..., Any]:
         operation = f"implicit_function of {describe_function(solver)}"
-        choose = lambda n: linear_solver(operation, tangent_solve, n, symmetric=False)
-        choose(0)
+        choose = _chosen(operation, tangent_solve, symmetric=False)
 
         @boundary
         @wraps(solver, updated=())
@@ -351,12 +343,23 @@ def implicit_function(
                 shown = _example(operation, run, given, like, args, kwargs)
                 x = unknowns(operation, shown, "the solution", promote=True)
                 method = UsersMethod(lambda f, x0, *s: run(*s))
+                method.together = False
             equations = Equations(operation, "the result of optimality", equation, x, False)
             return x.rebuilt(solution(equations, method, given.arrays, choose))
 
         return function
 
     return decorate
+
+
+def _chosen(operation: str, tangent_solve: Any, symmetric: bool) -> Callable[[int], Solver]:
+    """What makes the solver for the derivatives of n unknowns; it is checked at once."""
+
+    def choose(n: int) -> Solver:
+        return linear_solver(operation, tangent_solve, n, symmetric)
+
+    choose(0)
+    return choose
 
 
 def _example(
@@ -387,5 +390,5 @@ def _first_lane(x: Array) -> Array:
     x = current(x)
     if isinstance(x, BatchTracer):
         value = _first_lane(x.value)
-        return value if isinstance(value, Tracer) or not len(value) else value[0]
+        return value if isinstance(value, Tracer) else value[0] if len(value) else x
     return _first_lane(x.primal) if isinstance(x, JVPTracer) else x

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ..core import tree
-from ..core.aval import Array, ShapedArray
+from ..core.aval import ShapedArray
 from ..core.dead_code import without_dead_code
 from ..core.errors import DtypeError
 from ..core.ir import Atom, Program, Var
@@ -282,11 +282,9 @@ def split_program(
     for e in forward.equations:
         if e.primitive is name_p:
             same[e.outputs[0]] = same.get(e.inputs[0], e.inputs[0])
-    root = lambda v: same.get(v, v)
-    made = {v: e for e in forward.equations for v in e.outputs}
+    made: set[Atom] = {v for e in forward.equations for v in e.outputs}
     keeps = _kept_by(policy, forward)
-    kept = {root(v) for e in forward.equations if id(e) in keeps for v in e.outputs}
-    kept &= {v for v in made}
+    kept = {same.get(v, v) for e in forward.equations if id(e) in keeps for v in e.outputs} & made
     # From the residuals back to saved values and operands.
     saved: list[Var] = []
     needed = {v for v in residuals if isinstance(v, Var)}
@@ -300,11 +298,11 @@ def split_program(
             continue
         again.append(e)
         needed.update([v for v in e.inputs if isinstance(v, Var)])
-    copies = {v: Var(v.aval) for v in saved}
+    copies: dict[Atom, Var] = {v: Var(v.aval) for v in saved}
     renamed = [
         type(e)(
             e.primitive,
-            [copies.get(v, v) for v in e.inputs],  # type: ignore[call-overload]  # a Literal is none of them
+            [copies.get(v, v) for v in e.inputs],
             [Var(v.aval) if v in copies else v for v in e.outputs],
             e.params,
             e.source,
@@ -313,9 +311,10 @@ def split_program(
     ]
     of_residuals = linear.inputs[: len(residuals)]
     of_dots = linear.inputs[len(residuals) :]
-    due = dict(zip(of_residuals, [copies.get(v, v) for v in residuals], strict=True))  # type: ignore[call-overload]  # as above
+    available: list[Atom] = [copies.get(v, v) for v in residuals]
+    due: dict[Atom, Atom] = dict(zip(of_residuals, available, strict=True))
     second = [
-        type(e)(e.primitive, [due.get(v, v) for v in e.inputs], e.outputs, e.params, e.source)  # type: ignore[call-overload]  # as above
+        type(e)(e.primitive, [due.get(v, v) for v in e.inputs], e.outputs, e.params, e.source)
         for e in linear.equations
     ]
     used = {v for e in [*renamed, *second] for v in e.inputs} | set(linear.outputs)
@@ -323,7 +322,7 @@ def split_program(
     whole = Program(
         [*forward.inputs, *copies.values(), *of_dots],
         [*renamed, *second],
-        [due.get(v, v) for v in linear.outputs],  # type: ignore[call-overload]  # as above
+        [due.get(v, v) for v in linear.outputs],
         constants,
         name=program.name,
     )

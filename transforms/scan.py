@@ -29,6 +29,7 @@ from ..core.source import boundary, describe_function
 from ..core.storage import current
 from ..core.tracing import RUNNING, Together, Tracer
 from ..core.treedef import leaf_paths
+from .api import is_array_leaf
 from .bodies import (
     Leaves,
     array_leaves,
@@ -42,6 +43,8 @@ from .bodies import (
     trace_body,
     typed,
 )
+from .checkpoint import recomputes
+from .checkpointed_scan import Plan, checkpointed_loop, checkpointed_scan, plan_of
 from .structured import Structured
 from .subprograms import (
     batch_program,
@@ -355,6 +358,10 @@ def scan(
     length: int | None = None,
     reverse: bool = False,
     unroll: int | bool = 1,
+    *,
+    checkpoint_every: int | None = None,
+    checkpoints: int | None = None,
+    memory_budget: float | None = None,
 ) -> Any:
     """A loop that carries a value along and collects results: `carry, y = f(carry, x)`.
 
@@ -370,6 +377,13 @@ def scan(
         length: the number of steps, needed only where `xs` is None.
         reverse: go from the last item to the first. The results keep the order of the items.
         unroll: accepted for JAX's sake; it changes nothing.
+        checkpoint_every: keep for reverse mode only the carried values after each so many steps,
+            and compute the others again, one segment at a time. About the square root of the
+            number of steps needs the least memory.
+        checkpoints: keep so many carried values at a time, the first included, where computing
+            others again takes the fewest steps (binomial checkpointing).
+        memory_budget: choose one of the two that needs no more than so many bytes for carried
+            values and residuals; the function is traced to know their sizes.
 
     Returns:
         `(carry, ys)`: the carried value after the last step, and the results of all steps along a
@@ -378,6 +392,7 @@ def scan(
     Raises:
         ShapeError: if the lengths disagree, or the carried value changes its shape.
         TreeError: if `f` returns no pair, or the carried value changes its structure.
+        UnsupportedError: if two ways of checkpointing are asked for.
 
     Example:
         >>> import numpy as np, wengert as wg
@@ -392,8 +407,11 @@ def scan(
     stacks = array_leaves(operation, xs, "xs")
     n = _length(operation, stacks, length)
     carried = array_leaves(operation, init, "init")
+    plan = plan_of(operation, checkpoint_every, checkpoints, memory_budget)
     if RUNNING.symbolic or not n:
-        return traced_scan(operation, f, carried, stacks, n, reverse)
+        return traced_scan(operation, f, carried, stacks, n, reverse, plan=plan)
+    if plan is not None and recomputes():
+        return checkpointed_scan(operation, f, carried, stacks, n, reverse, plan)
     carry = carried.rebuilt([own(x) for x in carried.arrays])
     rows: list[list[Array]] = []
     y_tree = None
@@ -436,14 +454,17 @@ def _collected(operation: str, row: list[Array]) -> Array:
         row = [astype(y, dtype) for y in row]
     if kinds <= SCALAR_AVALS.keys():
         return np.array(row)
-    shapes = {np.shape(y) for y in row}
-    if len(shapes) > 1:
+    try:
+        return np.stack(row)
+    except ValueError as error:
+        shapes = {aval_of(y).shape for y in row}
+        if len(shapes) == 1:
+            raise
         raise ShapeError(
             f"{operation}: the results of the steps must have the same shape.",
             got=", ".join([str(s) for s in sorted(shapes)]),
             fix="pad them, or collect them in a Python list in a Python loop",
-        )
-    return np.stack(row)
+        ) from error
 
 
 def _row(operation: str, y: Any, treedef: tree.TreeDef) -> Sequence[Array]:
@@ -455,6 +476,9 @@ def _row(operation: str, y: Any, treedef: tree.TreeDef) -> Sequence[Array]:
             return (y,)
         if isinstance(y, Tracer):
             return (current(y),)
+    leaves, found_tree = tree.flatten(y)
+    if found_tree == treedef and all([is_array_leaf(v) for v in leaves]):
+        return [v.copy() if type(v) is np.ndarray else current(v) for v in leaves]
     which, like = "the result of a step", "the one of the first step"
     found = array_leaves(operation, y, which)
     same_structure(operation, treedef, found.treedef, which, like)
@@ -511,9 +535,9 @@ def traced_scan(
     n: int,
     reverse: bool,
     counting: bool = False,
+    plan: Plan | None = None,
 ) -> Any:
-    """The primitive, for a function that is traced now. With `counting` the items are Python ints.
-    """
+    """The primitive, for a function that is traced now. With `counting` the items are Python ints."""
     avals = [aval_of(x) for x in carried.arrays]
     slices = stacks.rebuilt([ShapedArray(v.shape[1:], v.dtype, counting) for v in stacks.avals])
     while True:
@@ -531,8 +555,12 @@ def traced_scan(
             break
         avals = due
     start = [astype(x, v.dtype) for x, v in zip(carried.arrays, avals, strict=True)]
-    ys = scan_p.bind(
-        *body.hoisted, *start, *stacks.arrays, body=typed(body.program, avals),
-        n_consts=len(body.hoisted), n_carry=len(avals), length=n, reverse=reverse,
-    )  # fmt: skip
+    operands = [*body.hoisted, *start, *stacks.arrays]
+    step, counts = typed(body.program, avals), (len(body.hoisted), len(avals))
+    if plan is not None and n:
+        ys = checkpointed_loop(operation, step, *counts, n, reverse, plan, operands)
+    else:
+        ys = scan_p.bind(
+            *operands, body=step, n_consts=counts[0], n_carry=counts[1], length=n, reverse=reverse
+        )
     return carried.rebuilt(ys[: len(avals)]), tree.unflatten(y_tree, ys[len(avals) :])

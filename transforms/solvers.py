@@ -8,16 +8,19 @@ results say which lanes converged (`Found`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from ..core.aval import Array
 
-__all__ = ["Found", "anderson", "cg", "gmres", "lbfgs", "newton", "newton_minimum", "solve_stack"]
+__all__ = ["Found", "anderson", "cg", "gmres", "lbfgs", "newton", "newton_minimum"]
 
 Map = Callable[[Array], Array]
 """(lanes, n) -> (lanes, n), or a matrix for each lane."""
+
+
+_SLOW: Final = "more iterations are needed"
 
 
 class Found(NamedTuple):
@@ -29,15 +32,17 @@ class Found(NamedTuple):
     done: Array
     residual: Array
     iterations: int
-    why: str = "more iterations are needed"
+    why: str = _SLOW
 
 
 def _largest(x: Array) -> Array:
-    return np.max(np.abs(x), axis=-1, initial=0)
+    found: Array = np.maximum.reduce(np.abs(x), -1, initial=0)
+    return found
 
 
 def _length(x: Array) -> Array:
-    return np.sqrt(np.sum(x * x, axis=-1))
+    found: Array = np.sqrt(np.add.reduce(x * x, -1))
+    return found
 
 
 def _small_step(step: Array, x: Array, tol: float) -> Array:
@@ -52,21 +57,23 @@ def _at_the_end(step: Array, x: Array, x0: Array) -> Array:
     return _largest(step) <= np.sqrt(np.finfo(x.dtype).eps) * np.where(scale == 0, 1, scale)
 
 
-def solve_stack(a: Array, b: Array) -> Array:
-    """Solve with one vector for each matrix; the shortest best solution where one is singular."""
+def _solve_stack(a: Array, b: Array) -> tuple[Array, Array]:
+    """Solve with one vector for each matrix; the shortest best solution where one is singular.
+    Also says which are.
+    """
+    singular = np.zeros(len(a), bool)
     try:
-        return np.linalg.solve(a, b[..., None])[..., 0]
+        return np.linalg.solve(a, b[..., None])[..., 0], singular
     except np.linalg.LinAlgError:
-        return np.stack([_solve_one(m, v) for m, v in zip(a, b, strict=True)])
-
-
-def _solve_one(a: Array, b: Array) -> Array:
-    try:
-        return np.linalg.solve(a, b)
-    except np.linalg.LinAlgError:
-        if not np.all(np.isfinite(a)):
-            return np.full_like(b, np.nan)
-        return np.linalg.pinv(a) @ b
+        x = np.full_like(b, np.nan)
+    for i, (m, v) in enumerate(zip(a, b, strict=True)):
+        try:
+            x[i] = np.linalg.solve(m, v)
+        except np.linalg.LinAlgError:
+            singular[i] = True
+            if np.all(np.isfinite(m)):
+                x[i] = np.linalg.pinv(m) @ v
+    return x, singular
 
 
 # Roots.
@@ -75,15 +82,19 @@ def _solve_one(a: Array, b: Array) -> Array:
 def newton(f: Map, jacobian: Map, x: Array, tol: float, maxiter: int) -> Found:
     """Newton's method, where a step is halved until the residual is smaller."""
     x0, y = x, f(x)
+    first = _length(y)
+    eps = np.finfo(x.dtype).eps
     done = _largest(y) == 0
     stuck = np.zeros_like(done)
+    why = _SLOW
     eye = np.eye(x.shape[-1], dtype=x.dtype)
     for iteration in range(maxiter):
         active = ~(done | stuck)
         if not np.any(active):
-            return Found(x, done, _largest(y), iteration, "no step makes the residual smaller")
+            return Found(x, done, _largest(y), iteration, why)
         a = np.where(active[:, None, None], jacobian(x), eye)
-        step = np.where(active[:, None], -solve_stack(a, y), 0)
+        solved, singular = _solve_stack(a, y)
+        step = np.where(active[:, None], -solved, 0)
         norm = _length(y)
         t = np.ones_like(norm)
         for _ in range(50):
@@ -95,10 +106,17 @@ def newton(f: Map, jacobian: Map, x: Array, tol: float, maxiter: int) -> Found:
             t = np.where(ok, t, t / 2)
         moved = ok & active
         x, y = np.where(moved[:, None], x_new, x), np.where(moved[:, None], y_new, y)
-        done = done | (moved & (t == 1) & _small_step(step, x, tol)) | (_largest(y) == 0)
-        done = done | (active & (~ok | (t < 1)) & _at_the_end(step, x, x0))
+        near = (t == 1) & _small_step(step, x, tol)
+        near = near | ((~ok | (t < 1)) & _at_the_end(step, x, x0))
+        # At a multiple root the steps never become small beside x, if x is zero there.
+        scale = np.maximum(_largest(x), _largest(x0))
+        near = near | ((_largest(step) <= eps * scale) & (_length(y) <= eps * eps * first))
+        done = done | (active & ~singular & near) | (_largest(y) == 0)
         stuck = ~done & ~ok
-    why = "no step makes the residual smaller" if np.any(stuck) else Found._field_defaults["why"]
+        if np.any(stuck & singular & active):
+            why = "the Jacobian is singular on the way, and no step makes the residual smaller"
+        elif np.any(stuck & active):
+            why = "no step makes the residual smaller"
     return Found(x, done, _largest(y), maxiter, why)
 
 
@@ -113,13 +131,15 @@ def anderson(g: Map, x: Array, tol: float, maxiter: int, memory: int) -> Found:
     xs: list[Array] = []
     steps: list[Array] = []
     for iteration in range(maxiter):
-        if np.all(done):
+        if done.all():
             return Found(x, done, residual, iteration)
         y = g(x)
         step = y - x
+        size = _largest(step)
         if iteration == 0:
-            first = _largest(step)
-        residual = np.where(done, residual, _largest(step))
+            first = size
+        some = done.any()
+        residual = np.where(done, residual, size) if some else size
         near = residual <= np.maximum(tol * _largest(y), eps * first)
         new = y
         if memory:
@@ -127,7 +147,8 @@ def anderson(g: Map, x: Array, tol: float, maxiter: int, memory: int) -> Found:
             if len(xs) > 1:
                 new = _extrapolated(xs, steps)
                 new = np.where(np.isfinite(new), new, y)
-        x = np.where(done[:, None], x, np.where(near[:, None], y, new))
+            new = np.where(near[:, None], y, new)
+        x = np.where(done[:, None], x, new) if some else new
         done = done | near
     return Found(x, done, residual, maxiter, "it converges too slowly, or not at all")
 
@@ -203,9 +224,7 @@ def newton_minimum(f: ValueAndGradient, hessian: Map, x: Array, tol: float, maxi
         small = small | ((~ok | (t < 1)) & _at_the_end(step, x, x0))
         done = done | (small & ~saddle & active)
         stuck = stuck | (~done & ((here & saddle) | ~ok))
-    return Found(
-        x, done, _largest(g), maxiter, why if np.any(stuck) else Found._field_defaults["why"]
-    )
+    return Found(x, done, _largest(g), maxiter, why if np.any(stuck) else _SLOW)
 
 
 def lbfgs(f: ValueAndGradient, x: Array, tol: float, maxiter: int, memory: int = 20) -> Found:
@@ -263,23 +282,25 @@ def cg(a: Map, b: Array, x: Array, m: Map | None, tol: float, maxiter: int) -> F
     r = b - a(x)
     z = r if m is None else m(r)
     p, rz = z, np.sum(r * z, axis=-1)
-    why = Found._field_defaults["why"]
+    stuck = np.zeros(len(b), bool)
     for iteration in range(maxiter + 1):
         done = _length(r) <= limit
-        if np.all(done) or iteration == maxiter:
+        ended = done | stuck
+        if np.all(ended) or iteration == maxiter:
             break
         ap = a(p)
         curvature = np.sum(p * ap, axis=-1)
-        if np.any(~done & ~(curvature > 0)):
-            why = "the map is not symmetric and positive definite"
-            break
-        alpha = np.where(done, 0, rz / np.where(done, 1, curvature))[:, None]
-        x, r = x + alpha * p, r - alpha * ap
+        stuck = stuck | (~done & ~(curvature > 0))
+        ended = done | stuck
+        alpha = np.where(ended, 0, rz / np.where(ended, 1, curvature))[:, None]
+        x = np.where(ended[:, None], x, x + alpha * p)
+        r = np.where(ended[:, None], r, r - alpha * ap)
         z = r if m is None else m(r)
         rz_new = np.sum(r * z, axis=-1)
-        p = z + np.where(done, 0, rz_new / np.where(done, 1, rz))[:, None] * p
-        rz = rz_new
-    return Found(x, done, _length(b - a(x)), iteration, why)
+        p = np.where(ended[:, None], p, z + (rz_new / np.where(ended, 1, rz))[:, None] * p)
+        rz = np.where(ended, rz, rz_new)
+    why = "the map is not symmetric and positive definite" if np.any(stuck) else _SLOW
+    return Found(x, done & ~stuck, _length(b - a(x)), iteration, why)
 
 
 def gmres(
@@ -288,18 +309,15 @@ def gmres(
     """GMRES with restarts, preconditioned from the right: for any invertible map."""
     limit = tol * _length(b)
     restart = max(1, min(restart, b.shape[-1]))
-    why = Found._field_defaults["why"]
     used, last = 0, np.full(b.shape[0], np.inf)
     while True:
         r = b - a(x)
         size = _length(r)
         done = size <= limit
-        if np.all(done) or used >= maxiter:
+        stuck = ~done & ~(size < last)
+        if np.all(done | stuck) or used >= maxiter:
             break
-        if np.all(done | ~(size < last)):
-            why = "it makes no progress; the map may be singular"
-            break
-        last = np.where(done, np.inf, size)
+        last = size
         basis = [r / np.where(size == 0, 1, size)[:, None]]
         h = np.zeros((b.shape[0], restart + 1, restart), b.dtype)
         for k in range(restart):
@@ -323,5 +341,6 @@ def gmres(
         h = np.where(np.all(np.isfinite(h), axis=(1, 2), keepdims=True), h, 0)
         weights = np.linalg.pinv(h, rcond=np.finfo(b.dtype).eps)[:, :, 0] * size[:, None]
         move = np.sum(np.stack(basis[: k + 1], axis=-1) * weights[:, None, :], axis=-1)
-        x = np.where(done[:, None], x, x + (move if m is None else m(move)))
+        x = np.where((done | stuck)[:, None], x, x + (move if m is None else m(move)))
+    why = "it makes no progress; the map may be singular" if np.any(stuck) else _SLOW
     return Found(x, done, size, used, why)

@@ -167,14 +167,14 @@ class PathTrace(BatchTrace):
 
     def by_truth(self, truth: Array) -> Array:
         """True or False; what is more often, if both occur."""
-        if isinstance(truth, Tracer):
-            count: int = np.sum(truth).decided()
-        else:
-            count = np.count_nonzero(truth)
+        traced = isinstance(truth, Tracer)
+        count: Any = np.sum(truth) if traced else np.count_nonzero(truth)
+        if traced:
+            count = count.decided()
         if count == 0 or count == self.size:
             return np.bool_(count > 0)
-        kept = 2 * count >= self.size
-        if isinstance(truth, Tracer):
+        kept = bool(2 * count >= self.size)
+        if traced:
             order = self.in_order(truth)
             true, false = order[:count], order[count:]
         else:

