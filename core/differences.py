@@ -38,14 +38,17 @@ REACH: Final = 2.0**-5
 """The first step of `richardson`, beside the scale of what is varied."""
 
 _COLUMNS: Final = 6
+_POINTS: Final = np.array([-3.0, -1.91, -1.17, 0.13, 0.83, 2.23, 3.0])
+_RESIDUAL: Final = np.linalg.svd(np.vander(_POINTS, 5).T)[2][5:]
 _ROWS: Final = 26
 
 
 class Estimate(NamedTuple):
-    """A derivative with its error bar, element by element."""
+    """A derivative with its error bar, element by element, and how far values scatter."""
 
     value: Array
     error: Array
+    noise: Array
 
 
 def central(g: Curve, h: float) -> Array:
@@ -60,8 +63,70 @@ def complex_step(g: Callable[[complex], Array], h: float) -> Array:
     return g(1j * h).imag / h
 
 
+class _Scheme:
+    """Neville's scheme, row by row: the best entry for each element, and its error bar."""
+
+    __slots__ = (
+        "error",
+        "moved",
+        "noise",
+        "order",
+        "precision",
+        "previous",
+        "settled",
+        "value",
+        "width",
+    )
+
+    def __init__(self, order: float, precision: float, noise: Array) -> None:
+        self.order = order
+        self.precision = precision
+        self.noise = noise
+        self.previous: list[Array] = []
+        self.value: Any = None
+        self.error: Any = None
+        self.moved: Any = None
+        self.width: Any = None
+        self.settled = False
+
+    def add(self, right: Array, left: Array, width: float) -> None:
+        """The next row, from values at both ends of an interval of this width."""
+        rounding = self.precision * (np.abs(right) + np.abs(left))
+        floor = np.maximum(rounding, 2 * self.noise) / abs(width)
+        row = [(right - left) / width]
+        if self.value is None:
+            self.value = np.where(np.isfinite(row[0]), row[0], np.nan)
+            self.error = np.full(row[0].shape, np.inf)
+            self.width = np.full(row[0].shape, abs(width))
+            self.moved = np.zeros(row[0].shape, bool)
+        # Values in lumps, as of single precision, do not differ any more at last.
+        same = (right == left) & self.moved
+        self.moved |= np.abs(right - left) > 4 * rounding
+        factor = 1.0
+        for j, before in enumerate(self.previous):
+            factor *= self.order
+            row.append(row[j] + (row[j] - before) / (factor - 1))
+            spread = np.maximum(np.abs(row[-1] - row[j]), np.abs(row[-1] - before))
+            found = spread + floor
+            better = (found < self.error) & ~same
+            self.value = np.where(better, row[-1], self.value)
+            self.error = np.where(better, found, self.error)
+            self.width = np.where(better, abs(width), self.width)
+        # Each halving doubles the rounding error: go on only where it is not the larger part.
+        finite = np.isfinite(right - left)
+        enough = np.all((4 * floor >= self.error) | same | ~finite)
+        self.settled = bool(self.previous) and bool(enough)
+        self.previous = row[:_COLUMNS]
+
+
 def richardson(
-    g: Curve, h: float, *, precision: float = 2.0**-52, side: int = 0, rows: int = _ROWS
+    g: Curve,
+    h: float,
+    *,
+    precision: float = 2.0**-52,
+    side: int = 0,
+    rows: int = _ROWS,
+    noise: Array | None = None,
 ) -> Estimate:
     """The derivative at 0, extrapolated from steps h, h/2, h/4, ...
 
@@ -71,59 +136,48 @@ def richardson(
         precision: the relative rounding error of the values of `g`.
         side: 1 or -1 for the derivative from the right or from the left, 0 for both.
         rows: how often to halve the step at most.
+        noise: how far values of `g` scatter, as of an earlier estimate at this point; when left
+            out, it is measured.
 
     Returns:
         The derivative and its error bar; infinite where nothing finite was found.
     """
     with np.errstate(all="ignore"):
         here = g(0.0) if side else None
-        value: Any = None
-        error: Any = None
-        width_there: Any = None
-        smallest: Any = None
-        previous: list[Array] = []
-        settled = False
+        order = 2.0 if side else 4.0
+        scheme = _Scheme(order, precision, np.zeros(()) if noise is None else noise)
+        samples = []
         for _ in range(rows):
-            if here is None:
-                right, left, width, order = g(h), g(-h), 2 * h, 4.0
-            else:
-                right, left, width, order = g(side * h), here, side * h, 2.0
-            row = [(right - left) / width]
-            floor = precision * (np.abs(right) + np.abs(left)) / abs(width)
-            gap = np.abs(right - left)
-            if value is None:
-                value = np.where(np.isfinite(row[0]), row[0], np.nan)
-                error = np.full(row[0].shape, np.inf)
-                width_there = np.full(row[0].shape, abs(width))
-                smallest = np.where(gap > 0, gap, np.inf)
-            factor = 1.0
-            candidates = []
-            for j, before in enumerate(previous):
-                factor *= order
-                row.append(row[j] + (row[j] - before) / (factor - 1))
-                spread = np.maximum(np.abs(row[-1] - row[j]), np.abs(row[-1] - before))
-                candidates.append((row[-1], spread + floor))
-            # Values that come in lumps, as those of single precision do, do not change at last.
-            lumpy = (gap == 0) & np.isfinite(smallest)
-            error = np.where(lumpy, np.maximum(error, smallest / width_there), error)
-            if settled:
-                # One step more than was needed: what noise made agree by chance does not stay so.
-                apart = np.maximum(np.abs(row[-1] - value), np.abs(row[-2] - value))
-                error = np.where(np.isfinite(apart), np.maximum(error, apart), error)
+            ends = (g(h), g(-h), 2 * h) if here is None else (g(side * h), here, side * h)
+            samples.append(ends)
+            scheme.add(*ends)
+            if scheme.settled:
                 break
-            for found, bar in candidates:
-                better = (bar < error) & ~lumpy
-                value = np.where(better, found, value)
-                error = np.where(better, bar, error)
-                width_there = np.where(better, abs(width), width_there)
-            smallest = np.where(gap > 0, np.minimum(smallest, gap), smallest)
-            # Each halving doubles the rounding error: go on only where it is not the larger part.
-            settled = bool(previous) and bool(
-                np.all((4 * floor >= error) | ~np.isfinite(right - left))
-            )
-            previous = row[:_COLUMNS]
             h /= 2
-        return Estimate(value, error)
+        if noise is None:
+            noise = (
+                scatter(g, float(np.median(scheme.width)) / 16, side)
+                if scheme.width.size
+                else np.zeros(0)
+            )
+            # Entries may agree by chance where values scatter: chosen anew, now that it is known.
+            scheme = _Scheme(order, precision, noise)
+            for ends in samples:
+                scheme.add(*ends)
+        return Estimate(scheme.value, scheme.error, noise)
+
+
+def scatter(g: Curve, h: float, side: int) -> Array:
+    """How far the values of `g` near 0 are from a smooth curve: the rest that a polynomial of
+    degree 4 leaves at seven points.
+
+    The points are not evenly spaced, or values in lumps could fit by chance.
+    """
+    points = _POINTS if not side else side * (_POINTS + 3)
+    values = np.stack([g(float(h * t)) for t in points])
+    rest = _RESIDUAL @ values
+    found: Array = np.sqrt(np.mean(np.abs(rest) ** 2, axis=0))
+    return np.where(np.isfinite(found), found, 0)
 
 
 def reach(x: Array, t: Array) -> float:

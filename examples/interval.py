@@ -131,6 +131,7 @@ def power(primitive: wg.core.Primitive, pairs: Sequence[Pair], params: Any) -> P
     return low, np.maximum(a, b)
 
 
+MOVES = ["astype", "concatenate", "getitem", "reduce_sum", "reshape", "scatter_sum", "stack"]
 RULES: dict[str, Rule] = {
     "add": ends,
     "sub": lambda p, pairs, params: (pairs[0][0] - pairs[1][1], pairs[0][1] - pairs[1][0]),
@@ -142,9 +143,7 @@ RULES: dict[str, Rule] = {
     "sin": wave(np.pi / 2),
     "cos": wave(0.0),
     **dict.fromkeys(["exp", "log", "sqrt", "tanh", "arctan"], ends),
-    **dict.fromkeys(
-        ["reduce_sum", "getitem", "scatter_sum", "reshape", "concatenate", "stack"], ends
-    ),
+    **dict.fromkeys(MOVES, ends),
 }
 
 

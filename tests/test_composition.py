@@ -109,8 +109,8 @@ def control_flow(x: Any) -> Any:
     return y * n if y[0] > 0 else -y
 
 
-# Where these decide, the points X, 1.1 X, 1.21 X ... differ, and each of them is so far from the next
-# decision that differences do not reach it.
+# Where these decide, the points X, 1.1 X, 1.21 X ... differ, and each of them is so far from the
+# next decision that differences do not reach it.
 
 
 def branches(x: Any) -> Any:

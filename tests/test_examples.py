@@ -91,6 +91,38 @@ def test_co2(tmp_path: Path) -> None:
     assert (tmp_path / "co2.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_roots(tmp_path: Path) -> None:
+    """The fit finds the orbit, and the next passage to within its error."""
+    printed = run("roots.py", "--quick", cwd=tmp_path)
+    rows = re.findall(r"^.{26} *(\d+\.\d+) +(\d+\.\d+) +(\d+\.\d+)$", printed, re.M)
+    assert len(rows) == 4
+    for truth, value, error in rows:
+        assert float(value) == pytest.approx(float(truth), abs=4 * float(error) + 1e-6)
+    value, error, truth = re.search(
+        r"^Next perihelion: (\S+) \+- (\S+); truth (\S+)$", printed, re.M
+    ).groups()
+    assert float(value) == pytest.approx(float(truth), abs=4 * float(error))
+    worst = re.search(r"^Derivatives of 1001 anomalies .* within (\S+)$", printed, re.M)[1]
+    assert float(worst) < 1e-12
+
+
+def test_interval(tmp_path: Path) -> None:
+    """Interval arithmetic finds all stationary points."""
+    printed = run("interval.py", cwd=tmp_path)
+    assert "f between 0.2 and 0.3 is within [0.5603, 0.7839]" in printed
+    rows = re.findall(
+        r"^ *(-?\d\.\d+) +(-?\d\.\d+) +(-?\d\.\d+) .*(minimum|maximum)$", printed, re.M
+    )
+    assert len(rows) == int(re.search(r"^(\d+) stationary points", printed, re.M)[1]) == 9
+    assert all(float(a) < float(x) < float(b) for a, b, x, _ in rows)
+    assert [kind for *_, kind in rows] == (["minimum", "maximum"] * 5)[:9]
+
+
+def test_interval_with_too_few_cells(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="take more cells"):
+        run("interval.py", "--cells", "20", cwd=tmp_path)
+
+
 @pytest.mark.parametrize("example", ["hare_lynx.py", "co2.py"])
 def test_examples_say_what_is_missing(example: str, tmp_path: Path) -> None:
     """Without SciPy there is one clear line, and no traceback."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -315,3 +316,112 @@ def test_autograd_has_the_same_gradients(name: str, rng: Rng) -> None:
 
         numbers = tuple(range(len(point.xs)))
         agree(wg.grad(total, numbers)(*point.xs), autograd.grad(its_total, numbers)(*point.xs))
+
+
+# Control flow, beside jax.lax. `m` is NumPy or jax.numpy; `lax` is wengert or jax.lax.
+
+
+def lax_cond(m: Any, lax: Any, x: Any) -> Any:
+    """Branches on the first element."""
+    return lax.cond(x[0] > 0.5, lambda y: m.sin(y) * x, lambda y: y**2, x)
+
+
+def lax_switch(m: Any, lax: Any, x: Any) -> Any:
+    """Branches on an index that is out of bounds now and then."""
+    branches = [lambda y: y * 2.0, lambda y: m.exp(-y), lambda y: y[::-1] * x]
+    return lax.switch(m.floor(4.0 * x[0]).astype(int) - 1, branches, x)
+
+
+def lax_scan(m: Any, lax: Any, x: Any) -> Any:
+    """A tree as carry, and stacked results, from the end."""
+    body = lambda c, a: ((m.tanh(c[0] * a + x), c[1] + a), (c[0] * a, c[1]))
+    (y, s), (ys, zs) = lax.scan(body, (x, 0.0), x, reverse=True)
+    return y * s + m.sum(ys, 0) * zs
+
+
+def lax_scan_length(m: Any, lax: Any, x: Any) -> Any:
+    """No items."""
+    return lax.scan(lambda c, _: (m.sin(c) + x, None), x, None, length=4)[0]
+
+
+def lax_fori_loop(m: Any, lax: Any, x: Any) -> Any:
+    """Known bounds, and the index in the arithmetic."""
+    return lax.fori_loop(1, 4, lambda i, c: c * x / i + m.cos(x), x)
+
+
+def lax_map(m: Any, lax: Any, x: Any) -> Any:
+    """With and without batches."""
+    return lax.map(lambda a: a * m.sin(a * x), x) @ lax.map(m.exp, x, batch_size=2)
+
+
+def lax_associative_scan(m: Any, lax: Any, x: Any) -> Any:
+    """A linear recurrence."""
+    both = lambda p, q: (p[0] * q[0], q[0] * p[1] + q[1])
+    return lax.associative_scan(both, (m.cos(x), x))[1] + lax.associative_scan(
+        m.multiply, x, reverse=True
+    )
+
+
+def lax_nested(m: Any, lax: Any, x: Any) -> Any:
+    """A cond in a fori_loop in a scan."""
+
+    def step(c: Any, a: Any) -> Any:
+        turn = lambda i, c: lax.cond(c[0] * a > 0.3, lambda: m.sqrt(c * c + a), lambda: c + x * a)
+        return lax.fori_loop(0, 2, turn, c), c
+
+    c, cs = lax.scan(step, x, x)
+    return c + m.sum(cs, 0)
+
+
+def lax_while_loop(m: Any, lax: Any, x: Any) -> Any:
+    """In JAX, forward mode only."""
+    turn = lambda c: (c[0] * (1.5 + 0.1 * x) + m.sin(c[0]), c[1] + 1)
+    y, n = lax.while_loop(lambda c: m.sum(c[0]) < 20.0, turn, (x, 0))
+    return y * n
+
+
+CONTROL_FLOW = [
+    lax_cond, lax_switch, lax_scan, lax_scan_length, lax_fori_loop, lax_map, lax_associative_scan,
+    lax_nested,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("f", CONTROL_FLOW, ids=lambda f: f.__name__)
+def test_jax_has_the_same_control_flow(f: Callable[..., Any], jax: Oracle) -> None:
+    xs = np.array([[0.3, 0.9, 1.2], [0.8, -0.4, 0.7], [0.05, 1.5, 2.0]])
+    ours = lambda x: f(np, wg, x)
+    theirs = lambda x: f(jax.numpy, jax.lax, x)
+    for our, their in (
+        (ours, theirs),
+        (wg.jacfwd(ours), jax.jacfwd(theirs)),
+        (wg.jacrev(ours), jax.jacrev(theirs)),
+        (wg.hessian(lambda x: np.sum(ours(x) ** 2)), jax.hessian(lambda x: (theirs(x) ** 2).sum())),
+    ):
+        due = jax.vmap(their)(xs)
+        np.testing.assert_allclose(wg.vmap(our)(xs), due, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose([our(x) for x in xs], due, rtol=1e-9, atol=1e-12)
+        program = wg.make_program(our)(xs[0])
+        np.testing.assert_allclose([program(x) for x in xs], due, rtol=1e-9, atol=1e-12)
+
+
+def test_jax_has_the_same_while_loop(jax: Oracle) -> None:
+    xs = np.array([[0.3, 0.9, 1.2], [0.8, -0.4, 0.7], [30.0, 1.5, 2.0]])
+    ours = lambda x: lax_while_loop(np, wg, x)
+    theirs = lambda x: lax_while_loop(jax.numpy, jax.lax, x)
+    np.testing.assert_allclose(wg.vmap(ours)(xs), jax.vmap(theirs)(xs), rtol=1e-12)
+    due = jax.vmap(jax.jacfwd(theirs))(xs)
+    for derivative in (wg.jacfwd, wg.jacrev):
+        np.testing.assert_allclose(wg.vmap(derivative(ours))(xs), due, rtol=1e-10, atol=1e-13)
+    second = jax.vmap(jax.jacfwd(jax.jacfwd(theirs)))(xs)
+    np.testing.assert_allclose(
+        wg.vmap(wg.jacrev(wg.jacrev(ours)))(xs), second, rtol=1e-9, atol=1e-12
+    )
+
+
+def test_jax_gives_the_same_types_to_python_numbers(jax: Oracle) -> None:
+    for init, dtype in product((0, 0.0), (np.float32, np.float64, np.int64)):
+        x = np.ones(3, dtype)
+        body = lambda c, a: (c + a, a * 2)
+        due = jax.lax.scan(body, init, jax.numpy.asarray(x))
+        for found in (wg.scan(body, init, x), wg.make_program(wg.scan, (0, 1))(body, init, x)(x)):
+            assert [np.asarray(y).dtype for y in found] == [y.dtype for y in due]

@@ -186,6 +186,42 @@ def test_parameters_that_are_programs_stand_below_the_equation() -> None:
     )
 
 
+def test_loops() -> None:
+    def decay(k: Any, x: Any) -> Any:
+        return wg.scan(lambda c, a: (np.sin(c * k) + a, c), 0.0, x)[0]
+
+    assert str(wg.make_program(decay)(1.0, X)) == dedent(
+        """\
+        program (a: f64*[], b: f64[3]) -> (f64[]) {
+          c: f64[], d: f64[3] = scan[n_consts=1, n_carry=1, length=3, reverse=False] a 0.0 b
+            body: program (a: f64*[], b: f64[], c: f64[]) -> (f64[], f64[]) {
+              d: f64[] = mul b a
+              e: f64[] = sin d
+              f: f64[] = add e c
+              return f, b
+            }
+          return c
+        }"""
+    )
+    power = lambda n, x: wg.fori_loop(0, n, lambda i, c: c * x, 1.0)
+    assert str(wg.make_program(power)(2, 2.0)) == dedent(
+        """\
+        program (a: i64*[], b: f64*[]) -> (f64[]) {
+          c: i64[], d: f64[] = while[n_condition=1, n_body=1] a b 0 1.0
+            condition: program (a: i64*[], b: i64[], c: f64[]) -> (bool[]) {
+              d: bool[] = less b a
+              return d
+            }
+            body: program (a: f64*[], b: i64[], c: f64[]) -> (i64[], f64[]) {
+              d: i64[] = add b 1
+              e: f64[] = mul c a
+              return d, e
+            }
+          return d
+        }"""
+    )
+
+
 def test_a_program_that_is_held_twice_is_printed_once() -> None:
     def f(p: Any, x: Any) -> Any:
         return wg.cond(p, np.log, lambda x: 2.0 * x, x)

@@ -1,9 +1,9 @@
-"""Binomial checkpointing: which states of a chain of steps to keep, so that its reversal computes as
-few steps as possible again.
+"""Binomial checkpointing: which states of a chain of steps to keep, so that its reversal computes
+as few steps as possible again.
 
-`snapshots` states may be kept at a time, the first one included. With b(s, r) = C(s + r, s), a chain
-of up to b(s, r) steps is reversed by computing no step more than r times, and the least number of
-steps is known in closed form.
+`snapshots` states may be kept at a time, the first one included. With b(s, r) = C(s + r, s), a
+chain of up to b(s, r) steps is reversed by computing no step more than r times, and the least
+number of steps is known in closed form.
 
 Source: Griewank and Walther, "Algorithm 799: revolve" (ACM TOMS 26, 2000); Griewank, "Achieving
 logarithmic growth of temporal and spatial complexity in reverse automatic differentiation" (1992).

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core import tree
+from ..core.arrays import writable
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import ShapeError
 from ..core.ir import Program, Var, evaluate
@@ -137,9 +138,9 @@ def same_structure(
 
 
 def own(x: Array) -> Array:
-    """The same value, in memory that the body of a loop may write to."""
+    """The same value, in memory that the body of a loop may write to, traced values too."""
     if type(x) is np.ndarray:
-        return x.copy()
+        return writable(x.copy()) if x.dtype.kind in "fc" else x.copy()
     return twin(x) if isinstance(x, Tracer) else x
 
 

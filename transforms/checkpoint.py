@@ -1,5 +1,5 @@
-"""Checkpointing: `checkpoint : (a -> b) -> (a -> b)`, the same function, of which reverse mode keeps
-the arguments only, and computes the rest again when it is needed.
+"""Checkpointing: `checkpoint : (a -> b) -> (a -> b)`, the same function, of which reverse mode
+keeps the arguments only; it computes the rest again when that is needed.
 
 Under reverse mode the call is one operation (`recomputation.py`), and in a program one equation.
 Without a policy the Python function itself is run again (`rerun.py`); with one it is traced to a

@@ -4,7 +4,7 @@
 `Loop` is a body of the primitive `checkpoint` (`recomputation.py`), so all transformations know it.
 Its forward pass keeps states at the places that the `Plan` chooses. Its backward pass goes through
 the steps from last to first: where the state before a step is not there, it is computed again from
-the nearest one that is; residuals exist for one segment at a time. Read `binomial.py` first.
+the nearest one that is; residuals exist for one segment at a time. Read `checkpoint_plans.py` first.
 """
 
 from __future__ import annotations
@@ -12,76 +12,27 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from math import isqrt
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..core import tree
 from ..core.aval import Array, ShapedArray, aval_of, weak_number
-from ..core.errors import ConcretizationError, DtypeError, ShapeError, TreeError, UnsupportedError
+from ..core.errors import ConcretizationError, ShapeError, TreeError, UnsupportedError
 from ..core.ir import Program
 from ..core.storage import current
 from .backward import backward_pass
-from .binomial import first_states, next_state
 from .bodies import Leaves, array_leaves, check_carry
-from .recomputation import Batched, Body, Pushed, avals_of, checkpoint_p, run_body, strong
+from .checkpoint_plans import Plan
+from .derived_bodies import Batched, Body, Pushed, avals_of, run_body, strong
+from .recomputation import checkpoint_p
 from .rerun import Rerun
 from .saving import Policy
 from .subprograms import batched_aval, evaluate_linearized, linearize_program, trace_flat
 
-__all__ = ["Plan", "checkpointed_loop", "checkpointed_scan", "plan_of"]
+__all__ = ["checkpointed_loop", "checkpointed_scan"]
 
 Flags = Sequence[bool]
-
-
-class Plan(NamedTuple):
-    """Which states a loop keeps: those after each `every` steps, or `snapshots` of them."""
-
-    every: int | None
-    snapshots: int | None
-    budget: int | None = None
-
-    def positions(self, length: int) -> list[int]:
-        """The states besides the first that the forward pass keeps."""
-        if self.every is not None:
-            return list(range(self.every, length, self.every))
-        assert self.snapshots is not None
-        return first_states(length, self.snapshots)
-
-    def next(self, start: int, stop: int, kept: int) -> int | None:
-        """The state to go to and keep, while `kept` are; None to go on without keeping any."""
-        free = 0 if self.snapshots is None else self.snapshots - kept
-        return start + next_state(stop - start, free + 1) if free > 0 else None
-
-
-def plan_of(
-    operation: str,
-    checkpoint_every: Any,
-    checkpoints: Any,
-    memory_budget: Any,
-) -> Plan | None:
-    """The plan that the user's arguments ask for."""
-    given = {
-        "checkpoint_every": checkpoint_every,
-        "checkpoints": checkpoints,
-        "memory_budget": memory_budget,
-    }
-    chosen = {k: v for k, v in given.items() if v is not None}
-    if not chosen:
-        return None
-    if len(chosen) > 1:
-        raise UnsupportedError(
-            f"{operation}: {' and '.join(chosen)} were both given.",
-            got=", ".join([f"{k}={v!r}" for k, v in chosen.items()]),
-            needed="one of them: a segment length, a number of states, or bytes",
-        )
-    ((name, value),) = chosen.items()
-    number = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not number and not (name == "memory_budget" and isinstance(value, float)):
-        raise DtypeError(f"{operation}: {name} must be an int.", got=repr(value))
-    if value < 1:
-        raise ShapeError(f"{operation}: {name} must be 1 or more.", got=repr(value))
-    return Plan(*[int(v) if v is not None else None for v in given.values()])
 
 
 def _fitted(operation: str, plan: Plan, loop: Loop, args: Sequence[Array]) -> Plan:
@@ -116,12 +67,13 @@ def _fitted(operation: str, plan: Plan, loop: Loop, args: Sequence[Array]) -> Pl
     every = max(1, isqrt(max(1, n * per_state // per_step)))
     if every * per_step + n // every * per_state <= budget:
         return Plan(every, None)
-    snapshots = (budget - per_step) // per_state - 2
+    # The states of the forward pass are there until the end, beside those of the backward pass.
+    snapshots = (budget - per_step) // (2 * per_state) - 2
     if snapshots < 1:
         raise ShapeError(
             f"{operation}: the memory budget is too small.",
             got=f"{budget} bytes",
-            needed=f"{3 * per_state + per_step} bytes, for 3 states of {per_state} and the "
+            needed=f"{6 * per_state + per_step} bytes, for 6 states of {per_state} and the "
             f"residuals of one step",
         )
     return Plan(None, snapshots)

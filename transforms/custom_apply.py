@@ -18,6 +18,7 @@ carries is added.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from types import CodeType
 from typing import Any
 
@@ -38,6 +39,7 @@ from .custom_call import (
     ClosedCall,
     CustomCall,
     Leaves,
+    NarrowedError,
     Tangents,
     closes_over,
     is_active,
@@ -380,7 +382,8 @@ def _batch(trace: BatchTrace, call: CustomCall, args: Sequence[Array]) -> tuple[
         return apply(closed, [*hoisted, *args])
     size = trace.size
     whole = BatchedCall(call, trace, batched, force=symbolic)
-    outs, treedef = apply(whole, values)
+    with suppress(NarrowedError):
+        outs, treedef = apply(whole, values)
     if trace.size != size:
         # The batch has split by a decision in the function. The members that are left decide alike.
         return _batch(trace, call, args)

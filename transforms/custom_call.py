@@ -21,11 +21,20 @@ from ..core import tree
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import DtypeError, EscapedTracerError, ShapeError, UnsupportedError
 from ..core.ir import Program, evaluate
+from ..core.primitives.values import value_p
 from ..core.tracing import RUNNING, Tracer, newest_trace
 from ..core.tree import TreeDef, is_static_leaf
 from .batching import BatchTrace, BatchTracer
 
-__all__ = ["BatchedCall", "ClosedCall", "CustomCall", "Tangents", "closes_over", "is_active"]
+__all__ = [
+    "BatchedCall",
+    "ClosedCall",
+    "CustomCall",
+    "NarrowedError",
+    "Tangents",
+    "closes_over",
+    "is_active",
+]
 
 Leaves: TypeAlias = list[Any]
 Tangents: TypeAlias = Sequence[Array | None]
@@ -141,6 +150,23 @@ class TreeCall(CustomCall):
 # Batches.
 
 
+class NarrowedError(Exception):
+    """A batch has split while `fwd` ran on it, and goes on with some of its members."""
+
+
+class _PathTrace(BatchTrace):
+    """The batch of one path, run again after it has split: its members make the same decisions."""
+
+    def decide(self, x: BatchTracer, how: str) -> Array:
+        values = value_p.bind(x.value)
+        if isinstance(values, Tracer) or not len(values) or np.any(values != values[0]):
+            return x.concrete()
+        return values[0]
+
+    def agree(self, x: BatchTracer) -> Array:
+        return self.decide(x, "value")
+
+
 class BatchedCall(CustomCall):
     """A call for all members of a batch: of stacked operands, with the rules of the one call.
 
@@ -161,6 +187,7 @@ class BatchedCall(CustomCall):
         self.takes_zeros = call.takes_zeros
         self.size = trace.size
         self.axis_name = None if trace.axis is None else trace.axis.name
+        self.kind = _PathTrace if trace.splits else BatchTrace
         self.batched = tuple(batched)
         self.force = force
         self.out_batched: list[bool] = []
@@ -189,7 +216,7 @@ class BatchedCall(CustomCall):
         ):
             yield live
             return
-        trace = BatchTrace(self.name, self.size, self.axis_name)
+        trace = self.kind(self.name, self.size, self.axis_name)
         try:
             yield trace
         finally:
@@ -212,6 +239,7 @@ class BatchedCall(CustomCall):
                 raise closes_over(self.name, x)
             values.append(trace.members(x) if mine else x)
             flags.append(mine)
+        self.size = trace.size  # it may have split
         return values, flags
 
     def stack(self, x: Array, batched: bool) -> Array:
@@ -257,6 +285,8 @@ class BatchedCall(CustomCall):
             outs, treedef, residuals, state = self.call.fwd(
                 self.enter(trace, primals, self.batched)
             )
+            if trace.size != self.size:
+                raise NarrowedError
             outs, flags = self.leave(trace, outs)
             residuals, kept = self.leave(trace, residuals)
         # Each member adds to the cotangents, also where all have the same result.
@@ -378,19 +408,16 @@ class ClosedCall(CustomCall):
         kept = [i for i, x in enumerate(outs) if not is_static_leaf(x)]
         found = [aval_of(outs[i]) for i in kept]
         due = self.program.out_avals
-        if [v.shape for v in found] != [v.shape for v in due]:
-            raise ShapeError(*_other_results(self.name, rule), **_types(found, due))
-        if [v.dtype for v in found] != [v.dtype for v in due]:
-            raise DtypeError(*_other_results(self.name, rule), **_types(found, due))
+        same_shapes = [v.shape for v in found] == [v.shape for v in due]
+        if not same_shapes or [v.dtype for v in found] != [v.dtype for v in due]:
+            kind = DtypeError if same_shapes else ShapeError
+            raise kind(
+                f"the {rule} rule of {self.name} has other results than {self.name} itself.",
+                got=_listed(found),
+                needed=_listed(due),
+            )
         return kept
 
 
-def _other_results(name: str, rule: str) -> tuple[str]:
-    return (f"the {rule} rule of {name} has other results than {name} itself.",)
-
-
-def _types(found: Sequence[ShapedArray], due: Sequence[ShapedArray]) -> dict[str, str]:
-    def listed(avals: Sequence[ShapedArray]) -> str:
-        return ", ".join([repr(v) for v in avals]) or "nothing"
-
-    return {"got": listed(found), "needed": listed(due)}
+def _listed(avals: Sequence[ShapedArray]) -> str:
+    return ", ".join([repr(v) for v in avals]) or "nothing"

@@ -62,8 +62,8 @@ def checked_cotangents(
     """The cotangents of the operands, None where zero. Leaves `skipped` are no operands."""
     n = len(in_tree.children)
     if type(result) is tuple and len(result) == len(avals) == n and not skipped:
-        for ct, aval, part in zip(result, avals, in_tree.children, strict=True):
-            if part.kind is not None or not _fits(aval, ct):
+        for ct, due, part in zip(result, avals, in_tree.children, strict=True):
+            if part.kind is not None or not _fits(due, ct):
                 break
         else:
             return list(result)

@@ -1,8 +1,9 @@
 """The method of Dormand and Prince, of order 5(4): steps of a size that keeps the error small.
 
 `solve : y' = f(y, t), y(times[0]) = y0 -> Path` for one vector, and `solve_lanes` for many at once,
-each with times, steps and errors of its own. Plain NumPy; nothing is differentiated here. A `Path`
-says which steps were taken, so that `odeint_rules.py` can follow them.
+each with times, steps and errors of its own. Plain NumPy, with warnings of floating-point errors
+switched off by the caller; nothing is differentiated here. A `Path` says which steps were taken, so
+that `odeint_steps.py` can follow them.
 
 Every state of a path is a *row*: it is reached from state number `index` of those at which a step
 began, by the fraction `tau / size` of that step.
@@ -75,6 +76,12 @@ class Control(NamedTuple):
     atol: float
     mxstep: float
     hmax: float
+
+    def __repr__(self) -> str:
+        limits = {"mxstep": self.mxstep, "hmax": self.hmax}
+        given = {k: v for k, v in limits.items() if v < np.inf}
+        parts = {"rtol": self.rtol, "atol": self.atol, **given}
+        return f"({', '.join([f'{k}={v:g}' for k, v in parts.items()])})"
 
 
 class Path(NamedTuple):
@@ -326,8 +333,7 @@ def solve_lanes(
         scaled /= np.maximum(np.abs(y), np.abs(y_new)) * rtol + atol
         error = np.sqrt(np.sum(scaled * scaled, axis=1) / max(n, 1))
         good = error <= 1
-        with np.errstate(divide="ignore"):
-            factor = _SAFETY * error**-0.2
+        factor = _SAFETY * error**-0.2
         down = np.where(error < np.inf, np.maximum(factor, _LEAST), _LEAST)
         h = np.abs(step) * np.where(good, np.minimum(factor, growth), down)
         h = np.minimum(h, hmax)

@@ -100,16 +100,18 @@ class Problem:
         self.sizes = sizes
         self.skip = skip
         self.vectors = RealVectors(avals)
+        self.count = int(np.prod(sizes, dtype=int))
         self.x0 = self.flat(x0)
 
     def flat(self, leaves: Sequence[Array]) -> Array:
         """An array (lanes, n) of real numbers."""
-        count = int(np.prod(self.sizes, dtype=int))
-        return np.reshape(self.vectors.vector(leaves, self.sizes), (count, self.vectors.size))
+        vectors = self.vectors.vector(leaves, self.sizes)
+        found: Array = vectors.reshape((self.count, self.vectors.size))
+        return found
 
     def leaves(self, x: Array) -> list[Array]:
         """The leaves of such an array."""
-        return self.vectors.leaves(np.reshape(x, (*self.sizes, self.vectors.size)))
+        return self.vectors.leaves(x.reshape((*self.sizes, self.vectors.size)))
 
     def residual(self, x: Array) -> Array:
         """What should be zero."""

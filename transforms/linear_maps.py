@@ -173,9 +173,16 @@ class System:
         """The user's tree."""
         return tree.unflatten(self.treedef, leaves)
 
-    def apply(self, levels: Sequence[Level], v: Sequence[Array]) -> list[Array]:
-        """A v for vectors that are batched at all of these levels."""
-        full = [Level(s, (*flags[: len(self.a)], *[True] * len(v))) for s, flags in levels]
+    def apply(
+        self, levels: Sequence[Level], v: Sequence[Array], of_v: Sequence[bool] | None = None
+    ) -> list[Array]:
+        """A v for vectors that are batched at the levels `of_v`; at all of them when left out."""
+        n_a, n = len(self.a), len(v)
+        flags = [True] * len(levels) if of_v is None else of_v
+        full = [
+            Level(level.size, (*level.batched[:n_a], *[f] * n))
+            for level, f in zip(levels, flags, strict=True)
+        ]
         run = lambda *args: evaluate(self.matrix, *args)
         return run_lanes(self.operation, run, full, [*self.a, *v], len(self.matrix.outputs))
 

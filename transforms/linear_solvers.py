@@ -87,17 +87,16 @@ class Dense(Solver):
         shared = [i for i in range(len(levels)) if i not in mine]
         own = [levels[i] for i in mine]
         of_matrix = sizes_of(tuple(own))
-        basis = np.broadcast_to(
-            np.reshape(np.eye(n, dtype=vectors.dtype), (n, *[1] * len(own), n)), (n, *of_matrix, n)
-        )
-        unit = Level(n, (False,) * n_a)
-        columns = system.apply([unit, *own], vectors.leaves(basis))
+        units = vectors.leaves(np.eye(n, dtype=vectors.dtype))
+        levels_of_units = [Level(n, (False,) * n_a), *own]
+        columns = system.apply(levels_of_units, units, [True, *[False] * len(own)])
         matrix = np.moveaxis(vectors.vector(columns, (n, *of_matrix)), 0, -1)
         # What is batched in b alone becomes columns of one right-hand side.
         order = [*mine, len(levels), *shared]
         right = np.transpose(vectors.vector(b, sizes), order)
         shape = right.shape
-        right = np.reshape(right, (*of_matrix, n, -1))
+        count = int(np.prod([levels[i].size for i in shared], dtype=int))
+        right = np.reshape(right, (*of_matrix, n, count))
         x = np.reshape(_solved(system.operation, matrix, right), shape)
         return vectors.leaves(np.transpose(x, np.argsort(order)))
 

@@ -17,7 +17,8 @@ from ..core.treedef import leaf_paths
 from .api import as_array_leaf
 from .bodies import Leaves, array_leaves, check_carry, joined_avals, own, same_structure
 from .checkpoint import recomputes
-from .checkpointed_scan import checkpointed_scan, plan_of
+from .checkpoint_plans import plan_of
+from .checkpointed_scan import checkpointed_scan
 from .scan import scan, traced_scan
 from .structured import agreed_value
 from .vmap import vmap
@@ -88,8 +89,7 @@ def fori_loop(
         if plan is None or RUNNING.symbolic:
             step = _named(body_fun, lambda c, i: (body_fun(i, c), None))
             return traced_scan(operation, step, carried, indices, n, False, True, plan)[0]
-        number = lambda i: i if isinstance(i, Tracer) else int(i)
-        step = _named(body_fun, lambda c, i: (body_fun(number(i), c), None))
+        step = _named(body_fun, lambda c, i: (body_fun(_number(i), c), None))
         return checkpointed_scan(operation, step, carried, indices, n, False, plan)[0]
     carry = carried.rebuilt([own(x) for x in carried.arrays])
     for i in range(first, last):
@@ -103,6 +103,11 @@ def _named(fun: Callable[..., Any], wrapped: Callable[..., Any]) -> Callable[...
     """The second function under the name of the first."""
     wrapped.__name__ = describe_function(fun)
     return wrapped
+
+
+def _number(i: Array) -> Array:
+    """An index as a Python int, which does not decide dtypes."""
+    return i if isinstance(i, Tracer) else int(i)
 
 
 def _bound(operation: str, which: str, x: Any) -> Array:

@@ -25,11 +25,11 @@ from ..core.treedef import check_same_structure, leaf_paths
 from .api import flatten_arguments, flatten_result
 from .bodies import strong
 from .dormand_prince import Control
-from .ode import pack, unpack
 from .odeint_rules import odeint_p
 from .odeint_steps import plain_path, replayed
 from .program import trace_closed
 from .runge_kutta import RightSide
+from .sensitivities import pack, unpack
 from .structured import has_value
 from .subprograms import rearranged
 
@@ -114,7 +114,7 @@ def odeint(
     given = [z0, times, *operands]
     if not is_traced(given) and not (RUNNING.traces and is_traced([fun(z0, times[0])])):
         return state.rebuilt(plain_path(given, fun, None, control, keep=False).out)
-    params: dict[str, Any] = {"lanes": None, "control": control, "derivative": derivative}
+    params: dict[str, Any] = {"control": control, "derivative": derivative}
     avals = [ShapedArray((state.size,), _FLOAT), ShapedArray((), _FLOAT), *map(aval_of, operands)]
     try:
         program, hidden = trace_closed(f"odeint of {name}", fun, *avals)

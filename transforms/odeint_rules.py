@@ -23,9 +23,9 @@ from ..core.tracing import newest_trace
 from .backward import backward_pass
 from .dormand_prince import Control
 from .jvp import zeros_of
-from .ode import pack, unpack
 from .odeint_steps import batch_of, is_known, plain_path, steps_p
 from .runge_kutta import Function, RightSide, call
+from .sensitivities import pack, unpack
 from .structured import Structured, pushforward_p, run_again
 from .subprograms import evaluate_batch, evaluate_jvp, evaluate_linearized, trace_flat
 
@@ -37,7 +37,7 @@ Lanes = Sequence[bool] | None
 
 
 def _shape(
-    y0: ShapedArray, t: ShapedArray, *avals: ShapedArray, lanes: Lanes, **params: Any
+    y0: ShapedArray, t: ShapedArray, *avals: ShapedArray, lanes: Lanes = None, **params: Any
 ) -> Any:
     times, state = t.shape, y0.shape
     if lanes is None:
@@ -54,7 +54,9 @@ def _run(*args: Array, **params: Any) -> tuple[Array, ...]:
     return (_solved(*args, **params),)
 
 
-def _solved(*args: Array, func: Function, lanes: Lanes, control: Control, derivative: str) -> Array:
+def _solved(
+    *args: Array, func: Function, lanes: Lanes = None, control: Control, derivative: str
+) -> Array:
     return plain_path(args, func, lanes, control, keep=False).out
 
 
@@ -63,12 +65,14 @@ def _rule(
     tangents: Sequence[Array | None],
     *,
     func: Function,
-    lanes: Lanes,
+    lanes: Lanes = None,
     control: Control,
     derivative: str,
     rule: str,
 ) -> tuple[Any, Any]:
-    params = {"func": func, "lanes": lanes, "control": control}
+    params = {"func": func, "control": control}
+    if lanes is not None:
+        params["lanes"] = lanes
     if derivative == "adjoint":
         params["derivative"] = derivative
         if rule == "jvp":
@@ -97,7 +101,11 @@ odeint_p: Structured = Structured(
 
 
 def _by_adjoint(
-    primals: Sequence[Array], tangents: Sequence[Array | None], *, lanes: Lanes, **params: Any
+    primals: Sequence[Array],
+    tangents: Sequence[Array | None],
+    *,
+    lanes: Lanes = None,
+    **params: Any,
 ) -> tuple[Any, Any]:
     """The solution is known; its derivative is a linear operation, whose transpose is `_back`."""
     given = [t for t in tangents[1:] if t is not None]
@@ -126,7 +134,11 @@ def _known_batch(
 
 
 def _known_jvp(
-    primals: Sequence[Array], tangents: Sequence[Array | None], *, lanes: Lanes, **params: Any
+    primals: Sequence[Array],
+    tangents: Sequence[Array | None],
+    *,
+    lanes: Lanes = None,
+    **params: Any,
 ) -> tuple[Any, Any]:
     if all([t is None for t in tangents[1:]]):
         return (primals[0],), (None,)
@@ -139,7 +151,7 @@ def _by_tangents(
     tangents: Sequence[Array | None],
     *,
     func: Function,
-    lanes: Lanes,
+    lanes: Lanes = None,
     **params: Any,
 ) -> tuple[Any, Any]:
     """The solution and its tangent, which solve one system together."""
@@ -156,7 +168,7 @@ def _by_tangents(
             y0_dot = y0_dot - call(func, y0, t[0], *parameters) * dots[1][0]
         z = odeint_p.bind(
             np.concatenate([y0, y0_dot]), t, *parameters, *[dots[i] for i in dots if i > 1],
-            func=_with_tangent(func, n, tuple(active[2:]), parameters), lanes=None, **params,
+            func=_with_tangent(func, n, tuple(active[2:]), parameters), **params,
         )[0]  # fmt: skip
         y, y_dot = z[:, :n], z[:, n:]
         if active[1]:
@@ -173,7 +185,7 @@ def _back(
     cts: Sequence[Array],
     *,
     func: Function,
-    lanes: Lanes,
+    lanes: Lanes = None,
     **params: Any,
 ) -> list[Array]:
     """The cotangents, which solve the adjoint equation; the state is carried back beside them, and
@@ -192,9 +204,7 @@ def _back(
             begin = np.concatenate([y[i], y_ct, of_parameters])
             ends = np.stack([t[i], t[i - 1]])
             try:
-                z = odeint_p.bind(begin, ends, *parameters, func=adjoint, lanes=None, **params)[0][
-                    1
-                ]
+                z = odeint_p.bind(begin, ends, *parameters, func=adjoint, **params)[0][1]
             except RuntimeError as error:
                 raise RuntimeError(
                     f"{error} That was on the way back, for derivative='adjoint': a solution that "

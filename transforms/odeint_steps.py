@@ -62,7 +62,21 @@ def plain_path(
     control: Control,
     keep: bool,
 ) -> Path:
-    """The solution for values that are not traced."""
+    """The solution for values that are not traced.
+
+    Steps may be tried where nothing is finite, and are made smaller then: no reason for a warning.
+    """
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return _path(args, func, lanes, control, keep)
+
+
+def _path(
+    args: Sequence[Array],
+    func: Function,
+    lanes: Sequence[bool] | None,
+    control: Control,
+    keep: bool,
+) -> Path:
     y0, t, *parameters = args
     check_times(np.asarray(t))
     name = describe_function(func)
@@ -167,7 +181,7 @@ def _operations(func: Program, flags: Sequence[bool]) -> list[Any]:
 
 
 def _steps(
-    *args: Array, func: Function, lanes: Sequence[bool] | None, control: Control
+    *args: Array, func: Function, control: Control, lanes: Sequence[bool] | None = None
 ) -> tuple[Array, ...]:
     return tuple(plain_path(args, func, lanes, control, keep=True))
 
@@ -205,7 +219,7 @@ def batch_of(primitive: Primitive) -> Callable[..., tuple[Array, ...]]:
     """The batching rule of a primitive that has lanes: more of them."""
 
     def batch(
-        size: int, batched: Sequence[bool], *args: Array, lanes: Any, **params: Any
+        size: int, batched: Sequence[bool], *args: Array, lanes: Any = None, **params: Any
     ) -> tuple[Array, ...]:
         func = params["func"]
         if isinstance(func, Program) and couples(func, batched[-len(func.inputs) :]):
@@ -249,9 +263,9 @@ def _steps_rule(
     tangents: Sequence[Array | None],
     *,
     func: Function,
-    lanes: Sequence[bool] | None,
     control: Control,
     rule: str,
+    lanes: Sequence[bool] | None = None,
 ) -> tuple[tuple[Array, ...], list[Array | None]]:
     path = Path(*steps_p.bind(*primals, func=func, lanes=lanes, control=control))
     if not isinstance(func, Program):

@@ -1,4 +1,4 @@
-"""Python functions that are run again later: `Rerun`, a function of flat operands without a closure.
+"""Python functions that are run again later: `Rerun`, a function of flat operands, no closure.
 
 A function of the user's may close over traced values. They are found by looking at its closure, or
 at the latest when it runs into one, and become operands, the first ones. While the function runs,

@@ -1,8 +1,8 @@
 """What reverse mode keeps in memory between the forward and the backward pass: the residuals.
 
-`saved_residuals` runs the function once on a trace that notes the user's line for every entry of the
-tape, and then looks at the tape itself: what it lists is what is there. Memory that several entries
-share is counted once; of a view, the array that holds its memory is kept.
+`saved_residuals` runs the function once on a trace that notes the user's line for every entry of
+the tape, and then looks at the tape itself: what it lists is what is there. Memory that several
+entries share is counted once; of a view, the array that holds its memory is kept.
 """
 
 from __future__ import annotations
@@ -270,8 +270,5 @@ def _size(n: float) -> str:
     """Bytes, for people."""
     if n < 10_000:
         return f"{n:.0f} bytes"
-    for unit in ("kB", "MB", "GB"):
-        n /= 1000
-        if n < 1000:
-            break
-    return f"{n:.3g} {unit}"
+    power = min(3, int(np.log10(n)) // 3)
+    return f"{n / 1000**power:.3g} {('', 'kB', 'MB', 'GB')[power]}"

@@ -44,7 +44,8 @@ from .bodies import (
     typed,
 )
 from .checkpoint import recomputes
-from .checkpointed_scan import Plan, checkpointed_loop, checkpointed_scan, plan_of
+from .checkpoint_plans import Plan, plan_of
+from .checkpointed_scan import checkpointed_loop, checkpointed_scan
 from .structured import Structured
 from .subprograms import (
     batch_program,
@@ -537,7 +538,7 @@ def traced_scan(
     counting: bool = False,
     plan: Plan | None = None,
 ) -> Any:
-    """The primitive, for a function that is traced now. With `counting` the items are Python ints."""
+    """The primitive, for a function that is traced now. With `counting` items are Python ints."""
     avals = [aval_of(x) for x in carried.arrays]
     slices = stacks.rebuilt([ShapedArray(v.shape[1:], v.dtype, counting) for v in stacks.avals])
     while True:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import threading
 import weakref
 from functools import partial
 from typing import Any
@@ -191,6 +192,101 @@ def test_loops(f: Any) -> None:
     same(wg.grad(loop)(0.7), due)
     same(wg.grad(wg.make_program(loop)(0.7))(0.7), due)
     same(wg.make_program(wg.grad(loop))(0.7)(0.7), due)
+
+
+def test_branches(f: Any) -> None:
+    choose = lambda x: wg.cond(x > 0.5, lambda x: f(x, 2.0), np.cos, x)
+    due = np.where(X > 0.5, gradient(X, 2.0)[0], -np.sin(X))
+    same(wg.grad(choose)(X[3]), due[3])
+    same(wg.grad(wg.make_program(choose)(0.7))(X[3]), due[3])
+    same(wg.make_program(wg.grad(choose))(0.7)(X[3]), due[3])
+    same(wg.vmap(wg.grad(choose))(X), due)
+    same(wg.grad(lambda x: np.sum(wg.vmap(choose)(x)))(X), due)
+
+
+def test_loops_with_another_number_of_steps_for_each_member(f: Any) -> None:
+    def repeated(x: Any) -> Any:
+        step = lambda c: (c[0] + 1, f(c[1], 2.0))
+        return wg.while_loop(lambda c: c[0] < 4 * x, step, (0, x))[1]
+
+    due = np.array([wg.grad(repeated)(x) for x in X])
+    same(wg.vmap(wg.grad(repeated))(X), due)
+    same(wg.grad(lambda x: np.sum(wg.vmap(repeated)(x)))(X), due)
+
+
+@pytest.mark.parametrize("kind", ["custom_jvp", "custom_vjp"])
+def test_decisions_in_rules_split_the_batch(kind: str) -> None:
+    g = getattr(wg, kind)(lambda x: np.sin(x) if x > 0.5 else np.cos(x))
+    slope = lambda x: 3 * np.cos(x) if x > 0.5 else 5 * np.sin(x)
+    if kind == "custom_jvp":
+        g.defjvp(lambda p, t: (g(*p), slope(p[0]) * t[0]))
+    else:
+        g.defvjp(lambda x: (g(x), x), lambda x, ct: (slope(x) * ct,))
+    due = np.array([slope(x) for x in X])
+    split = wg.vmap(g, control_flow="split")
+    same(wg.grad(g)(0.7), slope(0.7))
+    same(wg.vmap(wg.grad(g), control_flow="split")(X), due)
+    same(wg.grad(lambda x: np.sum(split(x)))(X), due)
+    same(wg.jvp(split, (X,), (X,))[1], due * X)
+
+
+def test_collectives_in_rules() -> None:
+    @wg.custom_vjp
+    def shared(x: Any) -> Any:
+        return x
+
+    shared.defvjp(lambda x: (x, None), lambda _, ct: (wg.psum(ct, "i"),))
+    total = lambda x: np.sum(wg.vmap(shared, axis_name="i")(x) * np.arange(4))
+    same(wg.grad(total)(X), np.full(4, 6.0))
+    same(wg.vmap(wg.grad(lambda x: x * shared(x)), axis_name="i")(X), X + np.sum(X))
+
+
+def test_threads(f: Any) -> None:
+    found: list[Any] = [None] * 4
+
+    def work(i: int) -> None:
+        found[i] = [wg.grad(lambda x: i * f(x, 2.0))(0.7) for _ in range(30)]
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    same(found, [[i * gradient(0.7, 2.0)[0]] * 30 for i in range(4)])
+
+
+def test_arrays_that_are_written_to(f: Any) -> None:
+    def loss(x: Any) -> Any:
+        y = x.copy()
+        y[0] = f(y[1], 2.0)
+        return np.sum(f(y, np.ones(4)))
+
+    due = gradient(X, 1.0)[0]
+    inner = gradient(np.sin(X[1]) * 2.0, 1.0)[0] * gradient(X[1], 2.0)[0]
+    same(wg.grad(loss)(X), due + np.array([-due[0], inner, 0.0, 0.0]))
+
+
+def test_maps_in_turn(f: Any) -> None:
+    g = lambda x: f(x, np.full(4, 2.0))
+    slope = gradient(X, 2.0)[0]
+    _, pullback = wg.vjp(g, X)
+    same(wg.vmap(lambda ct: pullback(ct)[0])(np.eye(4)), np.diag(slope))
+    same(wg.grad(lambda ct: np.sum(pullback(ct)[0] ** 2))(X), 2 * slope**2 * X)
+    linear = wg.linearize(g, X)[1]
+    same(wg.vmap(linear)(np.eye(4)), np.diag(slope))
+    same(linear.program(X), slope * X)
+    same(wg.linear_transpose(linear, X)(X)[0], slope * X)
+    same(wg.jacfwd(g)(X), np.diag(slope))
+    same(wg.jacrev(g)(X), np.diag(slope))
+
+
+def test_batches_without_members(f: Any) -> None:
+    same(wg.vmap(wg.grad(f, (0, 1)))(np.ones(0), np.ones(0)), (np.ones(0), np.ones(0)))
+    assert wg.grad(lambda x: np.sum(wg.vmap(f)(x, x)))(np.ones(0)).shape == (0,)
+
+
+def test_functions_with_rules_are_passed_as_arguments(f: Any) -> None:
+    same(wg.grad(lambda x, g: g(x, 2.0))(0.7, f), gradient(0.7, 2.0)[0])
 
 
 def test_programs_are_pickled(f: Any) -> None:

@@ -83,6 +83,7 @@ def test_custom_transpose() -> None:
     divided.def_transpose(lambda r, ct: 3 * ct / r)
     assert divided(2.0, 1.0) == 0.5
     same(wg.grad(lambda x: divided(2.0, x))(1.0), 1.5)
+    same(wg.grad(lambda x, f: f(2.0, x))(1.0, divided), 1.5)
     with pytest.raises(RuleDefinitionError, match="divided has a transpose already"):
         divided.def_transpose(lambda r, ct: ct / r)
 

@@ -472,6 +472,53 @@ def test_the_function_is_not_traced_where_nothing_is_differentiated() -> None:
     np.testing.assert_allclose(g, np.exp(-1), rtol=1e-7)
 
 
+# Other transformations inside.
+
+
+@wg.custom_jvp
+def product(k: Any, y: Any) -> Any:
+    return k * y
+
+
+product.defjvp(
+    lambda primals, tangents: (
+        primals[0] * primals[1],
+        tangents[0] * primals[1] + primals[0] * tangents[1],
+    )
+)
+
+INSIDE: dict[str, Any] = {
+    "odeint": lambda y, t, k: wg.odeint(decay, y, [1.0, 1.5, 2.0], k)[-1] - y,
+    "cond": lambda y, t, k: wg.cond(t < 2, lambda y: -k * y, lambda y: y, y),
+    "scan": lambda y, t, k: -wg.scan(lambda c, x: (c + x * k, None), 0.0, np.ones(3))[0] * y / 3,
+    "while_loop": lambda y, t, k: -wg.while_loop(lambda c: c < 1, lambda c: c + 1, 0 * k) * k * y,
+    "custom_jvp": lambda y, t, k: -product(k, y),
+    "jvp": lambda y, t, k: -wg.jvp(lambda k: 0.5 * k**2, (k,), (y,))[1],
+    "grad": lambda y, t, k: -wg.grad(lambda y: 0.5 * k * y**2)(y),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", INSIDE)
+def test_transformations_in_the_function(name: str, mode: str) -> None:
+    """Most of these are the same: y' = -k y."""
+
+    def f(k: Any) -> Any:
+        return wg.odeint(INSIDE[name], 1.0, [0.0, 1.0], k, derivative=mode, **options)[-1]
+
+    twice = name == "odeint"
+    options = {"rtol": 1e-6, "atol": 1e-6} if twice else TIGHT
+    due = lambda k: np.exp(np.exp(-k) - 1) if twice else np.exp(-k)
+    near: dict[str, float] = {"rtol": 1e-4, "atol": 1e-4} if twice else {"rtol": 1e-7}
+    k, many = 0.5, np.linspace(0.5, 0.6, 9 if twice else 12)
+    np.testing.assert_allclose(wg.grad(f)(k), wg.grad(due)(k), **near)
+    np.testing.assert_allclose(wg.jvp(f, (k,), (1.0,))[1], wg.grad(due)(k), **near)
+    np.testing.assert_allclose(wg.vmap(wg.grad(f))(many), wg.vmap(wg.grad(due))(many), **near)
+    second = wg.jvp(wg.grad(f), (k,), (1.0,))[1]
+    np.testing.assert_allclose(second, wg.grad(wg.grad(due))(k), **near)
+    np.testing.assert_allclose(wg.make_program(wg.grad(f))(k)(0.7), wg.grad(due)(0.7), **near)
+
+
 # Batches.
 
 
@@ -702,9 +749,18 @@ def test_steps_that_become_too_small(lanes: None) -> None:
 
 
 def test_a_step_may_fall_on_values_that_are_not_finite() -> None:
-    """Trial steps beyond the domain are made smaller: y' = -sqrt(y) comes near to zero, not to
-    it.
-    """
-    with np.errstate(invalid="ignore"):
-        found = wg.odeint(lambda y, t: -np.sqrt(y), 1.0, [0, 1.9])[-1]
-    np.testing.assert_allclose(found, 0.05**2, rtol=1e-4)
+    """Trial steps beyond the domain are made smaller, and no warning tells of them."""
+    due = np.exp(0.65)
+    for bad in (np.inf, np.nan):
+        func = lambda y, t, bad=bad: np.where(y > 2, bad, 5 * y)
+        found = wg.odeint(func, np.ones(3), [0, 0.13])[-1]
+        np.testing.assert_allclose(found, due, rtol=1e-7)
+        batch = wg.vmap(lambda y, func=func: wg.odeint(func, y, [0, 0.13])[-1])(np.ones((20, 3)))
+        np.testing.assert_allclose(batch, due, rtol=1e-7)
+    blows_up = lambda y, t: 1e308 * y * (t > 0.1)
+    for y0 in (np.ones(3), np.ones((20, 3))):
+        f = lambda y: wg.odeint(blows_up, y, [0, 0.2])
+        with pytest.raises(RuntimeError, match="step size underflow"):
+            (f if y0.ndim == 1 else wg.vmap(f))(y0)
+    root = wg.odeint(lambda y, t: -np.sqrt(y), 1.0, [0, 1.9])[-1]
+    np.testing.assert_allclose(root, 0.05**2, rtol=1e-4)

@@ -1,4 +1,4 @@
-"""while_loop: an unknown number of turns, in both modes, in programs and for each row of a batch."""
+"""while_loop: an unknown number of turns: in both modes, in programs, for each row of a batch."""
 
 from __future__ import annotations
 

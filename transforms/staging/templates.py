@@ -1,0 +1,161 @@
+"""How each primitive is written in Python: an expression of the names of its operands.
+
+`template : equation -> Template`. What has no template of its own is a call of the primitive's
+`impl`. A template says whether NumPy can write the result into a buffer (`out`), and whether that
+may be the memory of an operand (`in_place`).
+
+Every expression gives what the primitive's `impl` gives, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from ...core.dispatch import UFUNCS
+from ...core.ir import Equation
+from ...core.tracing import Primitive
+
+__all__ = ["Template", "makes_new_memory", "template"]
+
+
+class Template(NamedTuple):
+    """`text` has {0}, {1}, ... for the operands, and {out} where a buffer goes.
+
+    `names` are what the text refers to, besides the operands.
+    """
+
+    text: str
+    names: dict[str, Any]
+    out: bool = False
+    in_place: bool = False
+
+
+Maker = Callable[[Equation], Template | None]
+
+_NEW: Final = frozenset([
+    "argmax", "argmin", "argsort", "cholesky", "concatenate", "convolve", "cross", "cumprod",
+    "cumsum", "det", "einsum", "inv", "logsumexp", "matmul", "mean", "norm", "reduce_all",
+    "reduce_any", "reduce_max", "reduce_min", "reduce_prod", "reduce_sum", "scatter_sum", "setitem",
+    "slogdet", "solve", "sort", "stack", "std", "var", "where",
+])  # fmt: skip
+"""Primitives whose results share no memory with an operand, besides ufuncs."""
+
+_UFUNC_OF: dict[Primitive, np.ufunc] = {}
+
+
+def ufunc_of(primitive: Primitive) -> np.ufunc | None:
+    """NumPy's ufunc that computes an elementwise primitive, where there is one."""
+    if not _UFUNC_OF:
+        for ufunc, ours in UFUNCS.items():
+            if type(ours) is Primitive and ours.elementwise and ufunc.nout == 1:
+                _UFUNC_OF.setdefault(ours, ufunc)
+    return _UFUNC_OF.get(primitive)
+
+
+def makes_new_memory(e: Equation) -> list[bool]:
+    """For each result, whether it is certain that it shares no memory with an operand."""
+    if e.primitive.name == "scan":  # the stacks are new, the carried values may be what came in
+        return [i >= e.params["n_carry"] for i in range(len(e.outputs))]
+    new = e.primitive.name in _NEW or (ufunc_of(e.primitive) is not None and not e.params)
+    return [new] * len(e.outputs)
+
+
+def template(e: Equation) -> Template | None:
+    """The text for an equation; None where `impl` must be called."""
+    make = _MAKERS.get(e.primitive.name)
+    if make is not None:
+        return make(e)
+    ufunc = ufunc_of(e.primitive)
+    if ufunc is None or e.params or ufunc.nin != len(e.inputs):
+        return None
+    operands = ", ".join([f"{{{i}}}" for i in range(ufunc.nin)])
+    wide = bool(e.outputs[0].aval.shape)
+    return Template(f"{ufunc.__name__}({operands}{{out}})", {ufunc.__name__: ufunc}, wide, wide)
+
+
+def _axis(axes: tuple[int, ...], ndim: int) -> str:
+    """The axes as NumPy takes them fastest."""
+    if len(axes) == ndim:
+        return "None"
+    return str(axes[0]) if len(axes) == 1 else str(axes)
+
+
+def _reduction(ufunc: np.ufunc, name: str) -> Maker:
+    def make(e: Equation) -> Template | None:
+        x, out = e.inputs[0].aval, e.outputs[0].aval
+        axes = tuple(e.params["axes"])
+        if set(e.params) - {"axes", "keepdims"} or x.dtype != out.dtype or not axes or not x.size:
+            return None
+        keepdims = ", None, None, True" if e.params.get("keepdims") else ""
+        return Template(f"{name}({{0}}, {_axis(axes, x.ndim)}{keepdims})", {name: ufunc.reduce})
+
+    return make
+
+
+def _mean(e: Equation) -> Template | None:
+    x, out = e.inputs[0].aval, e.outputs[0].aval
+    axes = tuple(e.params["axes"])
+    if set(e.params) != {"axes"} or not x.dtype == out.dtype == np.float64 or not axes:
+        return None
+    n = x.size // max(out.size, 1)
+    if not n or not out.size:
+        return None
+    text = f"sum_of({{0}}, {_axis(axes, x.ndim)}) / {float(n)!r}"
+    return Template(text, {"sum_of": np.add.reduce})
+
+
+def _transpose(e: Equation) -> Template | None:
+    axes = tuple(e.params["axes"])
+    if axes == tuple(range(len(axes)))[::-1]:
+        return Template("{0}.T", {})
+    return Template(f"{{0}}.transpose({axes})", {})
+
+
+def _matmul(e: Equation) -> Template | None:
+    a, b = e.inputs[0].aval, e.inputs[1].aval
+    if e.params:
+        return None
+    if a.ndim == b.ndim == 1:
+        return Template("dot({0}, {1})", {"dot": np.dot})
+    return Template("matmul({0}, {1}{out})", {"matmul": np.matmul}, out=True)
+
+
+def _reshape(e: Equation) -> Template | None:
+    if set(e.params) != {"shape"} or not e.inputs[0].aval.shape:
+        return None
+    return Template(f"{{0}}.reshape({e.outputs[0].aval.shape})", {})
+
+
+def _getitem(e: Equation) -> Template | None:
+    index = e.params["index"]
+    if len(e.inputs) != 1 or not isinstance(index, tuple) or not index:
+        return None
+    parts = []
+    for i in index:
+        if isinstance(i, slice):
+            if not all([v is None or type(v) is int for v in (i.start, i.stop, i.step)]):
+                return None
+            step = "" if i.step is None else f":{i.step}"
+            start, stop = ("" if v is None else str(v) for v in (i.start, i.stop))
+            parts.append(f"{start}:{stop}{step}")
+        elif i is None or i is Ellipsis or type(i) is int:
+            parts.append("..." if i is Ellipsis else str(i))
+        else:
+            return None
+    comma = "," if len(parts) == 1 and parts[0] == "None" else ""
+    return Template(f"{{0}}[{', '.join(parts)}{comma}]", {})
+
+
+_MAKERS: dict[str, Maker] = {
+    "getitem": _getitem,
+    "matmul": _matmul,
+    "mean": _mean,
+    "reduce_max": _reduction(np.maximum, "max_of"),
+    "reduce_min": _reduction(np.minimum, "min_of"),
+    "reduce_sum": _reduction(np.add, "sum_of"),
+    "reshape": _reshape,
+    "transpose": _transpose,
+}
