@@ -81,7 +81,7 @@ class ConcretizationError(WengertError, TypeError):
     """A Python value (bool, int, float, an index) was asked of a traced value that has none."""
 
 
-class ConvergenceError(WengertError, ArithmeticError):
+class ConvergenceError(WengertError, RuntimeError):
     """A solver found no solution, or a linear system has none."""
 
 

@@ -396,6 +396,13 @@ class Trace:
         """`process` for two operands and no parameters."""
         return self.process(primitive, (x, y), _NO_PARAMS)
 
+    def custom_call(self, call: Any, args: Sequence[Array]) -> Any:
+        """Call a function that has rules of its own, on flat operands: `call.run(args)`.
+
+        Traces that have no use for its rules see its operations one by one.
+        """
+        return call.run(args)
+
     def write(
         self, x: Array, v: Array, arrays: Sequence[Array], index: Any, exclusive: bool
     ) -> Array:
@@ -456,6 +463,12 @@ class _HandedOver(Trace):
         self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
     ) -> Array:
         return self.successor.process(primitive, args, params)
+
+    def process1(self, primitive: Primitive, x: Array) -> Array:
+        return self.successor.process1(primitive, x)
+
+    def process2(self, primitive: Primitive, x: Array, y: Array) -> Array:
+        return self.successor.process2(primitive, x, y)
 
     def write(
         self, x: Array, v: Array, arrays: Sequence[Array], index: Any, exclusive: bool

@@ -36,6 +36,7 @@ from .laws import laws, second_order
 from .subject import Check, Subject, first_line, quiet
 from .transforms import jvp, make_program, vjp
 from .transforms.api import differentiable_leaves, flatten_arguments, flatten_result
+from .transforms.custom_apply import apply, custom_call_p
 from .transforms.structured import Structured
 
 __all__ = ["Report", "audit"]
@@ -59,6 +60,12 @@ class Step:
     source: Source | None
 
     @property
+    def name(self) -> str:
+        """Of the primitive, or of the function with rules of its own."""
+        rules = self.params.get("rules") if self.primitive is custom_call_p else None
+        return self.primitive.name if rules is None else f"{rules.name} (custom rules)"
+
+    @property
     def signature(self) -> tuple[Any, ...]:
         """Equal for operations that a rule can hardly tell apart."""
         types = tuple([aval_of(v) for v in self.values])
@@ -73,7 +80,8 @@ class Step:
         ]
         found = self.result if self.primitive.multiple_results else (self.result,)
         outputs = [Var(aval_of(y)) for y in found]
-        return repr(Equation(self.primitive, inputs, outputs, self.params))[len("<equation ") : -1]
+        params = {} if self.primitive is custom_call_p else self.params
+        return repr(Equation(self.primitive, inputs, outputs, params))[len("<equation ") : -1]
 
 
 class _AuditTracer(ArrayTracer):
@@ -132,6 +140,16 @@ class _AuditTrace(Trace):
             return tuple([self.wrap(v, source) for v in y])
         return self.wrap(y, source)
 
+    def custom_call(self, call: Any, args: Sequence[Array]) -> Any:
+        args = [current(a) for a in args]
+        active = [self.owns(a) for a in args]
+        values = [self.plain(a) for a in args]
+        outs, treedef = call.run(args)
+        plain = tuple([self.plain(y) for y in outs if not is_static_leaf(y)])
+        params = {"rules": call}
+        self.steps.append(Step(custom_call_p, values, active, params, plain, _source()))
+        return outs, treedef
+
     def plain(self, x: Array) -> Array:
         """The value of a tracer of this trace."""
         x = current(x)
@@ -181,7 +199,7 @@ def _subject_of(step: Step, rng: np.random.Generator, fast: bool) -> Subject | N
         for i, x in zip(moving, xs, strict=True):
             values[i] = x
         y = _apply(primitive, values, step.params, fast)
-        return list(y) if primitive.multiple_results else [y]
+        return [v for v in y if not is_static_leaf(v)] if primitive.multiple_results else [y]
 
     return Subject(f, [np.asarray(step.values[i])[()] for i in moving], rng)
 
@@ -191,6 +209,8 @@ def _apply(
 ) -> Array:
     """An operation in the way that operators take it, or in that for any number of operands."""
     trace = newest_trace(args)
+    if primitive is custom_call_p:
+        return apply(params["rules"], args)[0]
     if not fast or trace is None:
         return primitive.bind(*args, **params)
     return trace.process1(primitive, *args) if len(args) == 1 else trace.process2(primitive, *args)
@@ -242,7 +262,7 @@ def _shape_check(step: Step) -> Check:
     """The type that the shape rule promises, beside that of the value."""
     law = "the shape rule"
     primitive = step.primitive
-    if primitive.shape is None:
+    if primitive.shape is None or primitive is custom_call_p:
         return Check(law, "ok")
     try:
         due = primitive.shape(*[aval_of(v) for v in step.values], **step.params)
@@ -462,7 +482,7 @@ def _culprits(steps: Sequence[Step], order: int, deadline: float) -> list[Culpri
             wrong[i] = broken
     found: dict[str, Culprit] = {}
     for i in sorted(wrong):
-        step, name = steps[i], steps[i].primitive.name
+        step, name = steps[i], steps[i].name
         known = found.get(name)
         found[name] = (
             Culprit(name, step.text, step.source, wrong[i])

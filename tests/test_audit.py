@@ -479,6 +479,53 @@ def test_whole_rules_that_disagree() -> None:
     assert culprits(report) == ["audit_whole"]
 
 
+def custom(rule: str, sign: float) -> Callable[[Array], Array]:
+    """The sine with a rule of its own, right for sign 1."""
+    if rule == "jvp":
+        f = wg.custom_jvp(lambda x: np.sin(x))
+        f.defjvp(lambda xs, ts: (np.sin(xs[0]), sign * np.cos(xs[0]) * ts[0]))
+        return f
+    f = wg.custom_vjp(lambda x: np.sin(x))
+    f.defvjp(lambda x: (np.sin(x), x), lambda x, ct: (sign * np.cos(x) * ct,))
+    return f
+
+
+@pytest.mark.parametrize("rule", ["jvp", "vjp"])
+def test_custom_rules(rule: str) -> None:
+    right, wrong = custom(rule, 1.0), custom(rule, -1.0)
+    assert wg.audit(lambda x: np.exp(right(x * 2)), X, order=2)
+    for f in (
+        lambda x: np.exp(wrong(x * 2)),
+        lambda x: wg.fori_loop(0, 2, lambda i, c: wrong(c) + right(c), x),
+        lambda x: wg.make_program(wrong)(x)(x * 2) if isinstance(x, np.ndarray) else wrong(x * 2),
+    ):
+        report = wg.audit(f, X)
+        (name,) = culprits(report)
+        assert name == "<lambda> at test_audit.py (custom rules)".replace(
+            "test_audit.py", f"test_audit.py:{_first_line(wrong)}"
+        )
+        assert "wrong(" in repr(report.culprits[0].source)
+
+
+def _first_line(f: Any) -> int:
+    return f.__wrapped__.__code__.co_firstlineno
+
+
+def test_stopped_gradients_are_named() -> None:
+    report = wg.audit(lambda x: x * wg.stop_gradient(x), X)
+    assert culprits(report) == ["stop_gradient"]
+
+
+def test_the_condition_of_where_may_be_of_floats() -> None:
+    """An audit of the spec table found that its tangent was taken for the condition."""
+    x = np.array([0.0, 1.5, -2.0])
+    f = lambda x: np.where(x, x * x, 3.0)
+    np.testing.assert_array_equal(wg.jvp(f, (x,), (np.array([1.0, 0.0, 1.0]),))[1], [0, 0, -4])
+    np.testing.assert_array_equal(wg.grad(lambda x: np.sum(f(x)))(x), [0, 3, -4])
+    assert wg.audit(f, x[1:], order=2)
+    assert wg.audit(lambda x: np.where(x, 1.0, 2.0), x[1:])
+
+
 def test_all_wrong_ones_are_listed_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     set_slopes(monkeypatch, "sin", lambda y, x: np.sin(x))
     set_slopes(monkeypatch, "exp", lambda y, x: 2 * y)

@@ -222,7 +222,7 @@ def test_loops() -> None:
     )
 
 
-def test_a_program_that_is_held_twice_is_printed_once() -> None:
+def test_branches() -> None:
     def f(p: Any, x: Any) -> Any:
         return wg.cond(p, np.log, lambda x: 2.0 * x, x)
 
@@ -230,18 +230,49 @@ def test_a_program_that_is_held_twice_is_printed_once() -> None:
         """\
         program (a: bool[], b: f64[]) -> (f64[]) {
           c: f64[] = cond a b
-            branches[0]: #1 program (a: f64[]) -> (f64[]) {
+            branches[0]: program (a: f64[]) -> (f64[]) {
               b: f64[] = mul 2.0 a
               return b
             }
-            branches[1]: #2 program (a: f64[]) -> (f64[]) {
+            branches[1]: program (a: f64[]) -> (f64[]) {
               b: f64[] = log a
               return b
             }
-          d: f64[] = pullback[of=cond, active=(False, True)] a b 1.0
-            branches[0]: #1
-            branches[1]: #2
+          d: f64[] = cond a b 1.0
+            branches[0]: program (a: f64[], b: f64[]) -> (f64[]) {
+              c: f64[] = mul b 2.0
+              return c
+            }
+            branches[1]: program (a: f64[], b: f64[]) -> (f64[]) {
+              c: f64[] = div 1.0 a
+              d: f64[] = mul b c
+              return d
+            }
           return d
+        }"""
+    )
+
+
+def test_a_program_that_is_held_twice_is_printed_once() -> None:
+    def f(x: Any) -> Any:
+        return wg.while_loop(lambda c: c < 10.0, lambda c: c * c, x)
+
+    assert str(wg.make_program(wg.grad(f))(np.float64(1.0))) == dedent(
+        """\
+        program (a: f64[]) -> (f64[]) {
+          b: f64[] = while[n_condition=0, n_body=0] a
+            condition: #1 program (a: f64[]) -> (bool[]) {
+              b: bool[] = less a 10.0
+              return b
+            }
+            body: #2 program (a: f64[]) -> (f64[]) {
+              b: f64[] = mul a a
+              return b
+            }
+          c: f64[] = pullback[of=while, active=(True,), n_condition=0, n_body=0] a 1.0
+            condition: #1
+            body: #2
+          return c
         }"""
     )
 

@@ -4,7 +4,8 @@
 `Loop` is a body of the primitive `checkpoint` (`recomputation.py`), so all transformations know it.
 Its forward pass keeps states at the places that the `Plan` chooses. Its backward pass goes through
 the steps from last to first: where the state before a step is not there, it is computed again from
-the nearest one that is; residuals exist for one segment at a time. Read `checkpoint_plans.py` first.
+the nearest one that is; residuals exist for one segment at a time. Read next:
+`checkpoint_plans.py`.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from ..core.aval import Array, ShapedArray, aval_of, weak_number
 from ..core.errors import ConcretizationError, ShapeError, TreeError, UnsupportedError
 from ..core.ir import Program
 from ..core.storage import current
+from .api import flatten_result
 from .backward import backward_pass
-from .bodies import Leaves, array_leaves, check_carry
+from .bodies import Leaves, array_leaves, check_carry, same_structure
 from .checkpoint_plans import Plan
 from .derived_bodies import Batched, Body, Pushed, avals_of, run_body, strong
 from .recomputation import checkpoint_p
@@ -464,13 +466,25 @@ def checkpointed_scan(
                 needed="a tuple of two",
                 fix="return carry, None if there is nothing to collect",
             )
-        if "y" not in trees:
-            check_carry(operation, carried, result[0])
+        if trees:
+            ends, carry_tree = flatten_result(operation, result[0])
+            rows, row_tree = flatten_result(operation, result[1])
+            if (carry_tree, row_tree) == (trees["flat carry"], trees["flat y"]):
+                return [*ends, *rows]
+        check_carry(operation, carried, result[0])
         y = array_leaves(operation, result[1])
+        after = array_leaves(operation, result[0])
+        if trees:
+            which, like = "the result of a step", "that of the first step"
+            same_structure(operation, trees["y"], y.treedef, which, like)
         trees["y"] = y.treedef
-        return [*array_leaves(operation, result[0]).arrays, *y.arrays]
+        if len(after.arrays) == after.treedef.size and len(y.arrays) == y.treedef.size:
+            trees["flat carry"], trees["flat y"] = after.treedef, y.treedef
+        else:  # static leaves among them
+            trees["flat carry"] = trees["flat y"] = tree.structure(())
+        return [*after.arrays, *y.arrays]
 
-    step = Rerun(operation, call, (f,))
+    step = Rerun(operation, call, (f,), flat=True)
     n = length
 
     def use(*args: Array) -> Sequence[Array]:

@@ -18,7 +18,7 @@ from ..core.errors import DtypeError, ProgramTypeError, ShapeError, TreeError
 from ..core.ir import Program, evaluate
 from ..core.source import boundary
 from ..core.storage import current
-from ..core.tracing import Together, Trace, Tracer
+from ..core.tracing import RUNNING, Together, Trace, Tracer
 from .api import as_array_leaf
 from .bodies import (
     array_leaves,
@@ -29,8 +29,15 @@ from .bodies import (
     typed,
     with_inputs,
 )
-from .structured import Structured, agreed_value, batched_p, has_value
-from .subprograms import batch_program, evaluate_batch, jvp_program, transpose_program
+from .structured import Structured, agreed_value, batched_p, has_value, run_again
+from .subprograms import (
+    batch_program,
+    evaluate_batch,
+    jvp_program,
+    linearize_program,
+    trace_flat,
+    transpose_program,
+)
 
 __all__ = ["cond", "cond_p", "switch"]
 
@@ -79,14 +86,10 @@ def _batch(
                 params={"branches": branches, **_flagged(linear)},
             )  # fmt: skip
         return _by_rows(size, _which(index, len(branches)), batched[1:], args, branches)
-    force = [False] * len(branches[0].outputs)
-    while True:
-        pairs = [batch_program(b, size, batched[1:], force) for b in branches]
-        flags = [any(column) for column in zip(*[found for _, found in pairs], strict=True)]
-        if all([found == flags for _, found in pairs]):
-            break
-        force = flags
-    ys = cond_p.bind(index, *args, branches=tuple([b for b, _ in pairs]), **_flagged(linear))
+    derived, flags = _agreeing(
+        branches, lambda b, force: batch_program(b, size, batched[1:], force)
+    )
+    ys = cond_p.bind(index, *args, branches=derived, **_flagged(linear))
     return tuple([
         y if f else np.broadcast_to(y, (size, *aval_of(y).shape))
         for y, f in zip(ys, flags, strict=True)
@@ -132,17 +135,63 @@ def _jvp(
 ) -> tuple[Any, Any]:
     active = [t is not None for t in tangents[1:]]
     given = [t for t in tangents[1:] if t is not None]
-    force = [False] * len(branches[0].outputs)
-    while True:
-        pairs = [jvp_program(b, active, force) for b in branches]
-        flags = [any(column) for column in zip(*[found for _, found in pairs], strict=True)]
-        if all([found == flags for _, found in pairs]):
-            break
-        force = flags
-    ys = cond_p.bind(*primals, *given, branches=tuple([b for b, _ in pairs]))
+    derived, flags = _agreeing(branches, lambda b, force: jvp_program(b, active, force))
+    ys = cond_p.bind(*primals, *given, branches=derived)
     n = len(flags)
-    dots = iter(ys[n:])
-    return ys[:n], [next(dots) if f else None for f in flags]
+    return ys[:n], _spread(flags, ys[n:])
+
+
+def _agreeing(
+    branches: Branches, derive: Callable[[Program, Flags], tuple[Program, list[bool]]]
+) -> tuple[Branches, list[bool]]:
+    """Branches transformed by `derive(branch, force)`, until the flags of their results agree."""
+    flags = [False] * len(branches[0].outputs)
+    while True:
+        pairs = [derive(b, flags) for b in branches]
+        force = flags
+        flags = [any(column) for column in zip(*[found for _, found in pairs], strict=True)]
+        if flags == force or all([found == flags for _, found in pairs]):
+            return tuple([b for b, _ in pairs]), flags
+
+
+def _spread(flags: Flags, found: Sequence[Array]) -> list[Array | None]:
+    items = iter(found)
+    return [next(items) if f else None for f in flags]
+
+
+def _linearize(
+    primals: Sequence[Array],
+    tangents: Sequence[Array | None],
+    *,
+    branches: Branches,
+    linear: Flags = (),
+) -> tuple[Any, Any]:
+    if not RUNNING.symbolic:
+        # The branch taken is run again when the index is known: less work than to transform all.
+        return _run_again(primals, tangents, branches=branches, **_flagged(linear))
+    active = [t is not None for t in tangents[1:]]
+    given = [t for t in tangents[1:] if t is not None]
+    derived, flags = _agreeing(branches, lambda b, force: _linear_part(b, active, force))
+    dots = cond_p.bind(
+        *primals,
+        *given,
+        branches=derived,
+        linear=(*[False] * len(primals), *[True] * len(given)),
+    )
+    return cond_p.bind(*primals, branches=branches, **_flagged(linear)), _spread(flags, dots)
+
+
+def _linear_part(branch: Program, active: Flags, force: Flags) -> tuple[Program, list[bool]]:
+    """inputs, tangents of active inputs -> tangents of active outputs, which are linear in them."""
+    found = linearize_program(branch, active, force)
+    n, n_out = len(branch.inputs), len(branch.outputs)
+
+    def fun(*args: Array) -> list[Array]:
+        residuals = evaluate(found.forward, *args[:n])[n_out:]
+        return evaluate(found.linear, *residuals, *args[n:])
+
+    tangents = [v for v, a in zip(branch.in_avals, active, strict=True) if a]
+    return trace_flat(f"jvp of {branch.name}", fun, [*branch.in_avals, *tangents]), found.active
 
 
 def _transpose(
@@ -155,8 +204,7 @@ def _transpose(
 ) -> list[Array | None]:
     fixed = [x for x, f in zip(args, linear[1:], strict=True) if not f]
     transposed = tuple([transpose_program(b, linear[1:]) for b in branches])
-    found = iter(cond_p.bind(index, *fixed, *cts, branches=transposed))
-    return [next(found) if f else None for f in linear]
+    return _spread(linear, cond_p.bind(index, *fixed, *cts, branches=transposed))
 
 
 class _Cond(Structured):
@@ -181,9 +229,11 @@ cond_p = _Cond(
     shape=_shape,
     batch=_batch,
     jvp=_jvp,
+    linearize=_linearize,
     transposes=Together(_transpose),
     linear_args=lambda params: [i for i, f in enumerate(params.get("linear", ())) if f],
 )
+_run_again = run_again(cond_p)
 
 
 @boundary

@@ -77,6 +77,9 @@ class Detached:
         self.fun = fun
         self.traces = [ref(t) for t in derivative_traces()]
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return Detached, (self.fun,)
+
     def alive(self) -> list[Trace]:
         """The traces that tracers may still belong to."""
         return [t for t in [r() for r in self.traces] if t is not None]

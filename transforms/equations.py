@@ -23,11 +23,12 @@ from ..core.errors import (
     WengertError,
 )
 from ..core.primitives.elementwise import astype
+from ..core.source import describe_function
 from ..core.tracing import Trace, Tracer
 from .bodies import Leaves
 from .detach import derivative_traces, detached, value_of
 from .grad import value_and_grad
-from .implicit import Method, Problem, UsersMethod, implicit_tangent, root_p
+from .implicit import LeafFunction, Method, Problem, UsersMethod, implicit_tangent, root_p
 from .jvp import JVPTracer
 from .lanes import (
     RealVectors,
@@ -71,6 +72,8 @@ class Equations:
             if alike and self.x.treedef.kind is None:
                 self.seen = self.avals
                 return [found, found - x] if self.keep_image else [found]
+        if isinstance(found, list) and found and self.x.treedef.kind is None:
+            found = np.stack(found)  # a list of equations for an array of unknowns
         ys = check_leaves(
             self.operation, self.what, found, self.x.treedef, self.avals, "x0", cast=False
         )
@@ -87,6 +90,15 @@ class Equations:
         if not self.keep_image:
             return ys
         return [*ys, *[y - x for y, x in zip(ys, leaves, strict=True)]]
+
+    def named(self) -> LeafFunction:
+        """`run` under the name of the user's function, for messages."""
+
+        def run(*leaves: Array) -> list[Array]:
+            return self.run(*leaves)
+
+        run.__name__ = describe_function(self.f)
+        return run
 
     def promote(self) -> bool:
         """Give the unknowns the dtypes that hold the results; True if that changed any."""
@@ -130,9 +142,9 @@ def solution(
         return _run_directly(equations, method, s, tangent)
     operation = equations.operation
     try:
-        f, theta = trace_closed(operation, equations.run, *equations.x.avals)
+        f, theta = trace_closed(operation, equations.named(), *equations.x.avals)
         if equations.promote():
-            f, theta = trace_closed(operation, equations.run, *equations.x.avals)
+            f, theta = trace_closed(operation, equations.named(), *equations.x.avals)
     except WengertError as error:
         # The equations ask for values: they may do that if they depend on none that has no value.
         try:

@@ -150,7 +150,7 @@ class JVPTrace(Trace):
         if primitive.jvps is None and primitive.linear == "jointly":
             linear = primitive.linear_in(params)
             operands = [
-                t if t is not None else zeros_of(p) if i in linear else p
+                p if i not in linear else zeros_of(p) if t is None else t
                 for i, (p, t) in enumerate(zip(primals, tangents, strict=True))
             ]
             return primitive.bind(*operands, **params)

@@ -272,30 +272,62 @@ def infer_aval(tracer: LinearTracer) -> None:
 
 
 def pushforward(
-    tape: Tape, tangents: Sequence[Array], outputs: Sequence[int | None]
+    tape: Tape, tangents: Sequence[Array | None], outputs: Sequence[int | None]
 ) -> list[Array | None]:
-    """Evaluate a linear program: one value for each output, None where the output is zero."""
+    """Evaluate a linear program: one value for each output. None stands for a zero, here and
+    there.
+    """
     env: list[Any] = list(tangents) + [None] * (len(tape) - len(tangents))
     for i in range(len(tangents), len(tape)):
         kind, a, b = tape[i]
+        if kind is ADD:
+            x, y = env[a], env[b]
+            env[i] = y if x is None else x if y is None else x + y
+            continue
+        if kind is COMBINE:
+            x, y = env[a[0]], env[b[0]]
+            if x is not None:
+                x = x * a[1]
+            if y is not None:
+                y = y * b[1]
+            env[i] = y if x is None else x if y is None else x + y
+            continue
+        if type(kind) is not str:
+            env[i] = _apply(kind, a, b, env, tape)
+            continue
+        x = env[a]
+        if x is None:
+            continue
         if kind is SCALE:
-            env[i] = env[a] * b
+            env[i] = x * b
         elif kind is DIVIDE:
-            env[i] = env[a] / b
-        elif kind is ADD:
-            env[i] = env[a] + env[b]
+            env[i] = x / b
         elif kind is NEGATE:
-            env[i] = -env[a]
-        elif kind is COMBINE:
-            env[i] = env[a[0]] * a[1] + env[b[0]] * b[1]
+            env[i] = -x
         elif kind is LEFT:
-            env[i] = env[a] @ b[0]
+            env[i] = x @ b[0]
         elif kind is RIGHT:
-            env[i] = b[0] @ env[a]
+            env[i] = b[0] @ x
         elif kind is CAST:
-            env[i] = fit(env[a], b[1])
+            env[i] = fit(x, b[1])
         elif kind is PART:
-            env[i] = env[a][b]
-        else:
-            env[i] = kind.bind(*[env[v.index] if is_variable(v, tape) else v for v in a], **b)
+            env[i] = x[b]
     return [None if out is None else env[out] for out in outputs]
+
+
+def _apply(
+    primitive: Primitive, args: Sequence[Any], params: Any, env: Sequence[Any], tape: Tape
+) -> Any:
+    """An equation of a tape, None if all of its variables are zero."""
+    values = []
+    zero = True
+    for v in args:
+        if is_variable(v, tape):
+            x = env[v.index]
+            if x is None:
+                x = np.zeros(v.shape, v.dtype)
+            else:
+                zero = False
+            v = x
+        values.append(v)
+    return None if zero else primitive.bind(*values, **params)

@@ -26,7 +26,7 @@ from .api import flatten_arguments, flatten_result
 from .bodies import strong
 from .dormand_prince import Control
 from .odeint_rules import odeint_p
-from .odeint_steps import plain_path, replayed
+from .odeint_steps import is_known, plain_path, replayed
 from .program import trace_closed
 from .runge_kutta import RightSide
 from .sensitivities import pack, unpack
@@ -119,7 +119,7 @@ def odeint(
     try:
         program, hidden = trace_closed(f"odeint of {name}", fun, *avals)
     except WengertError:
-        if RUNNING.symbolic:
+        if not all([is_known(x) for x in given]):
             raise
         if derivative == "discrete" and all([has_value(x) for x in given]):
             return state.rebuilt(_followed(fun, given, control))

@@ -325,25 +325,25 @@ def _follow(
         one = lambda *xs: [row(*xs, func=func, dense=dense)]
         return evaluate_batch("odeint", one, rows - first, values, flags, [True])[0]
 
-    flags = [False, active[1], active[1], *active[2:]]
+    flags = [True, active[1], active[1], *active[2:]]
     if matrices:
-        # Apart from each other, as zeros must not be added to tangents of a program being recorded.
-        given = [states[index], begin, tau, *parameters]
-        push = _pushing(run, given, [True, *[False] * (k)])
-        every = lambda unit: [push(np.broadcast_to(unit, (rows, n)))]
+        push = _pushing(run, [states[index], begin, tau, *parameters], flags)
+        none = [None] * (sum(flags) - 1)
+        every = lambda unit: [push(np.broadcast_to(unit, (rows, n)), *none)]
         units = evaluate_batch("odeint", every, n, [np.eye(n)], [True], [True])[0][0]
         matrix = np.transpose(units, (1, 2, 0))
-        moved = np.zeros((rows, n))
-        if any(flags):
-            moved = _pushing(run, given, flags)(*t_dots, *others)
+        moved = push(None, *t_dots, *others) if none else None
+        if moved is None:
+            moved = np.zeros((rows, n))
         states_dot = recurrence_p.bind(matrix[:m], moved[:m], y0_dot)
         ends = (matrix[m:] @ states_dot[index[m:]][:, :, None])[:, :, 0] + moved[m:]
         return [ends, states_dot]
     states_dot = _scanned(func, rule, begin[:m], tau[:m], size[:m], args[:k], dots)
-    flags[0] = isinstance(states_dot, Tracer) or bool(np.any(states_dot))
     push = _pushing(run, [states[index[m:]], begin[m:], tau[m:], *parameters], flags)
-    of_states = [states_dot[index[m:]]] if flags[0] else []
-    return [push(*of_states, *[d[m:] for d in t_dots], *others), states_dot]
+    moving_states = isinstance(states_dot, Tracer) or bool(np.any(states_dot))
+    of_states = states_dot[index[m:]] if moving_states else None
+    ends = push(of_states, *[d[m:] for d in t_dots], *others)
+    return [np.zeros((rows - m, n)) if ends is None else ends, states_dot]
 
 
 def replayed(path: Path, func: Function, args: Sequence[Array]) -> Array:

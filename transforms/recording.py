@@ -288,7 +288,7 @@ class LinearizeTrace(JVPTrace):
         for k, a in enumerate(args):
             if type(a) is LinearizeTracer and a._trace is self:
                 primals.append(a.primal)
-                operands.append(a.tangent)
+                operands.append(a.tangent if k in linear else a.primal)
             else:
                 primals.append(a)
                 operands.append(zeros_of(a) if k in linear else a)

@@ -24,7 +24,15 @@ from ..core.aval import Array, ShapedArray
 from ..core.errors import InPlaceWriteError
 from ..core.generators import Draws, is_generator, reachable
 from ..core.storage import Storage, current, write
-from ..core.tracing import FIRST, RUNNING, Primitive, Trace, Tracer, handed_over
+from ..core.tracing import (
+    FIRST,
+    RUNNING,
+    Primitive,
+    Trace,
+    Tracer,
+    handed_over,
+    newest_trace,
+)
 from .api import flatten_result, is_array_leaf
 from .linear import LinearTrace
 from .subprograms import trace_flat
@@ -69,6 +77,11 @@ class _Substitution(Trace):
 
     def value(self, x: Array) -> Array:
         """What stands for `x`."""
+        if not isinstance(x, Tracer):
+            return x
+        found = self.values.get(id(x))
+        if found is not None:
+            return found
         x = current(x)
         if isinstance(x, Tracer) and x._trace in self.traces:
             if id(x) not in self.values:
@@ -80,6 +93,11 @@ class _Substitution(Trace):
         self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
     ) -> Array:
         return primitive.bind(*[self.value(a) for a in args], **params)
+
+    def process2(self, primitive: Primitive, x: Array, y: Array) -> Array:
+        x, y = self.value(x), self.value(y)
+        trace = newest_trace((x, y))
+        return primitive.impl(x, y) if trace is None else trace.process2(primitive, x, y)
 
     def write(
         self, x: Array, v: Array, arrays: Sequence[Array], index: Any, exclusive: bool
@@ -117,11 +135,15 @@ class Arguments:
 class Rerun:
     """A function of flat operands: first the traced values that `fun` closes over, then arrays.
 
-    `call` takes the arrays to a result, a tree; `looked_at` is what may lead to traced values.
+    `call` takes the arrays to a result, a tree, or a list of arrays if it is `flat`; `looked_at` is
+    what may lead to traced values.
     """
 
-    def __init__(self, name: str, call: Callable[..., Any], looked_at: Any) -> None:
+    def __init__(
+        self, name: str, call: Callable[..., Any], looked_at: Any, flat: bool = False
+    ) -> None:
         self.name = name
+        self.flat = flat
         self.call = call
         self.captured: list[Tracer] = []
         self.handles: list[tuple[Tracer, Trace, int]] = []
@@ -183,7 +205,10 @@ class Rerun:
         ended = any([t not in RUNNING.traces for t in self.running])
 
         def run(*arrays: Array) -> list[Array]:
-            outs, treedef = flatten_result(self.name, self.call(*map(self.own, arrays)))
+            result = self.call(*map(self.own, arrays))
+            if self.flat:
+                return [stand_in.value(current(y)) for y in result]
+            outs, treedef = flatten_result(self.name, result)
             outs = [stand_in.value(y) for y in outs]
             self.out_tree = tree.with_fixed_values(treedef, outs)
             return [y for y in outs if not tree.is_static_leaf(y)]

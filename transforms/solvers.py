@@ -41,7 +41,10 @@ def _largest(x: Array) -> Array:
 
 
 def _length(x: Array) -> Array:
-    found: Array = np.sqrt(np.add.reduce(x * x, -1))
+    """The Euclidean norm, also of vectors whose squares overflow."""
+    size = _largest(x)
+    scale = np.where((size > 0) & np.isfinite(size), size, 1)
+    found: Array = np.sqrt(np.add.reduce((x / scale[:, None]) ** 2, -1)) * scale
     return found
 
 

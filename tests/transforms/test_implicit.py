@@ -158,6 +158,15 @@ def test_trees() -> None:
             np.testing.assert_allclose(both["u"]["b"][i], each[i]["u"]["b"], atol=1e-12)
 
 
+def test_a_list_of_equations_for_an_array() -> None:
+    def both(a: Any) -> Any:
+        return wg.root(lambda x: [x[0] * x[1] - a, x[0] - 2.0], np.ones(2))
+
+    np.testing.assert_allclose(both(6.0), [2.0, 3.0])
+    np.testing.assert_allclose(wg.jacobian(both)(6.0), [0.0, 0.5])
+    np.testing.assert_allclose(wg.vmap(both)(AS)[:, 1], AS / 2)
+
+
 def test_lanes_converge_independently() -> None:
     f = lambda x, a: np.exp(x) - a
     starts = np.array([0.0, 5.0, -3.0, 20.0])
@@ -355,6 +364,35 @@ def test_structured_control_flow() -> None:
 
     for transform in (wg.grad, wg.hessian, lambda h: wg.make_program(wg.grad(h))(1.0)):
         np.testing.assert_allclose(transform(steps)(2.0), transform(unrolled)(2.0))
+
+
+INSIDE: dict[str, Callable[[Any, Any], Any]] = {
+    "scan": lambda x, a: wg.scan(lambda c, _: (c * x, None), 1.0, None, length=3)[0] - a,
+    "while_loop": lambda x, a: (
+        wg.while_loop(lambda s: s[0] < 3, lambda s: (s[0] + 1, s[1] * x), (0, 1.0))[1] - a
+    ),
+    "cond": lambda x, a: wg.cond(x > 0, lambda x: x**3 - a, lambda x: x - 1, x),
+    "checkpoint": lambda x, a: wg.checkpoint(lambda x: x**3 - a)(x),
+}
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_control_flow_in_equations(name: str) -> None:
+    h = lambda a: wg.root(lambda x: INSIDE[name](x, a), 1.5)
+    for form in ("grad", "mixed", "vmap", "vmap of grad", "grad of vmap", "program of grad"):
+        apply = {**EAGER, **OTHERS}[form]
+        np.testing.assert_allclose(apply(h), apply(np.cbrt), rtol=1e-7)
+
+
+def test_solvers_with_structured_loops() -> None:
+    def solve(f: Any, x0: Any) -> Any:
+        step = lambda x: x - f(x) / wg.grad(f)(x)
+        return wg.while_loop(lambda x: np.abs(f(x)) > 1e-12, step, x0)
+
+    for apply in (*EAGER.values(), *OTHERS.values()):
+        found = wg.tree.leaves(apply(custom(solve, by_slope)))
+        for x, y in zip(found, wg.tree.leaves(apply(np.cbrt)), strict=True):
+            np.testing.assert_allclose(x, y, rtol=1e-6)
 
 
 def test_the_solver_is_not_recorded() -> None:
@@ -627,6 +665,13 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         lambda: wg.vmap(wg.implicit_function(lambda x, a: x - a)(lambda a: a))(np.zeros(0)),
         errors.UnsupportedError,
         "like=",
+    ),
+    "coupled lanes": (
+        lambda: wg.vmap(
+            lambda a: wg.root(lambda x: x**3 - wg.psum(a * x, "i"), 1.0), axis_name="i"
+        )(AS),
+        errors.UnsupportedError,
+        "a collective couples the equations of the members of a batch",
     ),
     "values asked for in a batch": (
         lambda: wg.vmap(lambda a: wg.root(lambda x: x - a if x > 0 else x, 1.0))(AS),

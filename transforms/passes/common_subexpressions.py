@@ -1,22 +1,39 @@
-"""Common subexpressions: what is computed twice from the same is computed once."""
+"""Common subexpressions: what is computed twice from the same is computed once.
+
+Arrays of equal values count as the same, and so do a * b and b * a, which round alike.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from typing import Final
 
 from ...core.ir import Atom, Equation, Literal, Program
-from .rewriting import Rewriter, frozen
+from .rewriting import Found, Rewriter, everywhere, frozen
 
 __all__ = ["share_common_subexpressions"]
 
+_COMMUTATIVE: Final = frozenset(
+    ["add", "mul", "equal", "not_equal", "bitwise_and", "bitwise_or", "bitwise_xor"]
+    + ["logical_and", "logical_or", "logical_xor"]
+)
+"""Operations that give the same bits for operands in either order; maximum(0.0, -0.0) does not, and
+neither does the product of complex numbers.
+"""
 
+
+@everywhere
 def share_common_subexpressions(program: Program) -> Program:
     """The same program in which no two equations are alike."""
     known: dict[Hashable, Sequence[Atom]] = {}
     constants: dict[Hashable, Atom] = {}
 
-    def rule(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Sequence[Atom] | None:
-        key = (e.primitive, tuple([_key(a) for a in inputs]), frozen(e.params))
+    def rule(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
+        operands = [_key(a) for a in inputs]
+        if e.primitive.name in _COMMUTATIVE and e.outputs[0].aval.dtype.kind != "c":
+            operands.sort(key=hash)
+        params = tuple([(k, frozen(v)) for k, v in e.params.items()]) if e.params else ()
+        key = (e.primitive, *operands, params)
         found = known.get(key)
         if found is None:
             known[key] = e.outputs
@@ -31,4 +48,4 @@ def share_common_subexpressions(program: Program) -> Program:
 
 
 def _key(atom: Atom) -> Hashable:
-    return ("literal", frozen(atom.value)) if isinstance(atom, Literal) else id(atom)
+    return ("literal", frozen(atom.value)) if isinstance(atom, Literal) else atom

@@ -15,13 +15,16 @@ import builtins
 import keyword
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from functools import cache
+from types import CodeType
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ...core.ir import Atom, Equation, Program, Var
+from ...core.ir import Atom, Equation, Literal, Program, Var
 from .buffers import Buffers, Key
-from .templates import makes_new_memory, template
+from .scalars import RAISED, is_float, scalar_text
+from .templates import Template, makes_new_memory, template
 
 __all__ = ["Emitted", "emit"]
 
@@ -36,10 +39,17 @@ class Emitted:
     `source` is its text.
     """
 
-    __slots__ = ("_free", "_keys", "_run", "source")
+    __slots__ = ("_free", "_keys", "_run", "_with_numpy", "source")
 
-    def __init__(self, source: str, names: dict[str, Any], keys: Sequence[Key]) -> None:
+    def __init__(
+        self,
+        source: str,
+        names: dict[str, Any],
+        keys: Sequence[Key],
+        with_numpy: Callable[[], Emitted] | None,
+    ) -> None:
         self.source = source
+        self._with_numpy = with_numpy
         self._keys = tuple(keys)
         self._free: list[Any] = []
         namespace = dict(names)
@@ -47,6 +57,16 @@ class Emitted:
         self._run: Callable[..., tuple[Any, ...]] = namespace["run"]
 
     def __call__(self, *args: Any) -> tuple[Any, ...]:
+        if self._with_numpy is None:
+            return self.run(*args)
+        try:
+            return self.run(*args)
+        except RAISED:
+            # Nothing has happened but computations: all of them are done again.
+            return self._with_numpy()(*args)
+
+    def run(self, *args: Any) -> tuple[Any, ...]:
+        """The function, with a set of buffers."""
         if not self._keys:
             return self._run(*args)
         free = self._free
@@ -61,9 +81,12 @@ class Emitted:
                 free.append(buffers)
 
 
-def emit(program: Program, names: Sequence[str] = ()) -> Emitted:
-    """A program as a Python function; `names` are what the user calls the inputs."""
-    writer = Writer()
+def emit(program: Program, names: Sequence[str] = (), *, floats: bool = True) -> Emitted:
+    """A program as a Python function; `names` are what the user calls the inputs.
+
+    With `floats`, operations on numbers are done with Python's.
+    """
+    writer = Writer(floats)
     inputs = [
         writer.names.new(names[i] if i < len(names) else f"x{i}")
         for i in range(len(program.inputs))
@@ -76,7 +99,9 @@ def emit(program: Program, names: Sequence[str] = ()) -> Emitted:
     head = f"def run({', '.join([*(['buffers'] if keys else []), *inputs])}):"
     taken = ", ".join([f"b{i}" for i in range(len(keys))])
     start = [f"    {taken}{',' * (len(keys) == 1)} = buffers"] if keys else []
-    return Emitted("\n".join([head, *start, *writer.lines, ""]), writer.globals, keys)
+    text = "\n".join([head, *start, *writer.lines, ""])
+    again = cache(lambda: emit(program, names, floats=False)) if writer.has_floats else None
+    return Emitted(text, writer.globals, keys, again)
 
 
 class Names:
@@ -98,7 +123,9 @@ class Names:
 class Writer:
     """The text of a function so far, with what it refers to."""
 
-    def __init__(self) -> None:
+    def __init__(self, floats: bool) -> None:
+        self.floats = floats
+        self.has_floats = False
         self.names = Names()
         self.globals: dict[str, Any] = {}
         self.known: dict[Any, str] = {}
@@ -160,6 +187,10 @@ class Scope:
         self.of: dict[Var, str] = dict(zip(program.inputs, inputs, strict=True))
         for v, value in program.constants:
             self.of[v] = writer.refer("k", value)
+        self.floats: set[Var] = set()
+        """Variables that are a Python float or bool in the text, or may be."""
+        if writer.floats:
+            self.find_floats()
         self.new: set[Var] = set()
         """Variables whose memory nothing but the function's own variables refers to."""
         self.places: dict[Var, str] = {}
@@ -169,29 +200,71 @@ class Scope:
                 self.places[v] = place
         self.placed: set[Var] = set()
 
+    def find_floats(self) -> None:
+        """Make Python floats of the numbers that are computed with."""
+        wanted: set[Var] = set()
+        for e in self.program.equations:
+            if scalar_text(e) is not None:
+                wanted.update([a for a in e.inputs if isinstance(a, Var)])
+        self.wanted = wanted
+        for v in self.program.inputs:
+            if v in wanted and is_float(v.aval):
+                text = self.of[v]
+                name = self.writer.names.new(text)
+                self.writer.line(f"{name} = float({text})")
+                self.of[v] = name
+                self.floats.add(v)
+
     def write(self) -> None:
         """The lines of all equations."""
-        targets = _targets(self.program)
+        lines = Lines(self.program)
         shown = None
         for i, e in enumerate(self.program.equations):
-            source = e.source
-            if source is not None and source.text and repr(source) != shown:
-                shown = repr(source)
-                self.writer.line(f"# {source.place}: {source.text}")
+            line = lines.of(e)
+            if line is not None and line is not shown and line.text:
+                shown = line
+                self.writer.line(f"# {line.place}: {line.text}")
+            if self.writer.floats and self.scalar(e, lines):
+                continue
             loop = _LOOPS.get(e.primitive.name)
-            args = [self.operand(a, e) for a in e.inputs]
+            found = None if e.primitive.multiple_results else template(e)
+            numbers = found is not None and found.in_place and _takes_arrays_for_numbers(e)
+            args = [self.operand(a, numbers) for a in e.inputs]
             for v in e.outputs:
-                self.of[v] = self.writer.names.new(targets.get(v, f"v{len(self.of)}"))
+                self.of[v] = self.writer.names.new(lines.names.get(v, f"v{len(self.of)}"))
             self.new.update([v for v, n in zip(e.outputs, makes_new_memory(e), strict=True) if n])
             if loop is not None:
                 loop(self, e, args)
+                if self.writer.floats:
+                    self.floats.update([v for v in e.outputs if _is_number(v)])
             else:
-                self.equation(i, e, args)
+                self.equation(i, e, found, args)
             self.buffers.release(i, e)
 
-    def equation(self, i: int, e: Equation, args: Sequence[str]) -> None:
+    def scalar(self, e: Equation, lines: Lines) -> bool:
+        """The line of an operation on numbers; False if it is none."""
+        found = scalar_text(e)
+        if found is None or not all([
+            isinstance(a, Literal) or a in self.floats or not _is_number(a) for a in e.inputs
+        ]):  # fmt: skip
+            return False
+        text, names = found
+        for name, value in names.items():
+            self.writer.use(name, value)
+        args = [self.of[a] if isinstance(a, Var) else self.number(a.value) for a in e.inputs]
+        out = e.outputs[0]
+        self.of[out] = self.writer.names.new(lines.names.get(out, f"v{len(self.of)}"))
+        self.writer.line(f"{self.of[out]} = {text.format(*args)}")
+        self.floats.add(out)
+        self.writer.has_floats = True
+        return True
+
+    def number(self, value: Any) -> str:
+        """A number in Python's arithmetic."""
+        return self.writer.literal(value.item() if isinstance(value, np.generic) else value)
+
+    def equation(self, i: int, e: Equation, found: Template | None, args: Sequence[str]) -> None:
         """The line of one equation."""
-        found = None if e.primitive.multiple_results else template(e)
         left = ", ".join([self.of[v] for v in e.outputs])
         if found is None:
             comma = "," if e.primitive.multiple_results and len(e.outputs) == 1 else ""
@@ -208,7 +281,11 @@ class Scope:
             else:
                 place = self.buffers.take(i, e, found.in_place)
         where = "" if place is None else f", {place}"
-        self.writer.line(f"{left} = {found.text.format(*args, out=where)}")
+        text = found.text.format(*args, out=where)
+        if self.writer.floats and out in self.wanted and is_float(aval):
+            text = f"float({text})"
+            self.floats.add(out)
+        self.writer.line(f"{left} = {text}")
 
     def call(self, e: Equation, args: Sequence[str]) -> str:
         """A call of the primitive's own function."""
@@ -224,11 +301,15 @@ class Scope:
             return repr(value)
         return self.writer.refer(f"{key}_", value)
 
-    def operand(self, a: Atom, e: Equation) -> str:
-        """What stands for an operand of an equation."""
+    def operand(self, a: Atom, numbers: bool) -> str:
+        """What stands for an operand; with `numbers`, an array for a float."""
         if isinstance(a, Var):
-            return self.of[a]
-        if type(a.value) in (float, np.float64) and _takes_arrays_for_numbers(e):
+            if a not in self.floats or a.aval.weak_type:
+                return self.of[a]
+            if numbers and a.aval.dtype.kind == "f":
+                return f"{self.writer.use('asarray', np.asarray)}({self.of[a]})"
+            return self.as_numpy(a)
+        if numbers and type(a.value) in (float, np.float64):
             return self.writer.array_of(float(a.value))
         return self.writer.literal(a.value)
 
@@ -236,12 +317,19 @@ class Scope:
         """What stands for a result."""
         return self.of[a] if isinstance(a, Var) else self.writer.literal(a.value)
 
+    def as_numpy(self, v: Var) -> str:
+        """A variable with NumPy's type."""
+        kind = v.aval.dtype.type
+        return f"{self.writer.use(kind.__name__, kind)}({self.of[v]})"
+
     def results(self) -> list[str]:
         """The texts of the results: new arrays, no two the same."""
         found: list[str] = []
         used: set[Var] = set()
         for a in self.program.outputs:
             text = self.read(a)
+            if isinstance(a, Var) and a in self.floats and not a.aval.weak_type:
+                text = self.as_numpy(a)
             if isinstance(a, Var) and a.aval.shape:
                 memory = self.buffers.of(a)
                 if a not in self.new or not memory.isdisjoint(used):
@@ -249,6 +337,11 @@ class Scope:
                 used |= memory
             found.append(text)
         return found
+
+
+def _is_number(a: Atom) -> bool:
+    """True for the type of a Python float or bool."""
+    return is_float(a.aval) or (not a.aval.shape and a.aval.dtype.kind == "b")
 
 
 def _copy_of(x: Any) -> Any:
@@ -259,27 +352,47 @@ def _takes_arrays_for_numbers(e: Equation) -> bool:
     """True where a float64 array may stand for a Python number, because an operand is float64."""
     if not e.outputs[0].aval.shape or e.primitive.name in ("pow", "ldexp"):
         return False
-    found = None if e.primitive.multiple_results else template(e)
-    if found is None or not found.in_place:
-        return False
     return any([a.aval.dtype == np.float64 for a in e.inputs if isinstance(a, Var)])
 
 
-def _targets(program: Program) -> dict[Var, str]:
-    """The user's names: what a line assigns is what its last equation gives."""
-    last: dict[tuple[int, int], Var] = {}
-    text: dict[tuple[int, int], str] = {}
-    for e in program.equations:
-        if e.source is not None and len(e.outputs) == 1:
-            key = (id(e.source.code), e.source.line)
-            last[key] = e.outputs[0]
-            text[key] = e.source.text
-    found = {}
-    for key, v in last.items():
-        match = _ASSIGNED.match(text[key])
-        if match is not None:
-            found[v] = match.group(1)
-    return found
+class Line(NamedTuple):
+    """A line of the user's."""
+
+    place: str
+    text: str
+
+
+class Lines:
+    """The user's lines that equations come from, and the names that they give.
+
+    What a line assigns is what its last equation gives.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.at: dict[tuple[CodeType, int], Line] = {}
+        self.same: dict[Line, Line] = {}
+        last: dict[Line, Var] = {}
+        for e in program.equations:
+            line = self.of(e)
+            if line is not None and len(e.outputs) == 1:
+                last[line] = e.outputs[0]
+        self.names: dict[Var, str] = {}
+        for line, v in last.items():
+            match = _ASSIGNED.match(line.text)
+            if match is not None:
+                self.names[v] = match.group(1)
+
+    def of(self, e: Equation) -> Line | None:
+        """The line of an equation; the same object for the same line."""
+        source = e.source
+        if source is None:
+            return None
+        key = (source.code, source.offset)
+        line = self.at.get(key)
+        if line is None:
+            line = Line(source.place, source.text)
+            line = self.at[key] = self.same.setdefault(line, line)
+        return line
 
 
 # Loops and branches.
