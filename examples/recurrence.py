@@ -1,7 +1,7 @@
 """The gradient of a recurrence of 100,000 steps, in little memory: hares and lynxes by leapfrog.
 
     python examples/recurrence.py            # 100,000 steps; some minutes
-    python examples/recurrence.py --quick    # 4,000 steps, as CI runs it
+    python examples/recurrence.py --quick    # 2,000 steps, as CI runs it
 
 The predator-prey model of Lotka and Volterra conserves a quantity, as mechanics conserves energy.
 In the logs of both numbers it is stepped through time by the leapfrog (Stoermer-Verlet) method,
@@ -87,7 +87,7 @@ def main() -> None:
     """Differentiate in four ways, and compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer steps")
-    steps = 4_000 if parser.parse_args().quick else 100_000
+    steps = 2_000 if parser.parse_args().quick else 100_000
     hares, lynxes = load()
     logs = {name: np.log(v) for name, v in FITTED.items()}
     ways: dict[str, dict[str, int]] = {

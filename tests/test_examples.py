@@ -123,6 +123,25 @@ def test_interval_with_too_few_cells(tmp_path: Path) -> None:
         run("interval.py", "--cells", "20", cwd=tmp_path)
 
 
+def test_recurrence(tmp_path: Path) -> None:
+    """Checkpointing needs a small part of the memory, and gives the same gradient."""
+    printed = run("recurrence.py", "--quick", cwd=tmp_path)
+    rows = re.findall(r"^(\w+(?:=\d+)?) +(\d+\.\d+) +(\d+\.\d+) +(\d\.\de[-+]\d+)$", printed, re.M)
+    assert [row[0] for row in rows] == [
+        "plain",
+        "checkpoint_every=45",
+        "checkpoints=100",
+        "checkpoints=20",
+    ]
+    memory = [float(row[2]) for row in rows]
+    assert max(memory[1:]) < memory[0] / 15
+    assert all(float(row[3]) < 1e-12 for row in rows)
+    pairs = re.findall(r"^(?:hares|lynxes) [\w ]+? +(-?\d+\.\d+) +(-?\d+\.\d+)$", printed, re.M)
+    assert len(pairs) == 6
+    for slope, difference in pairs:
+        assert float(slope) == pytest.approx(float(difference), rel=1e-5)
+
+
 @pytest.mark.parametrize("example", ["hare_lynx.py", "co2.py"])
 def test_examples_say_what_is_missing(example: str, tmp_path: Path) -> None:
     """Without SciPy there is one clear line, and no traceback."""

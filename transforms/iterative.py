@@ -32,12 +32,11 @@ def _iterative(
     solver: Callable[[LinearMap | None, bool], Krylov],
 ) -> Any:
     right = unknowns(operation, b, "b", promote=True)
-    matvec = A if callable(A) else lambda v: A @ v
-    matrix, a = recorded_map(operation, "A", matvec, right)
+    matrix, a = recorded_map(operation, "A", _product("A", A), right)
     near: LinearMap | None = None
     m: list[Array] = []
     if M is not None:
-        near, m = recorded_map(operation, "M", M if callable(M) else lambda v: M @ v, right)
+        near, m = recorded_map(operation, "M", _product("M", M), right)
     start: list[Array] = []
     if x0 is not None:
         start = check_leaves(operation, "x0", x0, right.treedef, right.avals, "b")
@@ -50,6 +49,18 @@ def _iterative(
         counts=(len(a), len(m) + len(start), len(m)), treedef=right.treedef, operation=operation,
     )  # fmt: skip
     return right.rebuilt(leaves)
+
+
+def _product(name: str, A: Any) -> Callable[[Any], Any]:
+    """A linear map as a function."""
+    if callable(A):
+        return A  # type: ignore[no-any-return]  # the user's
+
+    def product(v: Any) -> Any:
+        return A @ v
+
+    product.__name__ = name
+    return product
 
 
 @boundary

@@ -51,8 +51,10 @@ def fori_loop(
             structure and shapes.
         init_val: the carried value at the start, a tree of arrays; it is not written to.
         unroll: accepted for JAX's sake; it changes nothing.
-        checkpoint_every, checkpoints, memory_budget: keep less for reverse mode, as in `scan`; the
-            bounds must be known then.
+        checkpoint_every: keep for reverse mode only each so many states, as in `scan`. The bounds
+            must be known for that.
+        checkpoints: keep so many states at a time, as in `scan`.
+        memory_budget: choose one of the two for so many bytes, as in `scan`.
 
     Returns:
         The carried value at the end; `init_val` if `upper <= lower`.

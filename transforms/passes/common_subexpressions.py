@@ -30,7 +30,8 @@ def share_common_subexpressions(program: Program) -> Program:
 
     def rule(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
         operands = [_key(a) for a in inputs]
-        if e.primitive.name in _COMMUTATIVE and e.outputs[0].aval.dtype.kind != "c":
+        name = e.primitive.name
+        if name in _COMMUTATIVE and (name != "mul" or e.outputs[0].aval.dtype.kind != "c"):
             operands.sort(key=hash)
         params = tuple([(k, frozen(v)) for k, v in e.params.items()]) if e.params else ()
         key = (e.primitive, *operands, params)

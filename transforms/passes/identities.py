@@ -1,33 +1,39 @@
 """Algebraic identities that keep every value, the signs of zeros, NaN and infinities included.
 
-x + 0.0 is none of them, since -0.0 + 0.0 is 0.0; x - 0.0 and x * 1.0 are.
+x + 0.0 is none of them, since -0.0 + 0.0 is 0.0; x - 0.0 and x * 1.0 are. Neither is -(a - b) =
+b - a, since both sides are 0.0 - 0.0 for equal operands; -(a * b) = (-a) * b is one. What holds up
+to rounding only is in `fast_math.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import math
+from collections.abc import Sequence
+from typing import Any, Final
 
 import numpy as np
 
-from ...core.aval import ShapedArray
 from ...core.ir import Atom, Equation, Literal, Program
-from ...core.primitives.elementwise import multiply_p, negative_p, subtract_p
-from .rewriting import Rewriter, literal_value
+from ...core.primitives.choice import where_p
+from ...core.primitives.elementwise import (
+    absolute_p,
+    add_p,
+    divide_p,
+    multiply_p,
+    negative_p,
+    reciprocal_p,
+    sqrt_p,
+    subtract_p,
+)
+from .rewriting import Found, Rewriter, Rules, everywhere, is_real, literal_value, with_rules
 
-__all__ = ["simplify"]
-
-Found = Sequence[Atom] | None
+__all__ = ["exact_in", "negated", "scaled", "simplify"]
 
 
+@everywhere
 def simplify(program: Program) -> Program:
     """The same program with fewer or cheaper equations."""
-
-    def rule(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
-        simpler = _RULES.get(e.primitive.name)
-        return None if simpler is None else simpler(r, e, inputs)
-
-    return Rewriter(program).run(rule)
+    return Rewriter(program).run(_RULE)
 
 
 def _is(atom: Atom, value: float) -> bool:
@@ -40,135 +46,314 @@ def _same(e: Equation, x: Atom) -> Found:
     return [x] if x.aval == e.outputs[0].aval else None
 
 
-def _uniform(r: Rewriter, atom: Atom) -> Any:
-    """The number that all elements of a constant are, as a Python or NumPy scalar; or None."""
-    x = r.values.get(atom)  # type: ignore[arg-type]
-    if x is None or not x.size or x.dtype.kind not in "fciu":
+def _narrowed(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
+    """The equation with a constant of equal elements as one number, if that changes no type."""
+    if not r.values:
         return None
-    first = x.flat[0]
-    same = bool(np.all(x == first)) and (
-        x.dtype.kind != "f" or bool(np.all(np.signbit(x) == np.signbit(first)))
-    )
-    return first if same else None
-
-
-def _narrowed(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> list[Atom] | None:
-    """The operands with a constant of equal elements as one number, where that changes no type."""
     for i, a in enumerate(inputs):
-        c = _uniform(r, a)
+        c = r.uniform(a)
         if c is None:
             continue
         new = [*inputs[:i], Literal(c), *inputs[i + 1 :]]
         if e.primitive.shape(*[v.aval for v in new], **e.params) == e.outputs[0].aval:  # type: ignore[misc]
-            return new
+            return r.emit(e.primitive, new, e.params, e.source)
     return None
 
 
+def _negation(r: Rewriter, atom: Atom) -> Equation | None:
+    return r.definition(atom, "neg")
+
+
+def negated(atom: Atom) -> Literal | None:
+    """The literal -c for a literal c that is a float."""
+    x = literal_value(atom)
+    return Literal(-x) if isinstance(x, float | np.floating) else None
+
+
+def exact_in(value: Any, dtype: np.dtype[Any]) -> bool:
+    """True if a number stands for the same one in a dtype."""
+    with np.errstate(all="ignore"):
+        return math.isfinite(value) and float(dtype.type(value)) == float(value)
+
+
+def _is_power_of_two(value: Any) -> bool:
+    return bool(value) and math.isfinite(value) and abs(math.frexp(value)[0]) == 0.5
+
+
+def scaled(first: Any, then: Any, dtype: np.dtype[Any]) -> float | None:
+    """The number c with x * first * then = x * c in every bit, for all x; None if there is none.
+
+    A product with 2, 4, 8 ... is not rounded. It may be infinite, and must be so in the end; a
+    product with a fraction may be rounded where x is very small, and must be so at the same place.
+    """
+    a, b = float(first), float(then)
+    if not (exact_in(a, dtype) and exact_in(b, dtype) and exact_in(a * b, dtype)):
+        return None
+    doubles_first = _is_power_of_two(a) and abs(a) >= 1 and abs(b) >= 1
+    doubles_then = _is_power_of_two(b) and abs(b) >= 1 and a.is_integer() and a != 0
+    return a * b if doubles_first or doubles_then else None
+
+
 def _multiply(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
-    a, b = inputs
-    for x, c in ((a, b), (b, a)):
+    for x, c in (inputs, inputs[::-1]):
+        if not is_real(x) or type(c) is not Literal:
+            if _is(c, 1) and x.aval.dtype.kind in "iu":
+                return _same(e, x)
+            continue
         if _is(c, 1.0):
             return _same(e, x)
         if _is(c, -1.0) and x.aval == e.outputs[0].aval:
             return r.emit(negative_p, [x], {}, e.source)
-    return _replaced(r, e, inputs)
+        found = _times(r, e, x, c)
+        if found is not None:
+            return found
+    a, b = inputs
+    if e.outputs[0].aval.dtype.kind in "fi":
+        m, n = _negation(r, a), _negation(r, b)
+        if m is not None and n is not None:
+            return r.emit(multiply_p, [m.inputs[0], n.inputs[0]], {}, e.source)
+        p, q = r.definition(a, "abs"), r.definition(b, "abs")
+        if a is b and p is not None and q is not None and is_real(p.inputs[0]):
+            return r.emit(multiply_p, [p.inputs[0], p.inputs[0]], {}, e.source)
+        for inner, x, y in ((m, a, b), (n, b, a)):
+            if inner is not None and _moves_out(r, e, x):
+                pair = [inner.inputs[0], y] if x is a else [y, inner.inputs[0]]
+                return r.emit(negative_p, r.emit(multiply_p, pair, {}, e.source), {}, e.source)
+    return _narrowed(r, e, inputs)
 
 
-def _replaced(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
-    new = _narrowed(r, e, inputs)
-    return None if new is None else r.emit(e.primitive, new, e.params, e.source)
+def _moves_out(r: Rewriter, e: Equation, negation: Atom) -> bool:
+    """True if a negation costs no more behind the operation than before."""
+    return negation.aval == e.outputs[0].aval and r.used_once(negation)
+
+
+def _times(r: Rewriter, e: Equation, x: Atom, c: Literal) -> Found:
+    """Products with a number, of what is a negation or a product with a number already."""
+    inner = _negation(r, x)
+    minus = negated(c)
+    if inner is not None and minus is not None and r.used_once(x):
+        return r.emit(multiply_p, [inner.inputs[0], minus], {}, e.source)
+    inner = r.definition(x, "mul")
+    if inner is None or x.aval != e.outputs[0].aval:
+        return None
+    for y, d in (inner.inputs, inner.inputs[::-1]):
+        if type(d) is Literal and y.aval == x.aval and isinstance(d.value, float | int):
+            k = scaled(d.value, c.value, x.aval.dtype)
+            if k is not None and not isinstance(d.value, bool | np.generic):
+                return r.emit(multiply_p, [y, Literal(k)], {}, e.source)
+    return None
 
 
 def _add(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
     a, b = inputs
-    if _is(b, -0.0):
-        return _same(e, a)
-    if _is(a, -0.0):
-        return _same(e, b)
-    if a is b:
-        return _if_same(e, r.emit(multiply_p, [a, Literal(2.0)], {}, e.source))
-    if b.aval == e.outputs[0].aval == a.aval:
-        negated = r.definition(b, "neg")
-        if negated is not None:
-            return r.emit(subtract_p, [a, negated.inputs[0]], {}, e.source)
-    return _replaced(r, e, inputs)
-
-
-def _if_same(e: Equation, found: Sequence[Atom]) -> Found:
-    return found if found[0].aval == e.outputs[0].aval else None
+    for x, c in (inputs, inputs[::-1]):
+        if is_real(x) and _is(c, -0.0) and isinstance(c.value, float | np.floating):  # type: ignore[union-attr]
+            return _same(e, x)
+        if x.aval.dtype.kind in "iu" and _is(c, 0):
+            return _same(e, x)
+    if a is b and is_real(a) and not a.aval.weak_type:
+        return r.emit(multiply_p, [a, Literal(2.0)], {}, e.source)
+    negation = _negation(r, b)
+    if negation is not None:
+        return r.emit(subtract_p, [a, negation.inputs[0]], {}, e.source)
+    negation = _negation(r, a)
+    if negation is not None:
+        return r.emit(subtract_p, [b, negation.inputs[0]], {}, e.source)
+    return _narrowed(r, e, inputs)
 
 
 def _subtract(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
     a, b = inputs
-    if _is(b, 0.0):
+    if a.aval.dtype.kind in "fiu" and _is(b, 0.0):
         return _same(e, a)
-    return _replaced(r, e, inputs)
+    if is_real(b) and _is(a, -0.0) and b.aval == e.outputs[0].aval:
+        return r.emit(negative_p, [b], {}, e.source)
+    negation = _negation(r, b)
+    if negation is not None:
+        return r.emit(add_p, [a, negation.inputs[0]], {}, e.source)
+    return _narrowed(r, e, inputs)
 
 
 def _divide(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
-    if _is(inputs[1], 1.0):
-        return _same(e, inputs[0])
-    return _replaced(r, e, inputs)
+    a, b = inputs
+    if not is_real(a):
+        return None
+    c = literal_value(b)
+    if isinstance(c, int | float | np.floating):
+        if _is(b, 1.0):
+            return _same(e, a)
+        dtype = e.outputs[0].aval.dtype
+        if c and _is_power_of_two(c) and exact_in(1 / c, dtype) and _is_normal(1 / c, dtype):
+            kind = float if b.aval.weak_type else type(c)
+            return r.emit(multiply_p, [a, Literal(kind(1 / c))], {}, e.source)
+    if not is_real(b):
+        return None
+    m, n = _negation(r, a), _negation(r, b)
+    if m is not None and n is not None:
+        return r.emit(divide_p, [m.inputs[0], n.inputs[0]], {}, e.source)
+    for inner, x, other in ((m, a, b), (n, b, a)):
+        if inner is None or not r.used_once(x):
+            continue
+        minus = negated(other)
+        rest = inner.inputs[0]
+        if minus is not None:
+            pair = [rest, minus] if x is a else [minus, rest]
+            return r.emit(divide_p, pair, {}, e.source)
+        if _moves_out(r, e, x):
+            pair = [rest, b] if x is a else [a, rest]
+            return r.emit(negative_p, r.emit(divide_p, pair, {}, e.source), {}, e.source)
+    return _narrowed(r, e, inputs)
+
+
+def _is_normal(value: float, dtype: np.dtype[Any]) -> bool:
+    return abs(value) >= float(np.finfo(dtype).tiny)
 
 
 def _negative(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
-    inner = r.definition(inputs[0], "neg")
-    return None if inner is None else _same(e, inner.inputs[0])
+    x = inputs[0]
+    inner = _negation(r, x)
+    if inner is not None:
+        return _same(e, inner.inputs[0])
+    if not is_real(x) or not r.used_once(x):
+        return None
+    inner = r.definition(x, "mul") or r.definition(x, "div")
+    if inner is None:
+        return None
+    for i, a in enumerate(inner.inputs):
+        minus = negated(a)
+        if minus is not None:
+            new = [*inner.inputs[:i], minus, *inner.inputs[i + 1 :]]
+            return r.emit(inner.primitive, new, {}, e.source)
+    return None
 
 
 def _power(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
     x, p = inputs
+    if not is_real(x) or x.aval != e.outputs[0].aval:
+        return None
     if _is(p, 1.0):
-        return _same(e, x)
-    if _is(p, 2.0) and x.aval == e.outputs[0].aval:
+        return [x]
+    if not x.aval.shape or not p.aval.weak_type or type(p) is not Literal:
+        return None  # the C library's pow may round otherwise
+    # NumPy's operator ** computes these so, for arrays and Python's numbers.
+    if p.value == 2:
         return r.emit(multiply_p, [x, x], {}, e.source)
+    if p.value == 0.5:
+        return r.emit(sqrt_p, [x], {}, e.source)
+    return r.emit(reciprocal_p, [x], {}, e.source) if p.value == -1 else None
+
+
+def _square(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
+    x = inputs[0]
+    if x.aval != e.outputs[0].aval or x.aval.dtype.kind not in "fiu":
+        return None
+    return r.emit(multiply_p, [x, x], {}, e.source)
+
+
+def _absolute(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
+    inner = _negation(r, inputs[0]) or r.definition(inputs[0], "abs")
+    if inner is None or not is_real(inputs[0]):
+        return None
+    return r.emit(absolute_p, inner.inputs, {}, e.source)
+
+
+def _inverse_of(name: str) -> Any:
+    def rule(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
+        inner = r.definition(inputs[0], name)
+        return None if inner is None else _same(e, inner.inputs[0])
+
+    return rule
+
+
+def _positive(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
+    return _same(e, inputs[0])
+
+
+def _extreme(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
+    a, b = inputs
+    return _same(e, a) if a is b else _narrowed(r, e, inputs)
+
+
+# Truth values.
+
+
+def _truth(r: Rewriter, atom: Atom) -> bool | None:
+    """True or False, if an atom is that in all its elements."""
+    x = literal_value(atom)
+    if x is None:
+        value = r.values.get(atom)  # type: ignore[arg-type]
+        if value is None or not value.size or value.dtype.kind != "b":
+            return None
+        first = bool(value.flat[0])
+        return first if not any(value.strides) or bool(np.all(value == first)) else None
+    return bool(x) if isinstance(x, bool | np.bool_) else None
+
+
+def _logic(neutral: bool) -> Any:
+    def rule(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
+        a, b = inputs
+        out = e.outputs[0].aval
+        if a.aval.dtype.kind != "b" or b.aval.dtype.kind != "b":
+            return None
+        if a is b:
+            return _same(e, a)
+        for x, c in (inputs, inputs[::-1]):
+            value = _truth(r, c)
+            if value is None:
+                continue
+            if value != neutral:
+                return [r.constant(np.broadcast_to(np.bool_(value), out.shape))]
+            if x.aval == out:
+                return [x]
+        return None
+
+    return rule
+
+
+def _where(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
+    condition, a, b = inputs
+    value = _truth(r, condition)
+    if value is not None:
+        return _same(e, a if value else b)
+    if a is b:
+        return _same(e, a)
+    return _narrowed_values(r, e, inputs)
+
+
+def _narrowed_values(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
+    """Constants of equal elements as numbers: operands 1 and 2 of where."""
+    for i in (1, 2):
+        c = r.uniform(inputs[i])
+        if c is None:
+            continue
+        new = [*inputs[:i], Literal(c), *inputs[i + 1 :]]
+        if where_p.shape(*[v.aval for v in new]) == e.outputs[0].aval:  # type: ignore[misc]
+            return r.emit(where_p, new, {}, e.source)
     return None
-
-
-def _reshape(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
-    inner = r.definition(inputs[0], "reshape")
-    if inputs[0].aval == e.outputs[0].aval:
-        return [inputs[0]]
-    if inner is None or len(inner.inputs) != 1 or set(inner.params) != {"shape"}:
-        return None
-    if inner.inputs[0].aval == e.outputs[0].aval:
-        return [inner.inputs[0]]
-    return r.emit(e.primitive, [inner.inputs[0]], e.params, e.source)
-
-
-def _transpose(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
-    axes = e.params["axes"]
-    if tuple(axes) == tuple(range(len(axes))):
-        return [inputs[0]]
-    inner = r.definition(inputs[0], "transpose")
-    if inner is None:
-        return None
-    both = tuple([inner.params["axes"][i] for i in axes])
-    if both == tuple(range(len(both))):
-        return [inner.inputs[0]]
-    return r.emit(e.primitive, [inner.inputs[0]], {"axes": both}, e.source)
-
-
-def _broadcast(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
-    if inputs[0].aval == e.outputs[0].aval:
-        return [inputs[0]]
-    inner = r.definition(inputs[0], "broadcast_to")
-    return None if inner is None else r.emit(e.primitive, [inner.inputs[0]], e.params, e.source)
 
 
 def _astype(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
     return _same(e, inputs[0])
 
 
-_RULES: dict[str, Callable[[Rewriter, Equation, Sequence[Atom]], Found]] = {
+_RULES: Final[Rules] = {
     "mul": _multiply,
     "add": _add,
     "sub": _subtract,
     "div": _divide,
     "neg": _negative,
+    "positive": _positive,
     "pow": _power,
-    "reshape": _reshape,
-    "transpose": _transpose,
-    "broadcast_to": _broadcast,
+    "square": _square,
+    "abs": _absolute,
+    "maximum": _extreme,
+    "minimum": _extreme,
+    "conjugate": _inverse_of("conjugate"),
+    "bitwise_and": _logic(True),
+    "logical_and": _logic(True),
+    "bitwise_or": _logic(False),
+    "logical_or": _logic(False),
+    "where": _where,
     "astype": _astype,
 }
+_RULE: Final = with_rules(_RULES)

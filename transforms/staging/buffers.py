@@ -79,6 +79,13 @@ class Buffers:
                     name = self.owned.pop(a)
                     self.owned[out] = name
                     return name
+        return self.take_new(out)
+
+    def take_new(self, out: Var) -> str | None:
+        """The name of a buffer for a result that may not lie in an operand's."""
+        if self.last.get(out) == _END:
+            return None
+        key = _key(out.aval)
         names = self.free.get(key)
         if names:
             name = names.pop()

@@ -37,7 +37,7 @@ Maker = Callable[[Equation], Template | None]
 
 _NEW: Final = frozenset([
     "argmax", "argmin", "argsort", "cholesky", "concatenate", "convolve", "cross", "cumprod",
-    "cumsum", "det", "einsum", "inv", "logsumexp", "matmul", "mean", "norm", "reduce_all",
+    "cumsum", "det", "einsum", "fused", "inv", "logsumexp", "matmul", "mean", "norm", "reduce_all",
     "reduce_any", "reduce_max", "reduce_min", "reduce_prod", "reduce_sum", "scatter_sum", "setitem",
     "slogdet", "solve", "sort", "stack", "std", "var", "where",
 ])  # fmt: skip
