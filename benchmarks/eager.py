@@ -534,18 +534,18 @@ def cell(result: Result, name: str) -> str:
     return f"{cost:,.{digits}f} ({ratio:.{1 if ratio >= 1.95 else 2}f}x)"
 
 
-def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """A table whose columns line up in plain text too; figures to the right."""
+def markdown(rows: Sequence[Sequence[str]], left: int = 2) -> str:
+    """A table that lines up in plain text too; columns after the first `left` ones to the right."""
     widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
 
     def line(cells: Sequence[str]) -> str:
         aligned = [
-            c.ljust(w) if i < 2 else c.rjust(w)
+            c.ljust(w) if i < left else c.rjust(w)
             for i, (c, w) in enumerate(zip(cells, widths, strict=True))
         ]
         return f"| {' | '.join(aligned)} |"
 
-    rule = ["-" * w if i < 2 else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
+    rule = ["-" * w if i < left else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
     return "\n".join([line(rows[0]), line(rule), *[line(r) for r in rows[1:]]])
 
 

@@ -238,7 +238,8 @@ class Line:
             stop = start + np.size(y)
             found = np.reshape(vector[start:stop], np.shape(y))
             start = stop
-            return found
+            # Beside complex results, real ones are made complex.
+            return found.real if aval_of(y).dtype.kind == "f" else found
 
         return tree.map(part, self.result)
 

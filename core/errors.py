@@ -23,6 +23,7 @@ __all__ = [
     "NonLinearError",
     "NonScalarOutputError",
     "ProgramTypeError",
+    "RetraceWarning",
     "RuleDefinitionError",
     "ShapeError",
     "TreeError",
@@ -134,3 +135,7 @@ class NonLinearError(WengertError, TypeError):
 
 class ProgramTypeError(WengertError, TypeError):
     """A program breaks the typing rules of the IR."""
+
+
+class RetraceWarning(UserWarning):
+    """A staged function is traced again and again, so that staging costs more than it saves."""

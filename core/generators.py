@@ -21,7 +21,10 @@ import numpy as np
 from .errors import UnsupportedError
 from .tracing import Tracer
 
-__all__ = ["Draws", "is_generator", "reachable", "refuse_frozen", "watch"]
+__all__ = ["Draws", "Refusal", "is_generator", "reachable", "refuse_frozen", "watch"]
+
+Refusal = Callable[[str, str], UnsupportedError]
+"""Makes the error for random draws, of an operation and of what drew."""
 
 _MOST = 2000
 """At most so many objects are looked at."""
@@ -42,7 +45,7 @@ def watch(
     operation: str,
     fun: Callable[..., Any],
     arguments: Any,
-    refusal: Callable[[str, str], UnsupportedError] = refuse_frozen,
+    refusal: Refusal = refuse_frozen,
 ) -> Callable[[], None]:
     """Note the states of all generators in reach; what comes back raises if one has changed."""
     found = [(name, g, _state(g)) for name, g in reachable(fun, arguments) if is_generator(g)]

@@ -113,6 +113,11 @@ class Storage(Trace):
         self.exclusive = False
         return self.value
 
+    def restore(self, value: Array) -> None:
+        """Go back to a value that it had, for a while; no write counts."""
+        self.value = value
+        self.exclusive = False
+
     def assign(self, v: Array, arrays: Sequence[Array], index: Any) -> None:
         """Write `v` at an index."""
         self.value = write(self.value, v, arrays, index, self.exclusive)
@@ -182,6 +187,11 @@ class View(Storage):
     def layout(self) -> Array:
         found: Array = self.primitive.impl(self.base.layout(), **self.params)
         return found
+
+    def restore(self, value: Array) -> None:
+        super().restore(value)
+        self.seen = self.version_now()
+        self.is_copy = True
 
     def read(self) -> Array:
         # A copy, so that the memory of the base stays its own and can be written to in place.

@@ -11,7 +11,14 @@ import pytest
 
 import wengert as wg
 import wengert.numpy as wnp
-from wengert.core import Primitive, elementwise, linear, reducer, zero_derivative
+from wengert.core import (
+    Primitive,
+    ShapedArray,
+    elementwise,
+    linear,
+    reducer,
+    zero_derivative,
+)
 from wengert.transforms import backward
 
 Array = Any
@@ -432,6 +439,23 @@ def test_a_jvp_that_is_not_linear() -> None:
     assert culprits(report) == ["audit_square"]
 
 
+def test_real_and_complex_results_at_once() -> None:
+    def rule(factor: float) -> Callable[..., Any]:
+        return lambda t, y, x: (2 * factor * x * t, 1j * factor * t)
+
+    for factor in (1.0, 1.1):
+        p = Primitive(
+            f"audit_mixed_{factor}",
+            lambda x: (x * x, 1j * x),
+            shape=lambda x: (x, ShapedArray(x.shape, np.dtype(complex))),
+            jvps=(rule(factor),),
+            batch=lambda size, batched, x, factor=factor: named(f"audit_mixed_{factor}").bind(x),
+            multiple_results=True,
+        )
+        report = wg.audit(lambda x, p=p: p.bind(x)[0] + p.bind(x)[1], X)
+        assert culprits(report) == ([] if factor == 1.0 else [p.name])
+
+
 def test_a_tangent_of_the_wrong_shape() -> None:
     wrong = reducer(
         "audit_sum",
@@ -509,6 +533,25 @@ def test_custom_rules(rule: str) -> None:
 
 def _first_line(f: Any) -> int:
     return f.__wrapped__.__code__.co_firstlineno
+
+
+def test_arbitrary_phases_are_no_wrong_rules() -> None:
+    h = S + 1j * (A - A.T)
+    assert wg.audit(lambda h: np.abs(np.linalg.eigh(h)[1]), h)
+    report = wg.audit(lambda h: np.linalg.eigh(h)[1], h)
+    assert not report
+    assert report.culprits == ()
+    assert "have arbitrary phases" in str(report)
+
+
+def test_the_operation_is_named_and_not_those_whose_rules_use_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    right = named("transpose").transposes[0]
+    monkeypatch.setattr(
+        named("transpose"), "transposes", (lambda ct, x, **kw: 2 * right(ct, x, **kw),)
+    )
+    assert culprits(wg.audit(lambda a: np.linalg.cholesky(a @ a.T), A)) == ["transpose"]
 
 
 def test_stopped_gradients_are_named() -> None:

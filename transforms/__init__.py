@@ -40,6 +40,7 @@ from .residuals import print_saved_residuals, saved_residuals
 from .roots import argmin, custom_root, fixed_point, implicit_function, root
 from .saving import checkpoint_name, checkpoint_policies
 from .scan import scan
+from .staged import staged
 from .stop_gradient import stop_gradient
 from .vmap import vmap
 from .while_loop import while_loop
@@ -95,6 +96,7 @@ __all__ = [
     "root",
     "saved_residuals",
     "scan",
+    "staged",
     "stop_gradient",
     "switch",
     "value_and_grad",

@@ -6,14 +6,19 @@ Read `binomial.py` first.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import isqrt
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..core.aval import ShapedArray
 from ..core.errors import DtypeError, ShapeError, UnsupportedError
+from ..core.ir import Program
 from .binomial import first_states, next_state
+from .subprograms import linearize_program
 
-__all__ = ["Plan", "plan_of"]
+__all__ = ["Plan", "fitted", "plan_of"]
 
 
 class Plan(NamedTuple):
@@ -64,3 +69,34 @@ def plan_of(
     if value < 1:
         raise ShapeError(f"{operation}: {name} must be 1 or more.", got=repr(value))
     return Plan(*[int(v) if v is not None else None for v in given.values()])
+
+
+def fitted(
+    operation: str, budget: int, n: int, carry: Sequence[ShapedArray], program: Program
+) -> Plan:
+    """The plan for n steps, and for so many bytes."""
+    active = [v.dtype.kind in "fc" for v in program.in_avals]
+    found = linearize_program(program, active, [False] * len(program.outputs))
+    given = {*program.inputs, *found.forward.inputs}
+    kept = {v for v in found.forward.outputs[len(program.outputs) :] if v not in given}
+    per_step = sum([_bytes(v.aval) for v in kept]) + 1
+    per_state = sum([_bytes(v) for v in carry]) + 1
+    if n * per_step <= budget:
+        return Plan(n, None)
+    every = max(1, isqrt(max(1, n * per_state // per_step)))
+    if every * per_step + n // every * per_state <= budget:
+        return Plan(every, None)
+    # The states of the forward pass are there until the end, beside those of the backward pass.
+    snapshots = (budget - per_step) // (2 * per_state) - 2
+    if snapshots < 1:
+        raise ShapeError(
+            f"{operation}: the memory budget is too small.",
+            got=f"{budget} bytes",
+            needed=f"{6 * per_state + per_step} bytes, for 6 states of {per_state} and the "
+            "residuals of one step",
+        )
+    return Plan(None, snapshots)
+
+
+def _bytes(aval: ShapedArray) -> int:
+    return aval.size * aval.dtype.itemsize

@@ -12,25 +12,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from math import isqrt
 from typing import Any
 
 import numpy as np
 
 from ..core import tree
 from ..core.aval import Array, ShapedArray, aval_of, weak_number
-from ..core.errors import ConcretizationError, ShapeError, TreeError, UnsupportedError
+from ..core.errors import ConcretizationError, TreeError, UnsupportedError
 from ..core.ir import Program
 from ..core.storage import current
 from .api import flatten_result
 from .backward import backward_pass
 from .bodies import Leaves, array_leaves, check_carry, same_structure
-from .checkpoint_plans import Plan
+from .checkpoint_plans import Plan, fitted
 from .derived_bodies import Batched, Body, Pushed, avals_of, run_body, strong
 from .recomputation import checkpoint_p
 from .rerun import Rerun
 from .saving import Policy
-from .subprograms import batched_aval, evaluate_linearized, linearize_program, trace_flat
+from .subprograms import batched_aval, evaluate_linearized, trace_flat
 
 __all__ = ["checkpointed_loop", "checkpointed_scan"]
 
@@ -38,16 +37,11 @@ Flags = Sequence[bool]
 
 
 def _fitted(operation: str, plan: Plan, loop: Loop, args: Sequence[Array]) -> Plan:
-    """The plan for a memory budget."""
+    """The plan for a memory budget, if that is what the user gave."""
     if plan.budget is None:
         return plan
-    n = loop.length
-    consts, carry, xs = loop.parts(args)
-    avals = [
-        *map(aval_of, consts),
-        *map(aval_of, carry),
-        *[ShapedArray(aval_of(x).shape[1:], aval_of(x).dtype) for x in xs],
-    ]
+    consts, carry, xs = loop.parts([aval_of(x) for x in args])
+    avals = [*consts, *carry, *[ShapedArray(v.shape[1:], v.dtype) for v in xs]]
     try:
         step = loop.step
         program = step if type(step) is Program else trace_flat(loop.name, step, avals)
@@ -57,32 +51,7 @@ def _fitted(operation: str, plan: Plan, loop: Loop, args: Sequence[Array]) -> Pl
             "of a step. checkpoint_every= and checkpoints= do not."
         )
         raise
-    active = [v.dtype.kind in "fc" for v in program.in_avals]
-    found = linearize_program(program, active, [False] * len(program.outputs))
-    own = {*program.inputs, *found.forward.inputs}
-    kept = {v for v in found.forward.outputs[len(program.outputs) :] if v not in own}
-    per_step = sum([_bytes(v.aval) for v in kept]) + 1
-    per_state = sum([_bytes(aval_of(x)) for x in carry]) + 1
-    budget = plan.budget
-    if n * per_step <= budget:
-        return Plan(n, None)
-    every = max(1, isqrt(max(1, n * per_state // per_step)))
-    if every * per_step + n // every * per_state <= budget:
-        return Plan(every, None)
-    # The states of the forward pass are there until the end, beside those of the backward pass.
-    snapshots = (budget - per_step) // (2 * per_state) - 2
-    if snapshots < 1:
-        raise ShapeError(
-            f"{operation}: the memory budget is too small.",
-            got=f"{budget} bytes",
-            needed=f"{6 * per_state + per_step} bytes, for 6 states of {per_state} and the "
-            f"residuals of one step",
-        )
-    return Plan(None, snapshots)
-
-
-def _bytes(aval: ShapedArray) -> int:
-    return aval.size * aval.dtype.itemsize
+    return fitted(operation, plan.budget, loop.length, carry, program)
 
 
 class _Rows:

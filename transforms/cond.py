@@ -168,7 +168,9 @@ def _linearize(
 ) -> tuple[Any, Any]:
     if not RUNNING.symbolic:
         # The branch taken is run again when the index is known: less work than to transform all.
-        return _run_again(primals, tangents, branches=branches, **_flagged(linear))
+        later: tuple[Any, Any]
+        later = _run_again(primals, tangents, branches=branches, **_flagged(linear))
+        return later
     active = [t is not None for t in tangents[1:]]
     given = [t for t in tangents[1:] if t is not None]
     derived, flags = _agreeing(branches, lambda b, force: _linear_part(b, active, force))

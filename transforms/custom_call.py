@@ -286,7 +286,7 @@ class BatchedCall(CustomCall):
                 self.enter(trace, primals, self.batched)
             )
             if trace.size != self.size:
-                raise NarrowedError
+                raise NarrowedError("the batch split while the function ran")
             outs, flags = self.leave(trace, outs)
             residuals, kept = self.leave(trace, residuals)
         # Each member adds to the cotangents, also where all have the same result.

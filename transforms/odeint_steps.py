@@ -23,6 +23,7 @@ import numpy as np
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import UnsupportedError
 from ..core.ir import Literal, Program, Var, evaluate
+from ..core.primitives.indexing import getitem
 from ..core.source import describe_function
 from ..core.storage import current
 from ..core.tracing import Primitive, Tracer
@@ -52,6 +53,8 @@ FEW = 8
 """Up to how many lanes are solved one after the other, which is faster."""
 
 _FLOAT = np.dtype(np.float64)
+
+
 # Solving.
 
 
@@ -283,7 +286,17 @@ def _steps_rule(
         flags = [*[True] * 5, *lanes, *[f for f, a in zip(lanes, active, strict=True) if a]]
         size = aval_of(path.out).shape[0]
         dots, _ = evaluate_batch("odeint", follow, size, args, flags, [True, True])
-    return tuple(path), [*dots, None, None, None, None]
+    return tuple(path), [*map(_known_zero, dots), None, None, None, None]
+
+
+def _known_zero(t: Array) -> Array | None:
+    """None for a tangent that is zero whatever those of the operands are."""
+    return t if isinstance(t, Tracer) or np.any(t) else None
+
+
+def _chosen(x: Array, index: Array) -> Array:
+    """`x[index]`, also where only the index is traced."""
+    return getitem(x, index)
 
 
 def _follow(
@@ -335,13 +348,14 @@ def _follow(
         moved = push(None, *t_dots, *others) if none else None
         if moved is None:
             moved = np.zeros((rows, n))
+            if dots[0] is None:
+                return [moved[m:], moved[: m + 1]]
         states_dot = recurrence_p.bind(matrix[:m], moved[:m], y0_dot)
-        ends = (matrix[m:] @ states_dot[index[m:]][:, :, None])[:, :, 0] + moved[m:]
+        ends = (matrix[m:] @ _chosen(states_dot, index[m:])[:, :, None])[:, :, 0] + moved[m:]
         return [ends, states_dot]
     states_dot = _scanned(func, rule, begin[:m], tau[:m], size[:m], args[:k], dots)
     push = _pushing(run, [states[index[m:]], begin[m:], tau[m:], *parameters], flags)
-    moving_states = isinstance(states_dot, Tracer) or bool(np.any(states_dot))
-    of_states = states_dot[index[m:]] if moving_states else None
+    of_states = None if _known_zero(states_dot) is None else _chosen(states_dot, index[m:])
     ends = push(of_states, *[d[m:] for d in t_dots], *others)
     return [np.zeros((rows - m, n)) if ends is None else ends, states_dot]
 
@@ -433,6 +447,8 @@ def _scanned(
         body=body, n_consts=k, n_carry=1, length=m, reverse=False, linear=(),
     )  # fmt: skip
     last, earlier = tangents
+    if last is None:
+        return np.zeros((m + 1, *aval_of(y0).shape))
     return np.concatenate([earlier, last[None]])
 
 

@@ -16,7 +16,7 @@ from ..core import tree
 from ..core.array_tracer import ArrayTracer
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import ConcretizationError, DtypeError, ShapeError
-from ..core.generators import watch
+from ..core.generators import Refusal, refuse_frozen, watch
 from ..core.ir import Atom, Equation, Literal, Program, Var
 from ..core.source import Source, boundary, describe_function, user_source
 from ..core.tracing import Primitive, Trace, Tracer, handed_over
@@ -51,7 +51,12 @@ class ProgramTracer(ArrayTracer):
         return trace.same_value(self.variable, other.variable)
 
     def why_not_concrete(self) -> str:
-        return "in make_program it stands for every value of its type."
+        state = self._trace.__dict__  # which outlives the class of the trace: see `handed_over`
+        return f"in {state.get('context', 'make_program')} it stands for every value of its type."
+
+    def remedy(self) -> str:
+        found: str = self._trace.__dict__.get("remedy", "")
+        return found
 
     def where_made(self) -> Source | None:
         return self.source
@@ -173,19 +178,24 @@ def make_program(
 
 
 def trace_closed(
-    operation: str, fun: Callable[..., Any], *args: Any
+    operation: str,
+    fun: Callable[..., Any],
+    *args: Any,
+    begin: Callable[[str], ProgramTrace] = ProgramTrace,
+    refusal: Refusal = refuse_frozen,
 ) -> tuple[Program, list[Array]]:
     """Trace a function that may close over traced values: (program, these values).
 
     The values come first among the inputs of the program, then the leaves of the arguments, which
     may be anything with `shape` and `dtype`. Nothing is computed while it is traced, also where the
     function works on such values alone: it is the body of a loop, or a branch that may not run.
+    `begin` starts the trace, and `refusal` makes the error for random draws.
     """
     name = describe_function(fun)
     leaves, in_tree = tree.flatten(args)
     paths = leaf_paths(in_tree, "")
-    check_generators = watch(operation, fun, args)
-    trace = ProgramTrace(name)
+    check_generators = watch(operation, fun, args, refusal)
+    trace = begin(name)
     try:
         values = [
             x if is_static_leaf(x) else trace.variable(type_of_leaf(operation, path, x))

@@ -21,7 +21,7 @@ import numpy as np
 
 from ..core import tree
 from ..core.aval import Array, ShapedArray
-from ..core.errors import InPlaceWriteError
+from ..core.errors import InPlaceWriteError, UnsupportedError
 from ..core.generators import Draws, is_generator, reachable
 from ..core.storage import Storage, current, write
 from ..core.tracing import (
@@ -147,6 +147,7 @@ class Rerun:
         self.call = call
         self.captured: list[Tracer] = []
         self.handles: list[tuple[Tracer, Trace, int]] = []
+        self.stored: list[tuple[Storage, Array]] = []
         generators = []
         running = self.running = _traces()
         for _, x in reachable(call, looked_at):
@@ -154,6 +155,8 @@ class Rerun:
                 generators.append(x)
             elif current(x) is not x or x._trace in running:
                 self.handles.append((x, x._trace, _version(x)))
+                if isinstance(x._trace, Storage):
+                    self.stored.append((x._trace, current(x)))
                 self.capture(current(x))
         self.draws = Draws(generators)
         self.has_run = False
@@ -192,7 +195,7 @@ class Rerun:
                 )
         self.has_run = True
         self.draws.forget_unused()
-        self.handles = []
+        self.handles = [(x, x._trace, 0) for x in self.captured]
         kept = {id(x._trace) for x in self.captured}
         self.running = [t for t in self.running if id(t) in kept]
         return found
@@ -217,12 +220,30 @@ class Rerun:
             _ended if ended else nullcontext(),
             handed_over(stand_in, self.running) if self.running else nullcontext(),
             self.draws.repeated() if self.has_run else nullcontext(),
+            self.as_before() if self.has_run else nullcontext(),
         ):
             _STANDING.substitutions.append(stand_in)
             try:
                 yield run
             finally:
                 _STANDING.substitutions.remove(stand_in)
+
+    @contextmanager
+    def as_before(self) -> Iterator[None]:
+        """While it lasts, traced arrays that were written to since have their values of then."""
+        stored = [(s, dict(s.__dict__)) for s, _ in self.stored]
+        moved = [(x, x._trace) for x, trace, _ in self.handles if x._trace is not trace]
+        for s, value in self.stored:
+            s.restore(value)
+        for x, trace, _ in self.handles:
+            x._trace = trace
+        try:
+            yield
+        finally:
+            for s, attributes in stored:
+                s.__dict__.update(attributes)
+            for x, now in moved:
+                x._trace = now
 
     def own(self, x: Array) -> Array:
         """An operand that the function cannot change for others."""
@@ -236,8 +257,18 @@ class Rerun:
 
     def __call__(self, *operands: Array) -> list[Array]:
         n = len(self.captured)
-        with self.bound(operands[:n]) as run:
-            return self.writing(run)(*operands[n:])
+        try:
+            with self.bound(operands[:n]) as run:
+                return self.writing(run)(*operands[n:])
+        except _Met as met:
+            if not self.has_run:
+                raise
+            raise UnsupportedError(
+                f"{self.name}: when it was run again, the function used a traced value that it had "
+                "not used before.",
+                got=repr(met.tracer),
+                fix="pass what changes as an argument",
+            ) from None
 
     def writing(self, run: Callable[..., list[Array]]) -> Callable[..., list[Array]]:
         """The function with copies of its operands, if it turns out to write to them."""

@@ -235,9 +235,9 @@ def print_saved_residuals(fun: Callable[..., Any], *args: Any, **kwargs: Any) ->
 
     Example:
         >>> import numpy as np, wengert as wg
-        >>> wg.print_saved_residuals(np.sin, np.ones(100))
+        >>> wg.print_saved_residuals(np.sin, np.ones(100))  # doctest: +ELLIPSIS
         1 array, 800 bytes, on a tape of 1 entry
-          800 bytes  f64[100]  result for sin
+          800 bytes  f64[100]  result for sin ...
     """
     found, entries = _look(fun, args, kwargs)
     total = sum([r.nbytes for r in found])

@@ -80,14 +80,39 @@ class _Policy:
         return self.__name__
 
 
-class _NamePolicy(_Policy):
-    """A policy that goes by names."""
+class _AnyOf(_Policy):
+    """What one of several policies keeps."""
 
-    def __init__(self, label: str, names: Sequence[str], rule: Policy) -> None:
+    def __init__(self, parts: Sequence[Policy]) -> None:
+        self.__name__ = f"save_from_both({', '.join([repr(p) for p in parts])})"
+        self.parts = tuple(parts)
+
+    def __call__(
+        self, primitive: Primitive, avals: Sequence[ShapedArray], params: Mapping[str, Any]
+    ) -> bool:
+        return any([p(primitive, avals, params) for p in self.parts])
+
+
+class _NamePolicy(_Policy):
+    """A policy that goes by names: it keeps values with these names, or those without.
+
+    `unnamed` says what it does with values that have none.
+    """
+
+    def __init__(self, label: str, names: Sequence[str], listed: bool, unnamed: bool) -> None:
         if not all([isinstance(n, str) for n in names]):
             raise DtypeError(f"{label}: names must be text.", got=repr(names))
-        super().__init__(f"{label}({', '.join([repr(n) for n in names])})", rule)
-        self.names = names
+        self.__name__ = f"{label}({', '.join([repr(n) for n in names])})"
+        self.names = tuple(names)
+        self.listed = listed
+        self.unnamed = unnamed
+
+    def __call__(
+        self, primitive: Primitive, avals: Sequence[ShapedArray], params: Mapping[str, Any]
+    ) -> bool:
+        if primitive is not name_p:
+            return self.unnamed
+        return (params["name"] in self.names) == self.listed
 
     def warn(self, operation: str, program: Program) -> None:
         """Warn of names that do not occur in a program."""
@@ -115,13 +140,28 @@ def _names_in(program: Program) -> set[str]:
     return found
 
 
-_EVERYTHING = _Policy("everything", lambda primitive, avals, params: True)
-_NOTHING = _Policy("nothing", lambda primitive, avals, params: False)
-_DOTS = _Policy("dots", lambda primitive, avals, params: primitive in (matmul_p, einsum_p))
-_DOTS_2D = _Policy(
-    "dots_with_no_batch_dims",
-    lambda primitive, avals, params: primitive is matmul_p and all([v.ndim <= 2 for v in avals]),
-)
+def _always(primitive: Primitive, avals: Sequence[ShapedArray], params: Mapping[str, Any]) -> bool:
+    return True
+
+
+def _never(primitive: Primitive, avals: Sequence[ShapedArray], params: Mapping[str, Any]) -> bool:
+    return False
+
+
+def _is_dot(primitive: Primitive, avals: Sequence[ShapedArray], params: Mapping[str, Any]) -> bool:
+    return primitive in (matmul_p, einsum_p)
+
+
+def _is_plain_dot(
+    primitive: Primitive, avals: Sequence[ShapedArray], params: Mapping[str, Any]
+) -> bool:
+    return primitive is matmul_p and all([v.ndim <= 2 for v in avals])
+
+
+_EVERYTHING = _Policy("everything", _always)
+_NOTHING = _Policy("nothing", _never)
+_DOTS = _Policy("dots", _is_dot)
+_PLAIN_DOTS = _Policy("dots_with_no_batch_dims", _is_plain_dot)
 
 
 class CheckpointPolicies:
@@ -142,8 +182,8 @@ class CheckpointPolicies:
     everything = everything_saveable = _EVERYTHING
     nothing = nothing_saveable = _NOTHING
     dots = dots_saveable = checkpoint_dots = _DOTS
-    dots_with_no_batch_dims = dots_with_no_batch_dims_saveable = _DOTS_2D
-    checkpoint_dots_with_no_batch_dims = _DOTS_2D
+    dots_with_no_batch_dims = dots_with_no_batch_dims_saveable = _PLAIN_DOTS
+    checkpoint_dots_with_no_batch_dims = _PLAIN_DOTS
 
     @staticmethod
     def save_names(*names: str) -> Policy:
@@ -163,9 +203,7 @@ class CheckpointPolicies:
             >>> wg.checkpoint_policies.save_names("h", "mask")
             save_names('h', 'mask')
         """
-        kept = frozenset(names)
-        rule = lambda primitive, avals, params: primitive is name_p and params["name"] in kept
-        return _NamePolicy("save_names", names, rule)
+        return _NamePolicy("save_names", names, listed=True, unnamed=False)
 
     save_only_these_names = save_names
 
@@ -187,11 +225,7 @@ class CheckpointPolicies:
             >>> wg.checkpoint_policies.save_any_except("large")
             save_any_except('large')
         """
-        left_out = frozenset(names)
-        rule = lambda primitive, avals, params: (
-            primitive is not name_p or params["name"] not in left_out
-        )
-        return _NamePolicy("save_any_except", names, rule)
+        return _NamePolicy("save_any_except", names, listed=False, unnamed=True)
 
     save_anything_except_these_names = save_any_except
 
@@ -213,11 +247,7 @@ class CheckpointPolicies:
             >>> wg.checkpoint_policies.save_any_names_but_these("large")
             save_any_names_but_these('large')
         """
-        left_out = frozenset(names)
-        rule = lambda primitive, avals, params: (
-            primitive is name_p and params["name"] not in left_out
-        )
-        return _NamePolicy("save_any_names_but_these", names, rule)
+        return _NamePolicy("save_any_names_but_these", names, listed=False, unnamed=False)
 
     @staticmethod
     def save_from_both(*parts: Policy) -> Policy:
@@ -240,8 +270,7 @@ class CheckpointPolicies:
         """
         for part in parts:
             check_policy("save_from_both", part)
-        rule = lambda primitive, avals, params: any([p(primitive, avals, params) for p in parts])
-        return _Policy(f"save_from_both({', '.join([repr(p) for p in parts])})", rule)
+        return _AnyOf(parts)
 
     save_from_both_policies = save_from_both
 

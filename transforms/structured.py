@@ -30,7 +30,15 @@ from .collective_rules import holds_collective
 from .linear import LinearTrace
 from .subprograms import batched_aval, evaluate_jvp, evaluate_linearized
 
-__all__ = ["Structured", "agreed_value", "batched_p", "has_value", "pullback_p", "pushforward_p", "run_again"]
+__all__ = [
+    "Structured",
+    "agreed_value",
+    "batched_p",
+    "has_value",
+    "pullback_p",
+    "pushforward_p",
+    "run_again",
+]
 
 Params = Mapping[str, Any]
 

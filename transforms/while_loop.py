@@ -301,8 +301,8 @@ def while_loop(
         ...     )
         >>> round(float(wg.grad(sqrt)(4.0)), 9)
         0.25
-        >>> wg.vmap(wg.grad(sqrt))(np.array([1.0, 4.0, 100.0])).round(9)
-        array([0.5 , 0.25, 0.05])
+        >>> wg.vmap(wg.grad(sqrt))(np.array([4.0, 16.0, 100.0])).round(9)
+        array([0.25 , 0.125, 0.05 ])
     """
     operation = f"while_loop of {describe_function(body_fun)}"
     carried = array_leaves(operation, init_val, "init_val")

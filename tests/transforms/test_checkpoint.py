@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import pickle
 import threading
 import tracemalloc
 from collections.abc import Callable
@@ -210,13 +211,13 @@ def test_memory_of_a_recursion_grows_with_the_logarithm() -> None:
         return half(half(x, n // 2), n - n // 2)
 
     def f(x: Any) -> Any:
-        return np.sum(chain(x, 256))
+        return np.sum(chain(x, 128))
 
     x = np.linspace(0, 1, 10_000)
-    assert peak(wg.grad(f), x) < 40 * x.nbytes
+    assert peak(wg.grad(f), x) < 35 * x.nbytes
     y = x
     slope = np.ones_like(x)
-    for _ in range(256):
+    for _ in range(128):
         slope, y = slope * np.cos(y), np.sin(y)
     same(wg.grad(f)(x), slope)
 
@@ -241,13 +242,13 @@ def test_memory_of_loops(program: bool) -> None:
         return wg.make_program(g)(x) if program else g
 
     x = np.linspace(0, 1, 10_000)
-    n = 400
+    n = 120
     plain = peak(f(n), x)
     assert plain > 2 * n * x.nbytes
     for how, most in (
-        ({"checkpoint_every": 20}, 100),
+        ({"checkpoint_every": 12}, 65),
         ({"checkpoints": 5}, 25),
-        ({"memory_budget": 100 * x.nbytes}, 110),
+        ({"memory_budget": 60 * x.nbytes}, 70),
         ({"memory_budget": 16 * x.nbytes}, 25),
     ):
         assert peak(f(n, **how), x) < most * x.nbytes
@@ -258,10 +259,10 @@ def test_memory_of_a_batched_loop() -> None:
     x = np.linspace(0, 1, 1000).reshape(4, 250)
 
     def f(**how: Any) -> F:
-        one = lambda x: wg.scan(lambda c, _: (np.sin(c) * c, None), x, length=400, **how)[0]
+        one = lambda x: wg.scan(lambda c, _: (np.sin(c) * c, None), x, length=150, **how)[0]
         return wg.grad(lambda x: np.sum(wg.vmap(one)(x)))
 
-    assert peak(f(checkpoints=5), x) < peak(f(), x) / 10
+    assert peak(f(checkpoints=5), x) < peak(f(), x) / 5
     same(f(checkpoints=5)(x), f()(x))
 
 
@@ -678,3 +679,92 @@ def test_wrong_results_of_a_step() -> None:
     step = lambda c, _: (np.ones(3) * c, None)
     with pytest.raises(wg.errors.ShapeError, match="another shape"):
         wg.grad(lambda x: np.sum(wg.scan(step, x, length=3, checkpoints=2)[0]))(1.0)
+
+
+# What is closed over, and changes later.
+
+
+def test_traced_arrays_that_are_written_to_afterwards() -> None:
+    def f(x: Any, keep: F) -> Any:
+        y = np.sin(x)
+        part = y[1:]
+        part[0] = x[0] * x[2]
+        z = keep(lambda v: v * y + np.sum(part))(x)
+        u = keep(lambda v: v * z)(x)
+        part[1] = x[0] ** 2
+        y[2] *= 2.0
+        z[0] = x[1]
+        return np.sum(z * y * u)
+
+    for transform in (wg.grad, wg.hessian, lambda g: wg.grad(lambda x: np.sum(wg.grad(g)(x) ** 2))):
+        due = transform(lambda x: f(x, lambda g: g))(X)
+        same(transform(lambda x: f(x, wg.checkpoint))(X), due)
+        same(transform(lambda x: f(x, wg.checkpoint(policy=P.dots)))(X), due)
+
+
+def test_plain_arrays_that_change_afterwards_are_noticed() -> None:
+    buffer = np.ones(4)
+
+    def f(x: Any) -> Any:
+        for k in range(3):
+            buffer[:] = k + 1
+            x = wg.checkpoint(lambda x: x * buffer)(x)
+        return np.sum(x)
+
+    with pytest.raises(wg.errors.UnsupportedError, match="gave another result when it was run"):
+        wg.grad(f)(X)
+
+
+def test_another_path_the_second_time_is_an_error() -> None:
+    calls = []
+
+    def f(x: Any) -> Any:
+        w = np.sin(x)
+        far = type("Far", (), {"__slots__": ("w",)})()
+        far.w = w
+
+        def g(v: Any) -> Any:
+            calls.append(1)
+            return v * far.w if len(calls) > 1 else v
+
+        return np.sum(wg.checkpoint(g)(x))
+
+    with pytest.raises(wg.errors.UnsupportedError, match="a traced value that it had not used"):
+        wg.grad(f)(X)
+
+
+def test_other_transformations_inside() -> None:
+    @wg.custom_vjp
+    def clipped(x: Any) -> Any:
+        return np.sin(x)
+
+    clipped.defvjp(lambda x: (clipped(x), x), lambda x, ct: (np.clip(np.cos(x) * ct, -0.5, 0.5),))
+    bodies: list[F] = [
+        lambda v, x: clipped(v) * x,
+        lambda v, x: wg.while_loop(lambda c: np.sum(c) < 20, lambda c: c * 1.5 + x**2, v),
+        lambda v, x: wg.cond(np.sum(x) > 1, lambda v: v * x, lambda v: v - x, v),
+        lambda v, x: wg.scan(lambda c, k: (np.sin(c * k) + x, c), v, np.arange(1.0, 4.0))[1],
+        lambda v, x: wg.grad(lambda u: np.sum(wg.checkpoint(np.sin)(u * v) * x))(v),
+        lambda v, x: wg.jvp(lambda u: np.sin(u * v) * x, (v,), (x,))[1],
+        lambda v, x: wg.vmap(lambda u: np.sin(u * v) * x)(v),
+        lambda v, x: (np.sort(v) * x, np.argsort(v))[0],
+        lambda v, x: wg.root(lambda y: y**3 + y - v * x, v * 0 + 0.5),
+        lambda v, x: wg.stop_gradient(v * x) * v,
+    ]
+    x = np.array([0.3, 0.7, 1.1])
+    for body in bodies:
+        f = lambda x, keep, body=body: np.sum(keep(lambda v: body(v, x))(2 * x))
+        for transform in (wg.grad, lambda g: wg.make_program(wg.grad(g))(x)):
+            due = transform(lambda x, f=f: f(x, lambda g: g))(x)
+            for keep in (wg.checkpoint, wg.checkpoint(policy=P.dots)):
+                same(transform(lambda x, f=f, keep=keep: f(x, keep))(x), due, 1e-9)
+
+
+def test_programs_with_checkpoints_pickle() -> None:
+    policy = P.save_from_both(P.dots, P.save_any_except())
+    f = lambda x: (
+        np.sum(wg.checkpoint(np.sin, policy=policy)(x))
+        + np.sum(wg.fori_loop(0, 5, lambda i, c: np.sin(c), x, checkpoints=2))
+    )
+    program = wg.make_program(wg.grad(f))(X)
+    same(pickle.loads(pickle.dumps(program))(X), program(X))

@@ -355,3 +355,61 @@ def test_a_while_loop_in_vmap_in_a_scan(way: str) -> None:
     same(WAYS[way](wg.jacfwd(f), x), due)
     rows = np.stack([x, x + 0.1])
     same(WAYS[way](wg.vmap(wg.jacrev(f)), rows)[0][1], wg.jacfwd(plain)(rows[1])[0])
+
+
+def through_complex(p: Any, z: Any, k: Any) -> Any:
+    """A real number of complex ones, with ints beside them in the results of branches."""
+    y, n, w = wg.cond(
+        p, lambda: (np.sin(z) * k, k + 1, np.real(z)), lambda: (z * z * 2j, 3, np.abs(z))
+    )
+    turn = lambda c: (c[0] * (1.2 + 0.1j) + z, c[1] * 2.0 + np.imag(c[0]), c[2] + 1)
+    y, w, _ = wg.while_loop(lambda c: (np.abs(c[0]) < 4.0) & (c[2] < 9), turn, (y, w, 0))
+    factors = np.array([1.0, 1j, 2.0])
+    c, (parts, ns) = wg.scan(lambda c, a: (c * a + y, (np.real(c), n)), y, factors)
+    return np.real(c * np.conj(z)) + np.sum(parts) * ns[0] + w
+
+
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_complex_numbers(order: int) -> None:
+    f: Function = through_complex
+    if order:
+        f = wg.grad(f, 1)
+    if order == 2:
+        slope = f
+        f = wg.grad(lambda p, z, k: np.abs(slope(p, z, k)) ** 2, 1)
+    p, k = np.array([True, False, True]), np.array([1, 2, 3])
+    z = np.array([0.3 + 0.2j, 1.0 - 0.5j, -0.7 + 0.1j])
+    due = np.stack([f(*row) for row in zip(p, z, k, strict=True)])
+    program = wg.make_program(f)(True, z[0], 1)
+    same(np.stack([program(*row) for row in zip(p, z, k, strict=True)]), due)
+    same(wg.vmap(f)(p, z, k), due)
+    same(wg.vmap(program)(p, z, k), due)
+    same(wg.make_program(wg.vmap(f))(p, z, k)(p, z, k), due)
+    if order == 1:  # the derivative by the real and by the imaginary part
+        step = 1e-6
+        across = lambda d: through_complex(True, z[0] + d, 1) - through_complex(True, z[0] - d, 1)
+        along = across(step) - 1j * across(1j * step)
+        np.testing.assert_allclose(due[0], along / (2 * step), rtol=1e-7)
+
+
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_float32_stays_float32(order: int) -> None:
+    def f(p: Any, x: Any) -> Any:
+        y = wg.cond(p, lambda: x * 2, lambda: np.sin(x) + 1)
+        y = wg.while_loop(lambda c: np.sum(c) < 20, lambda c: c * 1.5 + x, y)
+        y = wg.fori_loop(0, 3, lambda i, c: c * 0.5 + i * x, y)
+        y, zs = wg.scan(lambda c, a: (c + a * y, c * 2), y, x)
+        total = np.sum(y) + np.sum(wg.map(np.sin, zs, batch_size=2))
+        return total + np.sum(wg.associative_scan(np.add, x))
+
+    g = (f, wg.grad(f, 1), wg.hessian(f, 1))[order]
+    x = np.array([0.5, 1.0, 0.3], np.float32)
+    p, xs = np.array([True, False]), np.stack([x, 2 * x])
+    for y in (
+        g(True, x),
+        wg.make_program(g)(True, x)(False, x),
+        wg.vmap(g)(p, xs),
+        wg.make_program(wg.vmap(g))(p, xs)(p, xs),
+        wg.vmap(wg.make_program(g)(True, x))(p, xs),
+    ):
+        assert y.dtype == np.float32

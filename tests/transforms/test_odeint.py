@@ -257,6 +257,31 @@ def test_linear_systems(mode: str, n: int, rng: np.random.Generator) -> None:
     np.testing.assert_allclose(np.sum(second * e), due, rtol=1e-5)
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("n", [2, 40])
+def test_derivatives_by_what_matters_little_or_not_at_all(mode: str, n: int) -> None:
+    y0 = np.linspace(0, 1, n)
+    f = lambda y0, t, k: np.sum(wg.odeint(lambda y, t, k: np.ones(n), y0, t, k, derivative=mode))
+    all_three = (0, 1, 2)
+    for t in (np.array([0.0, 1, 3]), np.array([2.0]), np.array([1.0, 1.0]), np.array([0, 1e-9])):
+        by_t = np.full(len(t), float(n))
+        by_t[0] -= n * len(t)
+        due = (np.full(n, float(len(t))), by_t, 0.0)
+        close(wg.grad(f, all_three)(y0, t, 0.5), due)
+        for i in range(3):
+            close(wg.grad(f, i)(y0, t, 0.5), due[i])
+            one = lambda x, i=i, t=t: f(*[x if j == i else v for j, v in enumerate((y0, t, 0.5))])
+            x = (y0, t, 0.5)[i]
+            y_dot = wg.jvp(one, (x,), (np.ones_like(x),))[1]
+            np.testing.assert_allclose(y_dot, np.sum(due[i]), atol=1e-9)
+            batch = np.stack([x] * 12)
+            close(wg.vmap(wg.grad(one))(batch), np.stack([due[i]] * 12))
+    flow = lambda t: np.sum(wg.odeint(lambda y, t: np.sin(y), y0, t, derivative=mode, **TIGHT)[-1])
+    t = np.array([0.0, 1.0])
+    end = np.sum(np.sin(wg.odeint(lambda y, t: np.sin(y), y0, t, **TIGHT)[-1]))
+    np.testing.assert_allclose(wg.grad(flow)(t), [-end, end], rtol=1e-7)  # it knows no time
+
+
 # Derivatives against differences of SciPy's solution.
 
 

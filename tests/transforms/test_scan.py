@@ -368,6 +368,32 @@ def test_results_that_are_written_to_in_a_later_step(way: str) -> None:
     same(WAYS[way](wg.grad(lambda c: np.sum(f(c)[1] ** 2)), start), 2.0 * np.tri(3).sum(0))
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_carried_arrays_take_traced_values(way: str) -> None:
+    def by_scan(x: Any) -> Any:
+        def body(c: Any, i: Any) -> Any:
+            c[i] = x[i] ** 2
+            return c, None
+
+        return wg.scan(body, np.zeros(3), np.arange(3))[0]
+
+    def by_fori_loop(x: Any) -> Any:
+        return wg.fori_loop(0, 3, lambda i, c: c.at[i].set(x[i] ** 2), x * 0.0)
+
+    def by_while_loop(x: Any) -> Any:
+        def body(c: Any) -> Any:
+            c[1][c[0]] = x[c[0]] ** 2
+            return c[0] + 1, c[1]
+
+        return wg.while_loop(lambda c: c[0] < 3, body, (0, np.zeros(3)))[1]
+
+    x = np.array([1.0, 2.0, 3.0])
+    for f in (by_scan, by_fori_loop, by_while_loop):
+        same(WAYS[way](wg.jacrev(f), x), np.diag(2.0 * x))
+        same(WAYS[way](wg.jacfwd(f), x), np.diag(2.0 * x))
+        same(WAYS[way](wg.vmap(f), np.stack([x, x])), np.stack([x**2, x**2]))
+
+
 def test_writing_to_a_closed_over_array_is_refused_in_programs() -> None:
     def f(x: Any) -> Any:
         w = x * 2.0

@@ -5,34 +5,72 @@ Read next: `../staging/emit.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Final
 
-from ...core.dead_code import without_dead_code
 from ...core.ir import Program
+from .accumulations import accumulate_at_once
+from .branches import take_known_branches
 from .common_subexpressions import share_common_subexpressions
 from .constant_folding import fold_constants
+from .contractions import contract
+from .dead_code import without_dead_code
 from .identities import simplify
+from .indexing import simplify_indexing
+from .invariants import hoist_invariants
+from .movement import merge_moves
+from .rewriting import Pass, everywhere
+from .scatters import join_scatters
+from .small_vectors import unpack_small_vectors
+from .unused import without_unused
 
-__all__ = ["PASSES", "improve"]
+__all__ = ["FAST_MATH", "PASSES", "improve", "steps_of"]
 
-Pass = Callable[[Program], Program]
-
+_LIVE: Final = everywhere(without_dead_code)
 PASSES: Final[tuple[Pass, ...]] = (
-    simplify,
+    _LIVE,
+    take_known_branches,
+    without_unused,
+    hoist_invariants,
     fold_constants,
     share_common_subexpressions,
-    without_dead_code,
+    simplify,
+    merge_moves,
+    simplify_indexing,
+    _LIVE,
+    join_scatters,
+    unpack_small_vectors,
+    _LIVE,
+    accumulate_at_once,
+    contract,
+    _LIVE,
 )
-_ROUNDS: Final = 4
+"""What keeps values: bit for bit, or to rounding where sums are added up in another order."""
+
+FAST_MATH: Final[tuple[Pass, ...]] = ()
+"""What keeps values to rounding only, and may give other results for infinities and NaN."""
+
+_ROUNDS: Final = 6
 
 
-def improve(program: Program) -> Program:
+def improve(program: Program, fast_math: bool = False) -> Program:
     """The same program with fewer and cheaper equations."""
-    for _ in range(_ROUNDS):
-        before = len(program.equations)
-        for one in PASSES:
-            program = one(program)
-        if len(program.equations) == before:
-            break
+    for _, found in steps_of(program, fast_math=fast_math):
+        program = found
     return program
+
+
+def steps_of(program: Program, fast_math: bool = False) -> Iterator[tuple[Pass, Program]]:
+    """The passes that change something, and the program after each."""
+    passes = (*FAST_MATH, *PASSES) if fast_math else PASSES
+    idle = 0
+    for k in range(_ROUNDS * len(passes)):
+        one = passes[k % len(passes)]
+        found = one(program)
+        if found is program:
+            idle += 1
+            if idle == len(passes):
+                return
+            continue
+        idle, program = 0, found
+        yield one, program

@@ -1,0 +1,282 @@
+"""Finding repetitions: stretches of equations that are the steps of one loop, written out.
+
+`find_repeats : Program -> [Repeat]`. Equations get a number by what they do, without the ints in
+their indices. Where the sequence of these numbers is periodic, the operands are compared: over the
+steps an operand is the same atom (invariant), or is defined at the same distance (in this step, or
+some steps before: carried along), or comes from before the loop (one of a series). All of it is
+done with arrays, in n log n time.
+
+Read next: `reroll.py`, which makes loops of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from ...core.aval import Array, ShapedArray
+from ...core.ir import Atom, Equation, Literal, Program, Var
+from .rewriting import frozen
+
+__all__ = ["Repeat", "Table", "find_repeats"]
+
+STEPS: Final = 8
+"""A loop has so many steps, or more."""
+SAVED: Final = 300
+"""A loop saves so many equations, or more."""
+_CANDIDATES: Final = 24
+_WINDOWS: Final = (1, 4, 16, 64, 256)
+_LONGEST_LAG: Final = 3
+
+
+class Repeat(NamedTuple):
+    """Equations start, ..., start + period * steps - 1.
+
+    Over the steps, the operands of the equations of one step are `fixed`, or `lags` steps old (0 for
+    this step), or neither: one of a series.
+    """
+
+    start: int
+    period: int
+    steps: int
+    fixed: Array
+    lags: Array
+
+    @property
+    def stop(self) -> int:
+        """The equation after the last."""
+        return self.start + self.period * self.steps
+
+
+class Table:
+    """A program in arrays. The operands of all equations stand one after the other."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        equations = program.equations
+        self.kinds = _kinds(equations)
+        n_in = np.array([len(e.inputs) for e in equations], np.intp)
+        self.first = np.concatenate([[0], np.cumsum(n_in)])
+        """The number of the first operand of each equation."""
+        position: dict[Var, int] = {}
+        numbers: dict[Hashable, int] = {}
+        made: list[int] = []
+        atoms: list[int] = []
+        for i, e in enumerate(equations):
+            for a in e.inputs:
+                if isinstance(a, Var):
+                    made.append(position.get(a, -1))
+                    atoms.append(numbers.setdefault(a, len(numbers)))
+                else:
+                    made.append(-1)
+                    key = (type(a.value), frozen(a.value))
+                    atoms.append(numbers.setdefault(key, len(numbers)))
+            for v in e.outputs:
+                position[v] = i
+        self.position = position
+        self.made = np.array(made, np.intp)
+        """The equations that make the operands; -1 for inputs and constants."""
+        self.atoms = np.array(atoms, np.intp)
+        """Numbers that are equal for equal operands."""
+        self.users = np.repeat(np.arange(len(equations)), n_in)
+        """The equations that the operands are of."""
+
+    def steps(self, start: int, period: int, n: int) -> tuple[Array, Array, Array]:
+        """For the operands of n steps, a row each: their makers, their numbers, their users."""
+        low, high = self.first[start], self.first[start + period * n]
+        shape = (n, -1)
+        return (
+            self.made[low:high].reshape(shape),
+            self.atoms[low:high].reshape(shape),
+            self.users[low:high].reshape(shape),
+        )
+
+
+def _type(aval: ShapedArray) -> Hashable:
+    return (aval.shape, aval.dtype.num)
+
+
+def _kinds(equations: Sequence[Equation]) -> Array:
+    """A number for each equation, equal for those that do the same."""
+    numbers: dict[Hashable, int] = {}
+    programs: dict[int, Hashable] = {}
+    found = []
+    for e in equations:
+        key = (
+            e.primitive,
+            tuple([_type(a.aval) for a in e.inputs]),
+            tuple([(_type(v.aval), v.aval.weak_type) for v in e.outputs]),
+            _params(e, programs) if e.params else None,
+        )
+        found.append(numbers.setdefault(key, len(numbers)))
+    return np.array(found, np.intp)
+
+
+def _params(e: Equation, programs: dict[int, Hashable]) -> Hashable:
+    if e.primitive.name in ("getitem", "setitem"):
+        return tuple([
+            "int" if type(i) is int else frozen(i) for i in e.params["index"]
+        ])  # fmt: skip
+    return tuple([(k, _frozen(v, programs)) for k, v in e.params.items()])
+
+
+def _frozen(value: Any, programs: dict[int, Hashable]) -> Hashable:
+    """A key that is equal for equal parameters; programs are equal if they do the same."""
+    if isinstance(value, Program):
+        if id(value) not in programs:
+            programs[id(value)] = _of_program(value, programs)
+        return programs[id(value)]
+    if type(value) in (tuple, list) and any([isinstance(v, Program) for v in value]):
+        return tuple([_frozen(v, programs) for v in value])
+    return frozen(value)
+
+
+def _of_program(program: Program, programs: dict[int, Hashable]) -> Hashable:
+    names: dict[Var, int] = {v: i for i, v in enumerate(program.inputs)}
+    constants = []
+    for v, x in program.constants:
+        names[v] = len(names)
+        constants.append(frozen(x))
+
+    def atom(a: Atom) -> Hashable:
+        if isinstance(a, Literal):
+            return (type(a.value), frozen(a.value))
+        return names[a]
+
+    lines = []
+    for e in program.equations:
+        operands = tuple([atom(a) for a in e.inputs])
+        params = tuple([(k, _frozen(v, programs)) for k, v in e.params.items()])
+        for v in e.outputs:
+            names[v] = len(names)
+        lines.append((e.primitive, operands, params))
+    outputs = tuple([atom(a) for a in program.outputs])
+    return (program.in_avals, tuple(constants), tuple(lines), outputs)
+
+
+def find_repeats(table: Table) -> list[Repeat]:
+    """The repetitions that are worth a loop, innermost ones, in order; no two overlap."""
+    kinds = table.kinds
+    taken = np.zeros(len(kinds), bool)
+    found = []
+    for period in _periods(kinds):
+        same = (kinds[:-period] == kinds[period:]) & ~taken[:-period] & ~taken[period:]
+        for low, high in _stretches(same, max(period * (STEPS - 1), SAVED)):
+            stop = high + period
+            while (repeat := _repeat(table, low, stop, period)) is not None:
+                found.append(repeat)
+                taken[repeat.start : repeat.stop] = True
+                # The part after it may be another loop.
+                low = repeat.stop
+                if (stop - low) < max(period * STEPS, SAVED):
+                    break
+    return sorted(found, key=lambda r: r.start)
+
+
+def _periods(kinds: Array) -> list[int]:
+    """Likely periods, the short ones first."""
+    n = len(kinds)
+    rng = np.random.default_rng(0)
+    codes = rng.integers(1, 1 << 62, int(kinds.max()) + 1, dtype=np.uint64)[kinds]
+    gaps = np.zeros(n + 1, np.intp)
+    width = 1
+    factor = np.uint64(0x9E3779B97F4A7C15)
+    for wanted in _WINDOWS:
+        while width < wanted and len(codes) > width:
+            codes = codes[:-width] * factor + codes[width:]
+            factor = factor * factor
+            width *= 2
+        if width != wanted:
+            break
+        order = np.argsort(codes, kind="stable")
+        sorted_codes = codes[order]
+        alike = sorted_codes[1:] == sorted_codes[:-1]
+        gaps += np.bincount(np.diff(order)[alike], minlength=n + 1)[: n + 1]
+    often = np.flatnonzero(gaps >= STEPS)
+    often = often[(often > 0) & (often <= n // STEPS)]
+    best = often[np.argsort(-gaps[often] * often, kind="stable")][:_CANDIDATES]
+    return [int(p) for p in np.sort(best)]
+
+
+def _stretches(same: Array, shortest: int) -> list[tuple[int, int]]:
+    """The ranges of True values of some length."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2) if b - a >= shortest]
+
+
+def _repeat(table: Table, low: int, high: int, period: int) -> Repeat | None:
+    """The loop in a periodic range; None if the operands do not fit."""
+    n = (high - low) // period
+    if n < STEPS:
+        return None
+    low += _best_cut(table, low, n, period)
+    n = (high - low) // period
+    if n < STEPS:
+        return None
+    made, atoms, users = table.steps(low, period, n)
+    mid = n // 2
+    fixed = atoms[mid] == atoms[mid - 1]
+    distance = users - made
+    moving = ~fixed & (distance[mid] == distance[mid - 1]) & (made[mid] >= 0)
+    steps_of = (made - low) // period
+    moving &= mid - steps_of[mid] <= _LONGEST_LAG
+    lags = np.where(moving, mid - steps_of[mid], -1)
+    series = ~fixed & ~moving
+    start, stop = 0, n
+
+    def narrow(bad: Array, slack: Array | int = 0) -> None:
+        nonlocal start, stop
+        rows, columns = np.nonzero(bad)
+        extra = slack[columns] if isinstance(slack, np.ndarray) else slack
+        before = (rows - extra)[rows < mid]
+        if before.size:
+            start = max(start, int(before.max()) + 1)
+        after = rows[rows >= mid]
+        if after.size:
+            stop = min(stop, int(after.min()))
+
+    narrow((atoms != atoms[mid]) & fixed)
+    if fixed.any():
+        start = max(start, -(-(int(made[mid, fixed].max()) + 1 - low) // period))
+    narrow((distance != distance[mid]) & moving, lags)
+    for _ in range(3 * _LONGEST_LAG):
+        # What comes from before the loop, in the first steps or in all.
+        before = low + start * period
+        age = np.arange(n)[:, None] - start
+        outer = (age >= 0) & ((age < lags) & moving | series)
+        rows = np.nonzero(((made >= before) & outer).any(axis=1))[0]
+        early, late = rows[rows < start + _LONGEST_LAG], rows[rows >= start + _LONGEST_LAG]
+        if late.size:
+            stop = min(stop, int(late.min()))
+        if not early.size:
+            break
+        start += 1
+    else:
+        return None
+    count = stop - start
+    if count < STEPS or (count - 1) * period < SAVED:
+        return None
+    return Repeat(low + start * period, period, count, fixed, lags)
+
+
+def _best_cut(table: Table, low: int, n: int, period: int) -> int:
+    """Where steps begin, so that the fewest values are carried from one to the next."""
+    mid = n // 2
+    made, atoms, users = table.steps(low, period, n)
+    moving = (atoms[mid] != atoms[mid - 1]) & (made[mid] >= low)
+    moving &= (users - made)[mid] == (users - made)[mid - 1]
+    reach: dict[int, int] = {}
+    for d, u in zip(made[mid, moving], users[mid, moving], strict=True):
+        reach[int(d)] = max(reach.get(int(d), 0), int(u))
+    crossing = np.zeros(period, np.intp)
+    for d, u in reach.items():
+        # The cuts between d and d + 1, ..., u - 1 and u.
+        length = u - d
+        crossing += length // period
+        a = (d + 1 - low) % period
+        b = a + length % period
+        crossing[a : min(b, period)] += 1
+        crossing[: max(b - period, 0)] += 1
+    return int(np.argmin(crossing))
