@@ -386,7 +386,12 @@ def is_static_leaf(x: Any) -> bool:
         return x.dtype.kind in "USMm"
     if type(x) in SCALAR_AVALS:
         return False
-    return isinstance(x, _STATIC) or _draws(type(x))
+    return isinstance(x, _STATIC) or _draws(type(x)) or _wraps(x)
+
+
+def _wraps(x: Any) -> bool:
+    """True for what a decorator made of a function."""
+    return callable(x) and hasattr(x, "__wrapped__")
 
 
 def _draws(kind: type) -> bool:

@@ -12,9 +12,11 @@ from ..core.aval import ShapedArray, aval_of
 from ..core.errors import DtypeError, NonScalarOutputError
 from ..core.source import boundary, describe_function
 from ..core.tree import flatten, is_static_leaf
+from .api import plain_output
 from .arguments import Choice
 from .jvp import jvp
 from .linearize import record
+from .staged import StagedFunction
 
 __all__ = ["check_complex_inputs", "grad", "hvp", "value_and_grad"]
 
@@ -115,6 +117,15 @@ def _gradient_function(
     has_aux: bool,
     holomorphic: bool,
 ) -> Callable[..., Any]:
+    if isinstance(fun, StagedFunction):
+        # Its gradient is staged as a whole, and kept with it.
+        return _with_numpys_value(
+            fun.transformed(
+                (label, repr(argnums), repr(argnames), has_aux, holomorphic),
+                lambda f: _gradient_function(label, f, argnums, argnames, has_aux, holomorphic),
+            ),
+            has_aux,
+        )
     name = describe_function(fun)
     operation = f"{label} of {name}"
     choice = Choice(operation, fun, argnums, argnames)
@@ -130,6 +141,19 @@ def _gradient_function(
         found = linear.pull_back([out.dtype.type(1)], once=True)
         g = choice.pack(found)
         return ((value, aux), g) if has_aux else (value, g)
+
+    return value_and_gradient
+
+
+def _with_numpys_value(fun: Callable[..., Any], has_aux: bool) -> Callable[..., Any]:
+    """The function with NumPy's scalar as the value, where it is a Python number."""
+
+    @wraps(fun, updated=())
+    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
+        value, g = fun(*args, **kwargs)
+        if has_aux:
+            return (plain_output(value[0]), value[1]), g
+        return plain_output(value), g
 
     return value_and_gradient
 

@@ -106,6 +106,7 @@ class StagedFunction:
         self._fun = fun
         self._owner: type | None = None
         self._lock = Lock()
+        self._transformed: dict[Hashable, StagedFunction] = {}
         self._start()
         update_wrapper(self, fun, updated=())
         self.__name__ = getattr(fun, "__name__", name)
@@ -265,7 +266,7 @@ class StagedFunction:
                 return
             self._warned = True
         if not reason:
-            known = [e.signature for e in list(self._entries.values())]
+            known = [e.signature for e in reversed(list(self._entries.values()))]
             closest = next((s for s in known if s.form == signature.form), last)
             reason = "its program was no longer kept (cache_size)"
             if signature not in known and closest is not None:
@@ -284,6 +285,18 @@ class StagedFunction:
         """Calls that found a program: each of them took a number, as each look at the clock did."""
         self._looks += 1
         return max(0, next(self._clock) - self._looks)
+
+    def transformed(
+        self, key: Hashable, transform: Callable[[Callable[..., Any]], Callable[..., Any]]
+    ) -> StagedFunction:
+        """A transformation of the function with the same arguments, staged as a whole; the same
+        object for the same key, so that its programs are found again.
+        """
+        found = self._transformed.get(key)
+        if found is None:
+            made = StagedFunction(transform(self._fun), *self._options)
+            found = self._transformed.setdefault(key, made)
+        return found
 
     # What the user asks.
 

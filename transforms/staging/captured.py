@@ -121,7 +121,10 @@ class Watch:
             if was is not _TRACED:
                 place[2] = found
             return False
-        self.reason = f"the captured {place[3]} changed: {_short(was)} -> {_short(found)}"
+        what = f"changed: {_short(was)} -> {_short(found)}"
+        if isinstance(was, np.ndarray) and isinstance(found, np.ndarray):
+            what = "is another array now"
+        self.reason = f"the captured {place[3]} {what}"
         return True
 
 
