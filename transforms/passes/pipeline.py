@@ -18,6 +18,7 @@ from .dead_code import without_dead_code
 from .identities import simplify
 from .indexing import simplify_indexing
 from .invariants import hoist_invariants
+from .loop_fission import split_loops
 from .movement import merge_moves
 from .rewriting import Pass, everywhere
 from .scatters import join_scatters
@@ -32,6 +33,7 @@ PASSES: Final[tuple[Pass, ...]] = (
     take_known_branches,
     without_unused,
     hoist_invariants,
+    split_loops,
     fold_constants,
     share_common_subexpressions,
     simplify,
