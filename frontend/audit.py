@@ -25,7 +25,7 @@ from .operations import AuditTrace, Step, record, subject_of, wrong_checks
 from .subject import Check, Subject
 from .transforms import jvp, make_program, vjp
 from .transforms.api import differentiable_leaves, flatten_arguments, flatten_result
-from .transforms.structured import Structured
+from .transforms.control.structured import Structured
 
 __all__ = ["Report", "audit"]
 

@@ -24,8 +24,8 @@ from .core.tracing import Primitive, Trace, Tracer, newest_trace
 from .core.tree import is_static_leaf
 from .laws import laws, second_order
 from .subject import Check, Subject, first_line, quiet
-from .transforms.custom_apply import apply, custom_call_p
-from .transforms.structured import Structured
+from .transforms.control.structured import Structured
+from .transforms.custom.custom_apply import apply, custom_call_p
 
 __all__ = ["AuditTrace", "Step", "record", "subject_of", "wrong_checks"]
 

@@ -5,8 +5,10 @@ Read in this order: `jvp.py`, `linear.py`, `linearize.py`, `grad.py`, `vmap.py`,
 `program.py`.
 """
 
-from .checkpoint import checkpoint, remat
-from .collectives import (
+from .checkpointing.checkpoint import checkpoint, remat
+from .checkpointing.residuals import print_saved_residuals, saved_residuals
+from .checkpointing.saving import checkpoint_name, checkpoint_policies
+from .collectives.collectives import (
     all_gather,
     axis_index,
     axis_size,
@@ -15,11 +17,23 @@ from .collectives import (
     pmin,
     psum,
 )
-from .cond import cond, switch
-from .custom_rules import custom_jvp, custom_vjp, custom_vmap
-from .exchanges import all_to_all, pbroadcast, ppermute, pshuffle, psum_scatter, pswapaxes
+from .collectives.exchanges import (
+    all_to_all,
+    pbroadcast,
+    ppermute,
+    pshuffle,
+    psum_scatter,
+    pswapaxes,
+)
+from .control.cond import cond, switch
+from .control.loops import associative_scan, fori_loop, map
+from .control.scan import scan
+from .control.while_loop import while_loop
+from .custom.custom_rules import custom_jvp, custom_vjp, custom_vmap
+from .custom.linear_call import custom_transpose, linear_call
+from .custom.numerical import NumericalDerivativeWarning, numerical_rule
+from .custom.stop_gradient import stop_gradient
 from .grad import grad, hvp, value_and_grad
-from .iterative import cg, gmres
 from .jacobian import (
     hessian,
     jacfwd,
@@ -29,21 +43,14 @@ from .jacobian import (
     value_and_jacobian,
 )
 from .jvp import jvp
-from .linear_call import custom_transpose, linear_call
-from .linear_solve import custom_linear_solve
 from .linearize import linear_transpose, linearize, vjp
-from .loops import associative_scan, fori_loop, map
-from .numerical import NumericalDerivativeWarning, numerical_rule
-from .odeint import odeint
+from .odes.odeint import odeint
 from .program import make_program
-from .residuals import print_saved_residuals, saved_residuals
-from .roots import argmin, custom_root, fixed_point, implicit_function, root
-from .saving import checkpoint_name, checkpoint_policies
-from .scan import scan
+from .solving.iterative import cg, gmres
+from .solving.linear_solve import custom_linear_solve
+from .solving.roots import argmin, custom_root, fixed_point, implicit_function, root
 from .staged import staged
-from .stop_gradient import stop_gradient
 from .vmap import vmap
-from .while_loop import while_loop
 
 __all__ = [
     "NumericalDerivativeWarning",

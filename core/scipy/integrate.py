@@ -1,6 +1,6 @@
 """`scipy.integrate` on traced values: integrals of samples.
 
-Differential equations are in `../../transforms/sensitivities.py`, since their derivatives need those of a
+Differential equations are in `../../transforms/odes/sensitivities.py`, since their derivatives need those of a
 function.
 """
 

@@ -21,9 +21,9 @@ from ..core.scipy.integrate import simpson as simpson
 from ..core.scipy.integrate import trapezoid as trapezoid
 from ..core.source import boundary as _boundary
 from ..core.tracing import Tracer as _Tracer
-from ..transforms.sensitivities import Problem as _Problem
-from ..transforms.sensitivities import solution as _solution
-from ..transforms.sensitivities import stated as _stated
+from ..transforms.odes.sensitivities import Problem as _Problem
+from ..transforms.odes.sensitivities import solution as _solution
+from ..transforms.odes.sensitivities import stated as _stated
 
 __all__ = [
     "cumulative_simpson",

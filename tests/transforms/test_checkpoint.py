@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
-from wengert.transforms.binomial import fewest_steps, next_state
+from wengert.transforms.checkpointing.binomial import fewest_steps, next_state
 
 P = wg.checkpoint_policies
 F = Callable[..., Any]

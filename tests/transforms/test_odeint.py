@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import wengert as wg
-from wengert.transforms import odeint_steps
-from wengert.transforms.dormand_prince import DENSE, A, B, Control, solve, solve_lanes
+from wengert.transforms.odes import odeint_steps
+from wengert.transforms.odes.dormand_prince import DENSE, A, B, Control, solve, solve_lanes
 
 scipy_integrate = pytest.importorskip("scipy.integrate")
 scipy_linalg = pytest.importorskip("scipy.linalg")

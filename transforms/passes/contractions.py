@@ -129,8 +129,16 @@ def _contraction(w: _Writer, a: _Factor, b: _Factor, out: str) -> Atom | None:
 
 def _sum(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
     x, out = inputs[0], e.outputs[0].aval
+    if out.dtype not in _PRECISE or not r.used_once(x):
+        return None
+    inner = r.definition(x, "reduce_sum")
+    if inner is not None:
+        return _sum_of_sums(r, e, inner)
+    inner = r.definition(x, "matmul")
+    if inner is not None:
+        return _sum_of_matrices(r, e, inner)
     inner = r.definition(x, "mul")
-    if inner is None or not r.used_once(x) or out.dtype not in _PRECISE:
+    if inner is None:
         return None
     if any([a.aval.dtype != out.dtype or not a.aval.shape for a in inner.inputs]):
         return None
@@ -161,6 +169,26 @@ def _sum(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
             return _undone(r, before)
         y = w.einsum(a, b, kept)
     return [w.reshaped(y, out.shape)]
+
+
+def _sum_of_sums(r: Rewriter, e: Equation, inner: Equation) -> Found:
+    if e.params.get("keepdims") or inner.params.get("keepdims"):
+        return None
+    rank = inner.inputs[0].aval.ndim
+    kept = [i for i in range(rank) if i not in inner.params["axes"]]
+    axes = sorted([*inner.params["axes"], *[kept[i] for i in e.params["axes"]]])
+    return r.emit(e.primitive, inner.inputs, {"axes": tuple(axes)}, e.source)
+
+
+def _sum_of_matrices(r: Rewriter, e: Equation, inner: Equation) -> Found:
+    """The sum of the products of two stacks of matrices is one product."""
+    a, b = inner.inputs
+    if not a.aval.ndim == b.aval.ndim == 3 or e.params != {"axes": (0,)}:
+        return None
+    if a.aval.dtype != b.aval.dtype or a.aval.shape[0] != b.aval.shape[0]:
+        return None
+    y = _contraction(_Writer(r, e), _Factor(a, "bik"), _Factor(b, "bkj"), "ij")
+    return None if y is None else [y]
 
 
 def _undone(r: Rewriter, n: int) -> None:

@@ -22,7 +22,7 @@ from ...core.primitives.joining import concatenate_p
 from ...core.primitives.reductions import reduce_sum_p
 from ...core.primitives.shaping import reshape_p
 from ...core.printing import subprograms
-from ..subprograms import batch_program, batched_aval
+from ..control.subprograms import batch_program, batched_aval
 from .branches import written_out
 from .loop_parts import Scan, flat_program, needed_for
 from .rewriting import Found, Rewriter, everywhere
@@ -129,9 +129,13 @@ class _Split:
                 continue
             terms = [a for a in e.inputs if a is not v]
             fits = len(terms) == 1 and terms[0].aval == v.aval == start.aval == result.aval
-            if fits and v.aval.dtype in _PRECISE and isinstance(terms[0], Var):
+            if fits and v.aval.dtype in _PRECISE and self._varies(terms[0]):
                 found[result] = (terms[0], start)
         return found
+
+    def _varies(self, a: Atom) -> bool:
+        """True for what differs from step to step."""
+        return type(a) is Var and a not in self.fixed and a not in [v for _, v, _ in self.s.consts]
 
     def _written(
         self,
@@ -155,6 +159,9 @@ class _Split:
         kept = [a for a in read_later if a in of_inside or a in carried]
         asked: list[Atom] = [a for a in (*read_inside, *added, *ys) if a in of_before]
         asked += [a for a in read_later if a in of_before]
+        known = {*kept, *of_before, *of_later, *self.stacks, *self.fixed}
+        if any([type(a) is Var and a not in known for a in ys]):
+            return None  # an item that stands for a Python number
         size = sum([_bytes(a.aval) for a in {*kept, *asked, *of_later}])
         if size * s.length > MEMORY or any([a.aval.weak_type for a in kept]):
             return None
@@ -169,7 +176,8 @@ class _Split:
         stacked.update(found)
 
         # The loop.
-        made = self._loop(inside, kept, stacked, read_inside & of_before, accumulators, carried)
+        handed = [v for e in before for v in e.outputs if v in read_inside]
+        made = self._loop(inside, kept, stacked, handed, accumulators, carried)
         stacked.update(made)
         wanted = [a for a in dict.fromkeys([*added, *ys]) if a in of_later]
         found = self._at_once(later, wanted, stacked)
@@ -227,7 +235,6 @@ class _Split:
         s = self.s
         pairs = list(zip(s.carry, s.carry_out, strict=True))
         going = [(c, o) for c, o in pairs if o[1] not in accumulators]
-        results = {a: v for a, v in s.ys}
         outs: dict[Atom, Var] = {}
         before: dict[Atom, tuple[Atom, Atom]] = {}
         for a in kept:
@@ -242,8 +249,8 @@ class _Split:
         new.consts, new.equations = s.consts, inside
         new.carry, new.carry_out = [c for c, _ in going], [o for _, o in going]
         new.xs = [*s.xs, *[(stacked[a], a, False) for a in handed]]
-        ys = [(a, v) for a, v in outs.items()]
-        new.ys = ys + [(a, v) for a, v in results.items() if a in carried and a not in outs]
+        plain = [(a, v) for a, v in s.ys if type(a) is Literal or a in self.fixed]
+        new.ys = [*outs.items(), *plain]
         self.r.append(_without_idle_operands(new.written()))
         found: dict[Atom, Atom] = dict(outs)
         for a, (out, start) in before.items():

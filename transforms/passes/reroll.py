@@ -19,8 +19,8 @@ from ...core.aval import ShapedArray
 from ...core.ir import Atom, Equation, Literal, Program, Var
 from ...core.primitives.indexing import Place, getitem_p
 from ...core.primitives.shaping import transpose_p
-from ..bodies import strong
-from ..scan import scan_p
+from ..control.bodies import strong
+from ..control.scan import scan_p
 from .repeats import Repeat, Table, find_repeats
 from .rewriting import Rewriter, everywhere
 from .rows import Rows, Unfit

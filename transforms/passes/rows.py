@@ -15,7 +15,7 @@ from ...core.ir import Atom, Equation, Literal, Var
 from ...core.primitives.indexing import getitem_p, scatter_sum_p
 from ...core.primitives.joining import concatenate_p, stack_p
 from ...core.primitives.shaping import reshape_p, transpose_p
-from ..bodies import strong
+from ..control.bodies import strong
 from .rewriting import Rewriter
 
 __all__ = ["Rows", "Unfit"]

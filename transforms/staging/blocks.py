@@ -20,7 +20,7 @@ import numpy as np
 
 from ...core.aval import Array, Shape, ShapedArray
 from ...core.ir import Equation, Program, Var, evaluate
-from ..structured import Structured
+from ..control.structured import Structured
 
 __all__ = ["Group", "block_rows", "fuse", "fused_p"]
 

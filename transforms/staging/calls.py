@@ -16,8 +16,8 @@ from ...core.aval import Array, ShapedArray, aval_of
 from ...core.ir import evaluate
 from ...core.storage import current
 from ...core.tracing import RUNNING, Together, Tracer, newest_trace
+from ..control.structured import Structured
 from ..linear import PART, LinearTrace, LinearTracer
-from ..structured import Structured
 from .programs import StagedProgram
 
 __all__ = ["staged_p"]

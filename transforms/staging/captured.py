@@ -16,6 +16,7 @@ import dis
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
 from inspect import unwrap
+from itertools import islice
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 from weakref import ref
@@ -57,7 +58,7 @@ class Watch:
     def __init__(self) -> None:
         self.cells: list[list[Any]] = []
         self.items: list[list[Any]] = []
-        self.lists: list[tuple[Any, list[Any], str]] = []
+        self.lists: list[tuple[Any, int, list[Any], str]] = []
         self.attributes: list[list[Any]] = []
         self.arrays: list[tuple[Any, tuple[slice, ...] | None, bytes, str]] = []
         self.reason = ""
@@ -97,10 +98,10 @@ class Watch:
         )
 
     def lists_changed(self) -> bool:
-        """The same for lists and dicts that were captured, and their lengths."""
-        for now, before, name in self.lists:
-            if len(now) != len(before) or any([
-                a is not b and not _same(a, b) for a, b in zip(now, before, strict=True)
+        """The same for the lengths of lists and dicts, and the items of lists."""
+        for now, n, items, name in self.lists:
+            if len(now) != n or any([
+                a is not b and not _same(a, b) for a, b in zip(now, items, strict=False)
             ]):
                 self.reason = f"the captured {name} changed"
                 return True
@@ -260,11 +261,12 @@ class _Walk:
         elif isinstance(x, dict):
             self.dictionary(x, name, attributes)
         elif isinstance(x, list):
-            self.watch.lists.append((x, [_kept(v) for v in x], f"list {name}"))
-            for i, v in enumerate(x):
+            some = x[:_MOST_PLACES]
+            self.watch.lists.append((x, len(x), [_kept(v) for v in some], f"list {name}"))
+            for i, v in enumerate(some):
                 self.visit(v, f"{name}[{i}]", attributes)
         elif isinstance(x, tuple | set | frozenset):
-            for v in x:
+            for v in islice(x, _MOST_PLACES):
                 self.visit(v, name, attributes)
         elif isinstance(x, ModuleType):
             if not _is_library(x.__name__):
@@ -281,16 +283,16 @@ class _Walk:
 
     def function(self, f: FunctionType, name: str) -> None:
         """Closure, globals and defaults."""
-        library = _is_library(f.__module__)
+        library = _is_library(f.__globals__.get("__name__"))
         globals_, attributes = _reads(f.__code__)
         for variable, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
             self.cell(cell, variable, attributes, library)
+        if hasattr(f, "__wrapped__"):
+            self.visit(f.__wrapped__, name, attributes)
         if library:
             return
         for v in (*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()):
             self.visit(v, f"default of {f.__name__}", attributes)
-        if hasattr(f, "__wrapped__"):
-            self.visit(f.__wrapped__, name, attributes)
         for variable in sorted(globals_ & f.__globals__.keys()):
             value = f.__globals__[variable]
             if isinstance(value, ModuleType):
@@ -312,7 +314,7 @@ class _Walk:
 
     def dictionary(self, x: dict[Any, Any], name: str, attributes: Names) -> None:
         """All items, and how many there are."""
-        self.watch.lists.append((x, list(x), f"dict {name}"))
+        self.watch.lists.append((x, len(x), [], f"dict {name}"))
         for key in x:
             if self.watch.full:
                 return

@@ -16,8 +16,7 @@ from ...core.aval import Array
 from ...core.dead_code import without_dead_code
 from ...core.ir import Atom, Equation, Program, Var, evaluate
 from ...core.tracing import Tracer
-from ..passes.pipeline import improve
-from ..subprograms import (
+from ..control.subprograms import (
     batch_program,
     jvp_program,
     linearize_program,
@@ -25,6 +24,7 @@ from ..subprograms import (
     trace_flat,
     transpose_program,
 )
+from ..passes.pipeline import improve
 from .emit import Emitted, emit
 
 __all__ = ["Linearization", "StagedProgram"]
