@@ -18,8 +18,6 @@ import scipy.special
 
 import wengert as wg
 import wengert.scipy.special
-from wengert.transforms.passes.pipeline import improve
-from wengert.transforms.staging.emit import emit
 
 Function = Callable[..., Any]
 
@@ -117,34 +115,15 @@ def use_eager() -> Peer:
     return Peer(EAGER, NUMPY, OURS, traced_memory=True)
 
 
-def staged_by_hand(f: Function) -> Function:
-    """Until there is `wg.staged`."""
-    known: list[Any] = []
-
-    def run(*args: Any) -> Any:
-        leaves = wg.tree.leaves(args)
-        if not known:
-            program = improve(wg.make_program(f)(*args))
-            known.append((emit(program), program))
-        emitted, program = known[0]
-        return wg.tree.unflatten(program.out_tree, emitted(*leaves))
-
-    run.known = known
-    return run
-
-
-staged = getattr(wg, "staged", staged_by_hand)
-
-
 def use_staged() -> Peer:
     """The same functions, staged."""
-    return Peer(STAGED, NUMPY, OURS, traced_memory=True, wrap=staged)
+    return Peer(STAGED, NUMPY, OURS, traced_memory=True, wrap=wg.staged)
 
 
 def use_scan() -> Peer:
     """The same, where loops are `wg.scan`."""
     ops = Ops(**{**vars(NUMPY), "scan": wg.scan})
-    return Peer(SCAN, ops, OURS, traced_memory=True, wrap=staged)
+    return Peer(SCAN, ops, OURS, traced_memory=True, wrap=wg.staged)
 
 
 def use_autograd() -> Peer:

@@ -23,7 +23,6 @@ __all__ = [
     "NonLinearError",
     "NonScalarOutputError",
     "ProgramTypeError",
-    "RetraceWarning",
     "RuleDefinitionError",
     "ShapeError",
     "TreeError",
@@ -135,7 +134,3 @@ class NonLinearError(WengertError, TypeError):
 
 class ProgramTypeError(WengertError, TypeError):
     """A program breaks the typing rules of the IR."""
-
-
-class RetraceWarning(UserWarning):
-    """A staged function is traced again and again, so that staging costs more than it saves."""

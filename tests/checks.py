@@ -7,6 +7,7 @@
 - `linear_transpose`: <ct, f(t)> = <f^T ct, t> where f itself is linear.
 - `vmap`, `vmap_derivatives`: a batch equals a loop.
 - `program`: a traced program equals the function.
+- `staged`: so does a staged function, and its derivatives, staged or not.
 - `order2`, `order3`: derivatives of derivatives, in all mixtures of forward and reverse mode.
 """
 
@@ -329,6 +330,33 @@ def program(case: Case, rng: Rng) -> None:
             for found, w in zip(traced(*point.xs), due, strict=True):
                 assert (found.dtype, found.shape) == (w.dtype, w.shape)
                 close(found, w, "program of a derivative", 64 * precision(w, *point.xs))
+
+
+def staged(case: Case, rng: Rng) -> None:
+    """Staged equals eager, when it is traced and after that; results own their memory; the pullback
+    of the staged function, and the staged pullback, are the pullback.
+    """
+    point = Point(case, rng)
+    with quiet(case):
+        want = wg.tree.map(plain, point.function(*point.args))
+        f = wg.staged(point.function)
+        for _ in range(2):
+            got = f(*point.args)
+            same(got, want, "staged", 8 * case.spec.ulps, point.numbers)
+        mine = [y for y in wg.tree.leaves(got) if isinstance(y, np.ndarray)]
+        given = [a for a in point.args if isinstance(a, np.ndarray)]
+        for i, y in enumerate(mine):
+            assert y.flags.writeable, "a result is read-only"
+            for z in (*mine[:i], *given):
+                assert not np.shares_memory(y, z), "a result shares memory"
+        if not (point.xs and case.sample.derivative):
+            return
+        ct = directions(rng, point.floats(*point.xs))
+        due = rev(point.floats, ct)(*point.xs)
+        for g in (wg.staged(rev(point.floats, ct)), rev(wg.staged(point.floats), ct)):
+            for found, w in zip(g(*point.xs), due, strict=True):
+                assert (found.dtype, found.shape) == (w.dtype, w.shape)
+                close(found, w, "staged derivative", 64 * precision(w, *point.xs))
 
 
 def batches(case: Case, rng: Rng) -> list[tuple[Array, ...]]:

@@ -230,6 +230,18 @@ def by_program(f: Map) -> Map:
     return g
 
 
+def by_staged(f: Map) -> Map:
+    """The same function, staged: at its first call, and at a later one."""
+    g = wg.staged(f)
+
+    def twice(x: Any) -> Any:
+        if not isinstance(x, wg.Tracer):
+            g(x)
+        return g(x)
+
+    return twice
+
+
 TRANSFORMS: dict[str, tuple[Callable[[Map], Map], str]] = {
     "jvp": (by_jvp, "push"),
     "linearize": (by_linearize, "push"),
@@ -237,6 +249,7 @@ TRANSFORMS: dict[str, tuple[Callable[[Map], Map], str]] = {
     "grad": (by_grad, "pull"),
     "vmap": (by_vmap, "batch"),
     "make_program": (by_program, ""),
+    "staged": (by_staged, ""),
 }
 
 
@@ -295,7 +308,7 @@ def test_every_nesting_gives_the_derivative_that_it_means(
     program: Map, names: tuple[str, ...]
 ) -> None:
     f = nested(program, names)
-    if program is control_flow and {"vmap", "make_program"} & set(names):
+    if program is control_flow and {"vmap", "make_program", "staged"} & set(names):
         with pytest.raises(ConcretizationError, match="truth value"):
             f(X)
         return

@@ -116,6 +116,11 @@ def test_program(case: Case, rng: Rng) -> None:
 
 
 @pytest.mark.parametrize("case", TRACEABLE, ids=str)
+def test_staged(case: Case, rng: Rng) -> None:
+    checks.staged(case, rng)
+
+
+@pytest.mark.parametrize("case", TRACEABLE, ids=str)
 def test_vmap(case: Case, rng: Rng) -> None:
     checks.vmap(case, rng)
 

@@ -45,15 +45,18 @@ from .jacobian import (
 from .jvp import jvp
 from .linearize import linear_transpose, linearize, vjp
 from .odes.odeint import odeint
+from .passes.inspection import inspect
 from .program import make_program
 from .solving.iterative import cg, gmres
 from .solving.linear_solve import custom_linear_solve
 from .solving.roots import argmin, custom_root, fixed_point, implicit_function, root
-from .staged import staged
+from .staged import RetraceWarning, staged
+from .staging.threads import get_num_threads, set_num_threads
 from .vmap import vmap
 
 __all__ = [
     "NumericalDerivativeWarning",
+    "RetraceWarning",
     "all_gather",
     "all_to_all",
     "argmin",
@@ -73,11 +76,13 @@ __all__ = [
     "custom_vmap",
     "fixed_point",
     "fori_loop",
+    "get_num_threads",
     "gmres",
     "grad",
     "hessian",
     "hvp",
     "implicit_function",
+    "inspect",
     "jacfwd",
     "jacobian",
     "jacrev",
@@ -103,6 +108,7 @@ __all__ = [
     "root",
     "saved_residuals",
     "scan",
+    "set_num_threads",
     "staged",
     "stop_gradient",
     "switch",

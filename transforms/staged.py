@@ -5,54 +5,32 @@ and the values of static ones. The program is improved and emitted as Python sou
 then on. On traced arguments the whole is one operation, whose derivatives and batches are programs
 that are kept with it (`staging/calls.py`).
 
-Read next: `staging/signature.py`, `staging/layouts.py`, `staging/captured.py`.
+Read next: `staging/signature.py`, `staging/cache.py`, `staging/layouts.py`, `staging/captured.py`,
+`staging/programs.py`.
 """
 
 from __future__ import annotations
 
 import inspect
 import sys
-import warnings
 from collections.abc import Callable, Hashable, Sequence
 from functools import update_wrapper
-from itertools import count
-from threading import Lock
-from typing import Any, Final, NamedTuple, overload
+from typing import Any, overload
 
-from ..core import tree
-from ..core.errors import DtypeError, RetraceWarning, UnsupportedError
+from ..core.errors import DtypeError, UnsupportedError
 from ..core.ir import Program
-from ..core.source import boundary, describe_function, hide_library_frames, user_source
+from ..core.source import boundary, describe_function, hide_library_frames
 from ..core.tracing import RUNNING, Tracer
 from .linear import LinearTracer
 from .program import ProgramTrace, trace_closed
+from .staging.cache import Cache, CacheInfo, Entry, RetraceWarning
 from .staging.calls import staged_p
-from .staging.captured import Watch, watch_captured
-from .staging.layouts import MISS, Layout, fast_key, joiner, rebuilder
+from .staging.captured import watch_captured
+from .staging.layouts import MISS
 from .staging.programs import StagedProgram
-from .staging.signature import Given, Signature, StaticArguments, difference
+from .staging.signature import Given, StaticArguments
 
-__all__ = ["CacheInfo", "StagedFunction", "staged"]
-
-_MANY: Final = 8
-"""After more traces than this, with few calls for each, a function is said to be traced again and
-again."""
-_READERS: Final = 8
-"""How many forms of arguments are tried one by one before the signature is looked up."""
-
-
-class CacheInfo(NamedTuple):
-    """What the cache of a staged function holds.
-
-    `hits` counts calls that found a program, `misses` those that traced one. `signatures` are those
-    of the programs that are kept.
-    """
-
-    hits: int
-    misses: int
-    maxsize: int | None
-    currsize: int
-    signatures: tuple[str, ...]
+__all__ = ["RetraceWarning", "StagedFunction", "staged"]
 
 
 class _StagedTrace(ProgramTrace):
@@ -70,24 +48,6 @@ class _StagedTrace(ProgramTrace):
         )
 
 
-class _Entry:
-    """One program in the cache. `run` and `rebuild` evaluate it."""
-
-    __slots__ = ("at", "body", "join", "rebuild", "run", "signature", "used", "watch")
-
-    def __init__(
-        self, signature: Signature, body: StagedProgram, out_tree: tree.TreeDef, watch: Watch | None
-    ) -> None:
-        self.signature = signature
-        self.body = body
-        self.watch = watch
-        self.run: Callable[..., tuple[Any, ...]] = body
-        self.rebuild = rebuilder(out_tree, body.program.out_avals)
-        self.join = joiner(out_tree, len(body.program.outputs))
-        self.used = 0
-        self.at: list[tuple[Layout, Hashable]] = []
-
-
 class StagedFunction:
     """A function that is evaluated by programs, one for each signature: what `staged` returns."""
 
@@ -102,30 +62,18 @@ class StagedFunction:
         self._operation = f"staged {name}"
         self._options = (static_argnums, static_argnames, cache_size)
         self._static = StaticArguments(self._operation, fun, static_argnums, static_argnames)
-        self._cache_size = cache_size
         self._fun = fun
         self._owner: type | None = None
-        self._lock = Lock()
         self._transformed: dict[Hashable, StagedFunction] = {}
-        self._start()
+        self._cache = Cache(self._operation, cache_size)
         update_wrapper(self, fun, updated=())
         self.__name__ = getattr(fun, "__name__", name)
-
-    def _start(self) -> None:
-        self._entries: dict[Signature, _Entry] = {}
-        self._layouts: dict[Hashable, Layout] = {}
-        self._readers: tuple[Callable[..., Any], ...] = ()
-        self._clock = count(1)  # counted by C code, which no other thread interrupts
-        self._looks = 0
-        self._traces = 0
-        self._last: Signature | None = None
-        self._warned = False
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         try:
             if RUNNING.traces and _written_down():
                 return self._fun(*args, **kwargs)
-            for read in self._readers:
+            for read in self._cache.readers:
                 result = read(args, kwargs)
                 if result is not MISS:
                     return result
@@ -165,26 +113,19 @@ class StagedFunction:
             return self._fun(*args, **kwargs)
         entry, hoisted = self._entry(given)
         if not hoisted and given.exact:
-            self._add_layout(given, entry)
+            self._cache.add_layout(given, entry)
         if hoisted or any([isinstance(x, Tracer) for x in leaves]):
             return entry.join(staged_p.bind(*hoisted, *leaves, body=entry.body))
         return entry.rebuild(entry.body(*leaves))
 
-    def _entry(self, given: Given, counts: bool = True) -> tuple[_Entry, list[Any]]:
+    def _entry(self, given: Given, counts: bool = True) -> tuple[Entry, list[Any]]:
         """The program for a signature, with the traced values that the function closes over; such a
         program is of no use to another call.
         """
-        entry = self._entries.get(given.signature)
-        reason = ""
-        if entry is not None:
-            if entry.watch is None or not entry.watch.changed():
-                if counts:
-                    entry.used = next(self._clock)
-                return entry, []
-            reason = entry.watch.reason
-        return self._trace(given, reason)
+        entry, reason = self._cache.find(given.signature, counts)
+        return self._trace(given, reason) if entry is None else (entry, [])
 
-    def _trace(self, given: Given, reason: str) -> tuple[_Entry, list[Any]]:
+    def _trace(self, given: Given, reason: str) -> tuple[Entry, list[Any]]:
         fun, inside = self._fun, (given.args, given.kwargs)
         traces: list[_StagedTrace] = []
 
@@ -197,94 +138,32 @@ class StagedFunction:
             return fun(*args, **kwargs)
 
         update_wrapper(call, fun, updated=())
+        cache = self._cache
+        unchanged = cache.watches()
         program, hoisted = trace_closed(
             self._operation, call, *given.avals, begin=begin, refusal=_refuse_draws
         )
+        for w in unchanged:
+            if w.changed():  # by the function itself, as a count of its runs
+                w.renew()
         watch = watch_captured(fun, given.statics(), traces[0])
-        in_tree = given.signature.treedef
         program = Program(
             program.inputs,
             program.equations,
             program.outputs,
             program.constants,
             name=program.name,
-            in_tree=None if hoisted else in_tree,
+            in_tree=None if hoisted else given.signature.treedef,
             out_tree=program.out_tree,
         )
         body = StagedProgram(program, () if hoisted else given.names(fun))
-        entry = _Entry(given.signature, body, program.out_tree, watch)
-        self._note(entry, reason or ("it closes over a traced value" if hoisted else ""))
-        if not hoisted:
-            self._keep(entry)
-        return entry, hoisted
-
-    def _keep(self, entry: _Entry) -> None:
-        """Put a program into the cache, and let the one go that was used longest ago."""
-        entry.used = next(self._clock)
-        with self._lock:
-            self._looks += 1
-            self._forget(self._entries.get(entry.signature))
-            self._entries[entry.signature] = entry
-            if self._cache_size is not None and len(self._entries) > self._cache_size:
-                self._forget(min(self._entries.values(), key=lambda e: e.used))
-
-    def _forget(self, entry: _Entry | None) -> None:
-        if entry is None:
-            return
-        self._entries.pop(entry.signature, None)
-        for layout, key in entry.at:
-            layout.table.pop(key, None)
-            if not layout.table and self._layouts.pop(layout.form, None) is not None:
-                self._readers = tuple([r for r in self._readers if r is not layout.read])
-
-    def _add_layout(self, given: Given, entry: _Entry) -> None:
-        """Let calls like this one be recognised quickly from now on."""
-        form = Layout.form_of(given)
-        if not any([isinstance(x, Tracer) for x in given.plain_leaves]):
-            entry.run = entry.body.emitted
-        with self._lock:
-            if self._entries.get(entry.signature) is not entry:
-                return
-            layout = self._layouts.get(form)
-            if layout is None:
-                layout = self._layouts[form] = Layout(form, given, self._clock)
-            key = fast_key(given)
-            if key not in layout.table:
-                entry.at.append((layout, key))
-            layout.table[key] = entry
-            others = [r for r in self._readers if r is not layout.read]
-            self._readers = (layout.read, *others[: _READERS - 1])
-
-    def _note(self, entry: _Entry, reason: str) -> None:
-        """Count a trace, and warn where there are too many."""
-        signature = entry.signature
-        with self._lock:
-            last, self._last = self._last, signature
-            self._traces += 1
-            traces, hits = self._traces, self._hits()
-            if traces <= _MANY or hits >= 2 * traces or self._warned:
-                return
-            self._warned = True
-        if not reason:
-            known = [e.signature for e in reversed(list(self._entries.values()))]
-            closest = next((s for s in known if s.form == signature.form), last)
-            reason = "its program was no longer kept (cache_size)"
-            if signature not in known and closest is not None:
-                reason = difference(closest, signature)
-        source = user_source()
-        code = None if source is None else source.code
-        warnings.warn_explicit(
-            f"{self._operation} was traced {traces} times in {traces + hits} calls, which costs "
-            f"more than staging saves. The last reason: {reason}. {_advice(reason)}",
-            RetraceWarning,
-            "wengert" if code is None else code.co_filename,
-            1 if source is None else source.line,
+        entry = Entry(given.signature, body, program.out_tree, watch)
+        cache.count_trace(
+            given.signature, reason or ("it closes over a traced value" if hoisted else "")
         )
-
-    def _hits(self) -> int:
-        """Calls that found a program: each of them took a number, as each look at the clock did."""
-        self._looks += 1
-        return max(0, next(self._clock) - self._looks)
+        if not hoisted:
+            cache.keep(entry)
+        return entry, hoisted
 
     def transformed(
         self, key: Hashable, transform: Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -313,8 +192,9 @@ class StagedFunction:
 
         Example:
             >>> import numpy as np, wengert as wg
-            >>> print(wg.staged(lambda x: np.sin(x) * 2.0).source(np.ones(3)).splitlines()[0])
-            def run(b0, x0):
+            >>> f = wg.staged(lambda x: np.sin(x) * 2.0)
+            >>> print(f.source(np.ones(3)).splitlines()[-1].strip())
+            return (v2,)
         """
         return self._of(args, kwargs).emitted.source
 
@@ -331,7 +211,14 @@ class StagedFunction:
 
         Example:
             >>> import numpy as np, wengert as wg
-            >>> print(wg.staged(lambda x: np.sin(x) + 0.0 * np.cos(0.0)).program(np.ones(3)))
+            >>> f = wg.staged(lambda x: np.sin(x) / np.exp(x))
+            >>> print(f.program(np.ones(3)))
+            program (a: f64[3]) -> (f64[3]) {
+              b: f64[3] = sin a
+              c: f64[3] = exp a
+              d: f64[3] = div b c
+              return d
+            }
         """
         return self._of(args, kwargs).improved
 
@@ -348,13 +235,13 @@ class StagedFunction:
         Example:
             >>> import numpy as np, wengert as wg
             >>> f = wg.staged(np.sin)
-            >>> _ = f(np.ones(2)), f(np.ones(2)), f(np.ones(3)), f(0.0)
-            >>> f.cache_info()
-            CacheInfo(hits=1, misses=3, maxsize=64, currsize=3, signatures=('(f64[2])', '(f64[3])', '(f64*[])'))
+            >>> _ = f(np.ones(2)), f(np.ones(2)), f(0.0)
+            >>> f.cache_info()[:4]
+            (1, 2, 64, 2)
+            >>> f.cache_info().signatures
+            ('(f64[2])', '(f64*[])')
         """
-        with self._lock:
-            kept = tuple([repr(s) for s in self._entries])
-            return CacheInfo(self._hits(), self._traces, self._cache_size, len(kept), kept)
+        return self._cache.info()
 
     def clear_cache(self) -> None:
         """Forget all programs and counts, so that the next call traces again.
@@ -363,8 +250,9 @@ class StagedFunction:
             >>> import wengert as wg
             >>> wg.staged(abs).clear_cache()
         """
-        with self._lock:
-            self._start()
+        self._cache = Cache(self._operation, self._cache.size)
+        for f in list(self._transformed.values()):
+            f.clear_cache()
 
 
 class BoundStaged:
@@ -407,10 +295,7 @@ def _written_down() -> bool:
     """True where operations go into a program, or axes have names: there the function itself runs,
     and is a part of what is being traced.
     """
-    for t in RUNNING.traces:
-        if t.symbolic or t.__dict__.get("axis") is not None:
-            return True
-    return False
+    return any([t.symbolic or t.__dict__.get("axis") is not None for t in RUNNING.traces])
 
 
 def _refuse_draws(operation: str, what: str) -> UnsupportedError:
@@ -420,20 +305,6 @@ def _refuse_draws(operation: str, what: str) -> UnsupportedError:
         "rng.standard_normal(n));\nfor derivatives by the parameters of a distribution, call "
         "wengert.random in a function\naround the staged one",
     )
-
-
-def _advice(reason: str) -> str:
-    if reason.startswith("static"):
-        return "Pass what takes many values as an ordinary argument."
-    if "captured" in reason or "closes over" in reason:
-        return "Pass what changes as an argument."
-    if "cache_size" in reason:
-        return "Give staged a larger cache_size."
-    if reason.startswith("the shape"):
-        return "Pad the arrays to a few sizes."
-    if reason.startswith("the structure"):
-        return "Functions that are arguments should be made once, outside of the loop."
-    return "Pass arguments of the same types."
 
 
 @overload

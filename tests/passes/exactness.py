@@ -1,4 +1,4 @@
-"""What the tests of passes share: values that expose inexact rewrites, and comparing bit for bit."""
+"""What the tests of passes share: values that expose inexact rewrites; comparing bit for bit."""
 
 from __future__ import annotations
 

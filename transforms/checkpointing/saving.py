@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 
 from ...core import tree
 from ...core.aval import ShapedArray
-from ...core.dead_code import without_dead_code
 from ...core.errors import DtypeError
 from ...core.ir import Atom, Program, Var
 from ...core.primitives.contractions import einsum_p, matmul_p
@@ -22,6 +21,7 @@ from ...core.source import boundary
 from ...core.tracing import Primitive
 from ..api import is_array_leaf
 from ..control.subprograms import linearize_program
+from ..passes.dead_code import without_dead_code
 
 __all__ = ["Policy", "checkpoint_name", "checkpoint_policies", "split_program"]
 

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...core.aval import Array, ShapedArray, aval_of
-from ...core.dead_code import without_dead_code
 from ...core.ir import Atom, Program, Var, evaluate
 from ...core.storage import current
 from ...core.tree import structure
@@ -22,6 +21,7 @@ from ..batching import BatchTrace, BatchTracer
 from ..captures import Captures
 from ..jvp import JVPTrace, JVPTracer, zeros_of
 from ..linear import LinearTrace, LinearTracer, Tape, is_variable
+from ..passes.dead_code import without_dead_code
 from ..program import ProgramTrace, ProgramTracer
 from ..recording import LinearizeTrace, LinearizeTracer
 from ..tape_program import to_program

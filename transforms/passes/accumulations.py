@@ -12,8 +12,8 @@ Results are the same to rounding; for float64 and complex128, as in `contraction
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -31,6 +31,12 @@ __all__ = ["accumulate_at_once"]
 
 FEWEST: Final = 4
 """So many terms are worth a join."""
+
+LARGE: Final = 1 << 16
+"""Terms of more bytes than this are products that cost more than joining saves."""
+
+MEMORY: Final = 1 << 26
+"""What is joined may have so many bytes."""
 
 _PRECISE: Final = (np.dtype(np.float64), np.dtype(np.complex128))
 
@@ -119,16 +125,27 @@ def _sum(r: Rewriter, e: Equation, uses: _Uses) -> Found:
     total: list[Atom] = []
     for pick, write in _KINDS:
         chosen = {t: part for t in terms if (part := pick(r, uses, t, e)) is not None}
-        if len(chosen) >= FEWEST:
+        if len(chosen) >= FEWEST and _size(chosen.values()) <= MEMORY:
             summed.update(dict.fromkeys(chosen))
             total.append(write(r, e, list(chosen.values())))
     if not total:
         return None
     rest = [r.read(t) for t in terms if t not in summed]
-    y, *others = [*rest, *total]
-    for other in others:
+    terms = [*rest, *total]
+    y = terms[0]
+    for other in terms[1:]:
         y = r.emit(add_p, [y, other], {}, e.source)[0]
     return [y]
+
+
+def _size(terms: Iterable[Any]) -> int:
+    """The bytes of all operands of the terms."""
+    atoms = [a for t in terms for a in (t if type(t) is _Rows else (t,))]
+    return sum([_bytes(a) for a in atoms])
+
+
+def _bytes(a: Atom) -> int:
+    return a.aval.size * a.aval.dtype.itemsize
 
 
 def _product(r: Rewriter, uses: _Uses, t: Atom, e: Equation) -> _Rows | None:
@@ -137,7 +154,7 @@ def _product(r: Rewriter, uses: _Uses, t: Atom, e: Equation) -> _Rows | None:
     if out.ndim != 2 or t.aval != out or uses.name(t) not in ("matmul", "mul"):
         return None
     a, b = uses.made[t].inputs
-    if a.aval.dtype != out.dtype or b.aval.dtype != out.dtype:
+    if any([x.aval.dtype != out.dtype or _bytes(x) > LARGE for x in (a, b)]):
         return None
     if uses.name(t) == "matmul":
         return _Rows(a, b) if a.aval.ndim == b.aval.ndim == 2 else None
@@ -196,7 +213,7 @@ _Key = tuple[Atom, Atom, int, int]
 
 
 def _rows_of_products(program: Program, uses: _Uses) -> dict[Var, _Key]:
-    """For the results of x[i] @ w and w @ x[i]: x, w, the side of x, and i; where there are many."""
+    """For the results of many x[i] @ w, or w @ x[i]: x, w, the side of x, and i."""
     found: dict[Var, _Key] = {}
     counts: Counter[tuple[Atom, Atom, int]] = Counter()
     for e in program.equations:
@@ -209,7 +226,10 @@ def _rows_of_products(program: Program, uses: _Uses) -> dict[Var, _Key]:
                 continue
             x = made.inputs[0]
             axes = axes_of_index(made.params["index"], x.aval.shape)
-            ints = axes is not None and [a.kept for a in axes] == [False, *[True] * (x.aval.ndim - 1)]
+            ints = axes is not None and [a.kept for a in axes] == [
+                False,
+                *[True] * (x.aval.ndim - 1),
+            ]
             whole = len(made.params["index"]) == 1
             if ints and whole and w.aval.ndim == 2 and 1 < x.aval.ndim < 4 and axes is not None:
                 if x.aval.dtype != w.aval.dtype:

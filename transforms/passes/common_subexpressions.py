@@ -15,9 +15,8 @@ __all__ = ["share_common_subexpressions"]
 
 _COMMUTATIVE: Final = frozenset(
     ["add", "mul", "equal", "not_equal", "bitwise_and", "bitwise_or", "bitwise_xor"]
-    + ["logical_and", "logical_or", "logical_xor"]
 )
-"""Operations that give the same bits for operands in either order; maximum(0.0, -0.0) does not, and
+"""Operations that give the same bits for operands in either order. maximum(0.0, -0.0) does not, and
 neither does the product of complex numbers.
 """
 
@@ -49,4 +48,9 @@ def share_common_subexpressions(program: Program) -> Program:
 
 
 def _key(atom: Atom) -> Hashable:
-    return ("literal", frozen(atom.value)) if isinstance(atom, Literal) else atom
+    if type(atom) is not Literal:
+        return atom
+    value = atom.value
+    if type(value) is float and value and value == value:
+        return (float, value)
+    return ("literal", frozen(value))

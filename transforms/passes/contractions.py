@@ -1,5 +1,5 @@
-"""Sums of products as contractions: `np.sum(a * b, axis)` becomes a product of vectors, of matrices,
-of stacks of matrices, or an einsum, and never has the products in memory.
+"""Sums of products as contractions: `np.sum(a * b, axis)` becomes a product of vectors, or of
+matrices, or an einsum, and never has the products in memory.
 
 The same products are added up, in another order: results are the same to rounding, and infinite or
 NaN where they were. Only float64 and complex128 are treated so, whose rounding is far below what
@@ -16,8 +16,10 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from ...core.ir import Atom, Equation, Program, Var
+from ...core.ir import Atom, Equation, Literal, Program, Var
 from ...core.primitives.contractions import einsum_p, matmul_p
+from ...core.primitives.elementwise import divide_p
+from ...core.primitives.reductions import reduce_sum_p
 from ...core.primitives.shaping import reshape_p, transpose_p
 from .rewriting import Found, Rewriter, Rules, everywhere, with_rules
 
@@ -157,18 +159,30 @@ def _sum(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
             if c and d == full
         ]
         if not summed <= {c for c, _ in mine}:
-            return _undone(r, before)  # a factor out of the sum is no sum in another order
+            del r.equations[before:]
+            return None  # a factor out of the sum is no sum in another order
         names = "".join([c for c, _ in mine])
         factors.append(_Factor(w.reshaped(a, [d for _, d in mine]), names))
     if not summed:
-        return _undone(r, before)
-    a, b = factors
-    y = _contraction(w, a, b, kept)
+        del r.equations[before:]
+        return None
+    left, right = factors
+    y = _contraction(w, left, right, kept)
     if y is None:
         if x.aval.size < LARGE:
-            return _undone(r, before)
-        y = w.einsum(a, b, kept)
+            del r.equations[before:]
+            return None
+        y = w.einsum(left, right, kept)
     return [w.reshaped(y, out.shape)]
+
+
+def _mean(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
+    """The mean is computed as a sum and a quotient, so the sum may be a contraction."""
+    n = prod([inputs[0].aval.shape[i] for i in e.params["axes"]])
+    if not n or r.definition(inputs[0], "mul") is None:
+        return None
+    found = _sum(r, e.replace(primitive=reduce_sum_p), inputs)
+    return found and r.emit(divide_p, [found[0], Literal(float(n))], {}, e.source)
 
 
 def _sum_of_sums(r: Rewriter, e: Equation, inner: Equation) -> Found:
@@ -189,10 +203,6 @@ def _sum_of_matrices(r: Rewriter, e: Equation, inner: Equation) -> Found:
         return None
     y = _contraction(_Writer(r, e), _Factor(a, "bik"), _Factor(b, "bkj"), "ij")
     return None if y is None else [y]
-
-
-def _undone(r: Rewriter, n: int) -> None:
-    del r.equations[n:]
 
 
 def _einsum(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
@@ -224,5 +234,5 @@ def _matmul(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
     return [w.reshaped(y, e.outputs[0].aval.shape)]
 
 
-_RULES: Final[Rules] = {"reduce_sum": _sum, "einsum": _einsum, "matmul": _matmul}
+_RULES: Final[Rules] = {"reduce_sum": _sum, "mean": _mean, "einsum": _einsum, "matmul": _matmul}
 _RULE: Final = with_rules(_RULES)

@@ -1,8 +1,8 @@
 """What programs cost: floating point operations, and bytes that are read or written.
 
-The counts are of the mathematics, not of a machine: a sum, a product, a comparison is one operation,
-a complex product six, a special function (exp, log, sin, the gamma function ...) ten. A view moves
-no bytes; anything else reads its operands and writes its result.
+The counts are of the mathematics, not of a machine: a sum, a product, a comparison is one
+operation, a complex product six, a special function (exp, log, sin, the gamma function ...) ten. A
+view moves no bytes; anything else reads its operands and writes its result.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ def _flops(e: Equation) -> int:
 SPECIAL: Final = 10
 """Operations for one value of a special function."""
 
-_VIEWS: Final = frozenset(["reshape", "transpose", "broadcast_to", "diagonal", "real", "imag", "name"])
+_VIEWS: Final = frozenset(
+    ["reshape", "transpose", "broadcast_to", "diagonal", "real", "imag", "name"]
+)
 _COMPLEX: Final = {"mul": 6, "div": 11, "square": 6, "abs": 4, "neg": 2, "copy": 0}
 """Operations for one complex value, where that is not two."""
 
@@ -145,7 +147,9 @@ def _scattered(avals: Sequence[ShapedArray], out: ShapedArray, params: dict[str,
 
 FLOPS: Final[dict[str, int | Rule]] = {
     **dict.fromkeys(["add", "sub", "mul", "div", "neg", "abs", "fabs", "square", "reciprocal"], 1),
-    **dict.fromkeys(["maximum", "minimum", "fmax", "fmin", "sqrt", "sign", "where", "heaviside"], 1),
+    **dict.fromkeys(
+        ["maximum", "minimum", "fmax", "fmin", "sqrt", "sign", "where", "heaviside"], 1
+    ),
     **dict.fromkeys(["less", "less_equal", "greater", "greater_equal", "equal", "not_equal"], 1),
     **dict.fromkeys(["logical_and", "logical_or", "logical_xor", "logical_not"], 1),
     **dict.fromkeys(["bitwise_and", "bitwise_or", "bitwise_xor", "invert"], 1),

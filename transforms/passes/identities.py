@@ -14,7 +14,6 @@ from typing import Any, Final
 import numpy as np
 
 from ...core.ir import Atom, Equation, Literal, Program
-from ...core.primitives.choice import where_p
 from ...core.primitives.elementwise import (
     absolute_p,
     add_p,
@@ -46,21 +45,30 @@ def _same(e: Equation, x: Atom) -> Found:
     return [x] if x.aval == e.outputs[0].aval else None
 
 
-def _narrowed(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
+def _narrowed(
+    r: Rewriter, e: Equation, inputs: Sequence[Atom], which: Sequence[int] = (0, 1)
+) -> Found:
     """The equation with a constant of equal elements as one number, if that changes no type."""
     if not r.values:
         return None
-    for i, a in enumerate(inputs):
-        c = r.uniform(a)
+    for i in which:
+        c = r.uniform(inputs[i])
         if c is None:
             continue
-        new = [*inputs[:i], Literal(c), *inputs[i + 1 :]]
-        if e.primitive.shape(*[v.aval for v in new], **e.params) == e.outputs[0].aval:  # type: ignore[misc]
-            return r.emit(e.primitive, new, e.params, e.source)
+        for value in (c.item(), c):  # Python's numbers are what other rules look for
+            new = [*inputs[:i], Literal(value), *inputs[i + 1 :]]
+            if e.primitive.shape(*[v.aval for v in new], **e.params) == e.outputs[0].aval:  # type: ignore[misc]
+                return r.emit(e.primitive, new, e.params, e.source)
     return None
 
 
-def _negation(r: Rewriter, atom: Atom) -> Equation | None:
+def _negation(r: Rewriter, e: Equation, atom: Atom) -> Equation | None:
+    """The equation that negates an operand. Of an int that the operation casts to another dtype it
+    does not count: -(-128) is -128 in int8.
+    """
+    dtype = atom.aval.dtype
+    if dtype.kind not in "fc" and dtype != e.outputs[0].aval.dtype:
+        return None
     return r.definition(atom, "neg")
 
 
@@ -109,7 +117,7 @@ def _multiply(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
             return found
     a, b = inputs
     if e.outputs[0].aval.dtype.kind in "fi":
-        m, n = _negation(r, a), _negation(r, b)
+        m, n = _negation(r, e, a), _negation(r, e, b)
         if m is not None and n is not None:
             return r.emit(multiply_p, [m.inputs[0], n.inputs[0]], {}, e.source)
         p, q = r.definition(a, "abs"), r.definition(b, "abs")
@@ -129,7 +137,7 @@ def _moves_out(r: Rewriter, e: Equation, negation: Atom) -> bool:
 
 def _times(r: Rewriter, e: Equation, x: Atom, c: Literal) -> Found:
     """Products with a number, of what is a negation or a product with a number already."""
-    inner = _negation(r, x)
+    inner = _negation(r, e, x)
     minus = negated(c)
     if inner is not None and minus is not None and r.used_once(x):
         return r.emit(multiply_p, [inner.inputs[0], minus], {}, e.source)
@@ -153,10 +161,10 @@ def _add(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
             return _same(e, x)
     if a is b and is_real(a) and not a.aval.weak_type:
         return r.emit(multiply_p, [a, Literal(2.0)], {}, e.source)
-    negation = _negation(r, b)
+    negation = _negation(r, e, b)
     if negation is not None:
         return r.emit(subtract_p, [a, negation.inputs[0]], {}, e.source)
-    negation = _negation(r, a)
+    negation = _negation(r, e, a)
     if negation is not None:
         return r.emit(subtract_p, [b, negation.inputs[0]], {}, e.source)
     return _narrowed(r, e, inputs)
@@ -168,7 +176,7 @@ def _subtract(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
         return _same(e, a)
     if is_real(b) and _is(a, -0.0) and b.aval == e.outputs[0].aval:
         return r.emit(negative_p, [b], {}, e.source)
-    negation = _negation(r, b)
+    negation = _negation(r, e, b)
     if negation is not None:
         return r.emit(add_p, [a, negation.inputs[0]], {}, e.source)
     return _narrowed(r, e, inputs)
@@ -183,12 +191,12 @@ def _divide(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
         if _is(b, 1.0):
             return _same(e, a)
         dtype = e.outputs[0].aval.dtype
-        if c and _is_power_of_two(c) and exact_in(1 / c, dtype) and _is_normal(1 / c, dtype):
+        if c and _is_power_of_two(c) and exact_in(1 / c, dtype) and _is_normal(float(1 / c), dtype):
             kind = float if b.aval.weak_type else type(c)
             return r.emit(multiply_p, [a, Literal(kind(1 / c))], {}, e.source)
     if not is_real(b):
         return None
-    m, n = _negation(r, a), _negation(r, b)
+    m, n = _negation(r, e, a), _negation(r, e, b)
     if m is not None and n is not None:
         return r.emit(divide_p, [m.inputs[0], n.inputs[0]], {}, e.source)
     for inner, x, other in ((m, a, b), (n, b, a)):
@@ -211,18 +219,25 @@ def _is_normal(value: float, dtype: np.dtype[Any]) -> bool:
 
 def _negative(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
     x = inputs[0]
-    inner = _negation(r, x)
+    inner = _negation(r, e, x)
     if inner is not None:
         return _same(e, inner.inputs[0])
     if not is_real(x) or not r.used_once(x):
         return None
     inner = r.definition(x, "mul") or r.definition(x, "div")
-    if inner is None:
+    if inner is None or not all([is_real(a) for a in inner.inputs]):
         return None
     for i, a in enumerate(inner.inputs):
         minus = negated(a)
         if minus is not None:
             new = [*inner.inputs[:i], minus, *inner.inputs[i + 1 :]]
+            return r.emit(inner.primitive, new, {}, e.source)
+    if r.used_by(e) in ("add", "sub"):
+        return None  # which it becomes a part of
+    for i, a in enumerate(inner.inputs):
+        if 2 * a.aval.size <= x.aval.size:  # a smaller operand is cheaper to negate
+            minus_a = r.emit(negative_p, [a], {}, e.source)[0]
+            new = [*inner.inputs[:i], minus_a, *inner.inputs[i + 1 :]]
             return r.emit(inner.primitive, new, {}, e.source)
     return None
 
@@ -251,7 +266,7 @@ def _square(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
 
 
 def _absolute(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
-    inner = _negation(r, inputs[0]) or r.definition(inputs[0], "abs")
+    inner = _negation(r, e, inputs[0]) or r.definition(inputs[0], "abs")
     if inner is None or not is_real(inputs[0]):
         return None
     return r.emit(absolute_p, inner.inputs, {}, e.source)
@@ -317,19 +332,7 @@ def _where(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
         return _same(e, a if value else b)
     if a is b:
         return _same(e, a)
-    return _narrowed_values(r, e, inputs)
-
-
-def _narrowed_values(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
-    """Constants of equal elements as numbers: operands 1 and 2 of where."""
-    for i in (1, 2):
-        c = r.uniform(inputs[i])
-        if c is None:
-            continue
-        new = [*inputs[:i], Literal(c), *inputs[i + 1 :]]
-        if where_p.shape(*[v.aval for v in new]) == e.outputs[0].aval:  # type: ignore[misc]
-            return r.emit(where_p, new, {}, e.source)
-    return None
+    return _narrowed(r, e, inputs, (1, 2))
 
 
 def _astype(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:

@@ -61,9 +61,9 @@ def _of_getitem(r: Rewriter, e: Equation, made: Equation, axes: Sequence[Axis]) 
     for a in inner:
         if a.kept:
             b = next(outer)
-            a = Axis(a.start + b.start * a.step, a.step * b.step, b.count, b.kept)
-            if a.count < 2:
-                a = Axis(a.start, 1, a.count, a.kept) if a.count else Axis(0, 1, 0)
+            a = Axis(a.start + b.start * a.step, a.step * b.step, b.length, b.kept)
+            if a.length < 2:
+                a = Axis(a.start, 1, a.length, a.kept) if a.length else Axis(0, 1, 0)
         both.append(a)
     return _read(r, e, x, both)
 
@@ -81,7 +81,7 @@ def _of_stack(r: Rewriter, e: Equation, made: Equation, axes: Sequence[Axis]) ->
 def _of_concatenate(r: Rewriter, e: Equation, made: Equation, axes: Sequence[Axis]) -> Found:
     at = made.params["axis"]
     mine = axes[at]
-    if not mine.count:
+    if not mine.length:
         return None
     low, high = sorted([mine.start, mine.last()])
     start = 0
@@ -123,13 +123,12 @@ def _read_any(r: Rewriter, e: Equation, x: Atom, axes: Sequence[Axis]) -> Atom:
 def _of_reshape(r: Rewriter, e: Equation, made: Equation, axes: Sequence[Axis]) -> Found:
     """Through axes of length 1 that were added or taken away."""
     x = made.inputs[0]
-    mine = [a for a, d in zip(axes, made.outputs[0].aval.shape, strict=True) if d != 1]
-    long = [d for d in x.aval.shape if d != 1]
-    if long != [d for d in made.outputs[0].aval.shape if d != 1]:
+    pairs = list(zip(axes, made.outputs[0].aval.shape, strict=True))
+    if [d for d in x.aval.shape if d != 1] != [d for _, d in pairs if d != 1]:
         return None
-    if not all([a.count == 1 for a, d in zip(axes, made.outputs[0].aval.shape, strict=True) if d == 1]):
+    if not all([a.length == 1 for a, d in pairs if d == 1]):
         return None
-    rest = iter(mine)
+    rest = iter([a for a, d in pairs if d != 1])
     inner = [Axis(0, 1, 1, False) if d == 1 else next(rest) for d in x.aval.shape]
     y = _read_any(r, e, x, inner)
     out = e.outputs[0].aval

@@ -58,7 +58,7 @@ class Inspection:
         return self.steps[-1].program
 
     def __repr__(self) -> str:
-        rows = [("pass", "equations", "flops", "bytes moved")]
+        rows: list[tuple[str, ...]] = [("pass", "equations", "flops", "bytes moved")]
         rows += [(s.name, *[f"{n:,}" for n in s.cost]) for s in self.steps]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join([
@@ -92,13 +92,14 @@ def inspect(fun: Callable[..., Any], *args: Any, fast_math: bool = False) -> Ins
         >>> found = wg.inspect(wg.grad(lambda x: np.sum(x * x)), np.ones(1000))
         >>> print(found)
         pass                         equations  flops  bytes moved
-        (as traced)                          5  5,000      112,008
-        share_common_subexpressions          4  4,000       88,008
-        simplify                             4  4,000       72,016
-        without_dead_code                    2  2,000       32,016
+        (as traced)                          5  5,000      104,008
+        without_dead_code                    3  3,000       72,000
+        share_common_subexpressions          2  2,000       48,000
+        simplify                             1  1,000       16,008
+        without_dead_code                    1  1,000       16,008
         >>> print(found.after)
         program (a: f64[1000]) -> (f64[1000]) {
-          b: f64[1000] = mul 1.0 a
+          b: f64[1000] = mul a 2.0
           return b
         }
     """

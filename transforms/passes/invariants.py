@@ -7,7 +7,7 @@ From a while loop, which may not turn at all, only what can neither warn nor rai
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class _Hoist:
     """The equations of a body that leave it, written into the program around it."""
 
     def __init__(self, r: Rewriter, body: Program, fixed: dict[Var, Atom], safe: bool) -> None:
-        names: dict[Atom, Atom] = dict(fixed)
+        names: dict[Any, Atom] = {**fixed}
         for v, x in body.constants:
             if np.ndim(x):
                 names[v] = v
@@ -58,7 +58,7 @@ class _Hoist:
             for a in e.inputs:
                 if a in constants and a not in shared and names.get(a) is a:
                     shared.add(a)
-                    names[a] = r.constant(constants[a])  # type: ignore[index]
+                    names[a] = r.constant(constants[a])
             outs = [Var(v.aval) for v in e.outputs]
             r.append(
                 Equation(e.primitive, [names.get(a, a) for a in e.inputs], outs, e.params, e.source)

@@ -1,15 +1,15 @@
 """Loops taken apart: what a scan computes in each step without need of the step before is computed
 for all steps at once, before the loop or after it.
 
-Before it goes what depends on the stacks and constants alone; after it what no carried value depends
-on. A carried value that is only added to is a sum after the loop. In the backward pass of a
+Before it goes what depends on the stacks and constants alone; after it what no carried value
+depends on. A carried value that is only added to is a sum after the loop. In the backward pass of a
 recurrent network, one product of matrices remains in the loop of what were five operations.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -81,27 +81,34 @@ class _Split:
         """What stands for the results of the scan."""
         before, rest = self._independent()
         accumulators = self._accumulators(rest)
-        kept_carries = [o for o in self.s.carry_out if o[1] not in accumulators]
-        core = needed_for(self.s.body, [a for a, _ in kept_carries])
-        # What can't be moved, and all that it needs, stays.
-        later: list[Equation] = []
-        inside: list[Equation] = []
-        for e in reversed(rest):
-            stays = not core.isdisjoint(e.outputs) or not _movable(e)
-            if stays:
-                core.update(e.inputs)
-            (inside if stays else later).append(e)
-        later, inside = later[::-1], inside[::-1]
-        lost = [v for v, (t, _) in accumulators.items() if t in core]
-        for v in lost:
-            del accumulators[v]
-        if lost:  # their sums stay in the loop
-            return None if not before else self._written(before, rest, [], {})
+        while True:
+            inside, later, core = self._parts(rest, accumulators)
+            lost = [v for v, (t, _) in accumulators.items() if t in core]
+            if not lost:
+                break
+            for v in lost:  # what is added is needed in the loop, so it is added there
+                del accumulators[v]
         if not before and not later and not accumulators:
             return None
         sums = {self._sum_of(v) for v in accumulators}
-        later = [e for e in later if e not in sums]
-        return self._written(before, inside, later, accumulators)
+        return self._written(before, inside, [e for e in later if e not in sums], accumulators)
+
+    def _parts(
+        self, rest: Sequence[Equation], accumulators: Container[Var]
+    ) -> tuple[list[Equation], list[Equation], set[Atom]]:
+        """What has to stay in the loop, what can go behind it, and what the first part reads."""
+        core = needed_for(
+            self.s.body, [a for a, v in self.s.carry_out if v not in accumulators]
+        )  # what can't be moved stays, with all that it needs
+        inside: list[Equation] = []
+        later: list[Equation] = []
+        for e in reversed(rest):
+            if core.isdisjoint(e.outputs) and _movable(e):
+                later.append(e)
+            else:
+                core.update(e.inputs)
+                inside.append(e)
+        return inside[::-1], later[::-1], core
 
     def _sum_of(self, result: Var) -> Equation:
         out = next(a for a, v in self.s.carry_out if v is result)
@@ -124,7 +131,7 @@ class _Split:
         made = {e.outputs[0]: e for e in rest}
         found = {}
         for (start, v, _), (out, result) in zip(self.s.carry, self.s.carry_out, strict=True):
-            e = made.get(out)  # type: ignore[call-overload]
+            e = made.get(out)
             if e is None or e.primitive is not add_p or self.uses[v] != 1 or self.uses[out] != 1:
                 continue
             terms = [a for a in e.inputs if a is not v]

@@ -1,7 +1,6 @@
-"""Equations that are loops and branches, taken apart and put together: what the passes on them share.
+"""What the passes on loops and branches share: such equations taken apart and put together.
 
-Passes know them by name: "scan" (see `../scan.py` for its operands), "while" (`../while_loop.py`)
-and "cond" (`../cond.py`).
+Passes know them by name: "scan" (see `../control/scan.py` for its operands), "while" and "cond".
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def merge_moves(program: Program) -> Program:
 
 
 def _not_broadcast(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
-    """The operands as they were before broadcasting, where the operation does the same by itself."""
+    """The operands as they were before broadcasting, where the operation does it by itself."""
     new = list(inputs)
     for i, a in enumerate(inputs):
         inner = r.definition(a, "broadcast_to")

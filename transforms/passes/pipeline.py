@@ -15,11 +15,13 @@ from .common_subexpressions import share_common_subexpressions
 from .constant_folding import fold_constants
 from .contractions import contract
 from .dead_code import without_dead_code
+from .fast_math import relax
 from .identities import simplify
 from .indexing import simplify_indexing
 from .invariants import hoist_invariants
 from .loop_fission import split_loops
 from .movement import merge_moves
+from .reroll import reroll
 from .rewriting import Pass, everywhere
 from .scatters import join_scatters
 from .small_vectors import unpack_small_vectors
@@ -30,6 +32,7 @@ __all__ = ["FAST_MATH", "PASSES", "improve", "steps_of"]
 _LIVE: Final = everywhere(without_dead_code)
 PASSES: Final[tuple[Pass, ...]] = (
     _LIVE,
+    reroll,
     take_known_branches,
     without_unused,
     hoist_invariants,
@@ -49,7 +52,7 @@ PASSES: Final[tuple[Pass, ...]] = (
 )
 """What keeps values: bit for bit, or to rounding where sums are added up in another order."""
 
-FAST_MATH: Final[tuple[Pass, ...]] = ()
+FAST_MATH: Final[tuple[Pass, ...]] = (relax,)
 """What keeps values to rounding only, and may give other results for infinities and NaN."""
 
 _ROUNDS: Final = 6

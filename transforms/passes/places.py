@@ -11,18 +11,18 @@ __all__ = ["Axis", "axes_of_index", "disjoint", "index_of", "is_whole"]
 
 
 class Axis(NamedTuple):
-    """The positions start, start + step, ... of an axis: `count` of them; `kept` if the axis stays
+    """The positions start, start + step, ... of an axis: `length` of them; `kept` if the axis stays
     an axis, which it does not for an int.
     """
 
     start: int
     step: int
-    count: int
+    length: int
     kept: bool = True
 
     def last(self) -> int:
         """The last position."""
-        return self.start + (self.count - 1) * self.step
+        return self.start + (self.length - 1) * self.step
 
 
 def axes_of_index(index: Sequence[Any], shape: Shape) -> tuple[Axis, ...] | None:
@@ -52,7 +52,7 @@ def index_of(axes: Sequence[Axis], shape: Shape) -> tuple[Any, ...]:
         elif a == Axis(0, 1, d):
             items.append(slice(None))
         else:
-            stop: int | None = a.start + a.count * a.step
+            stop: int | None = a.start + a.length * a.step
             step = None if a.step == 1 else a.step
             items.append(slice(a.start, stop if a.step > 0 or stop >= 0 else None, step))  # type: ignore[operator]
     while items and items[-1] == slice(None):
@@ -71,7 +71,7 @@ def disjoint(a: Sequence[Axis], b: Sequence[Axis]) -> bool:
 
 
 def _apart(a: Axis, b: Axis) -> bool:
-    if not a.count or not b.count:
+    if not a.length or not b.length:
         return True
     low_a, high_a = sorted([a.start, a.last()])
     low_b, high_b = sorted([b.start, b.last()])

@@ -24,11 +24,13 @@ __all__ = ["Repeat", "Table", "find_repeats"]
 
 STEPS: Final = 8
 """A loop has so many steps, or more."""
-SAVED: Final = 300
+SAVED: Final = 100
 """A loop saves so many equations, or more."""
 _CANDIDATES: Final = 24
 _WINDOWS: Final = (1, 4, 16, 64, 256)
 _LONGEST_LAG: Final = 3
+_JUMPS: Final = 6
+"""A series of operands is made by equations at one distance, but for so many jumps."""
 
 
 class Repeat(NamedTuple):
@@ -82,6 +84,11 @@ class Table:
         """Numbers that are equal for equal operands."""
         self.users = np.repeat(np.arange(len(equations)), n_in)
         """The equations that the operands are of."""
+
+    def maker(self, a: Atom) -> Equation | None:
+        """The equation that makes an operand."""
+        at = self.position.get(a) if isinstance(a, Var) else None
+        return None if at is None else self.program.equations[at]
 
     def steps(self, start: int, period: int, n: int) -> tuple[Array, Array, Array]:
         """For the operands of n steps, a row each: their makers, their numbers, their users."""
@@ -182,7 +189,7 @@ def _periods(kinds: Array) -> list[int]:
     codes = rng.integers(1, 1 << 62, int(kinds.max()) + 1, dtype=np.uint64)[kinds]
     gaps = np.zeros(n + 1, np.intp)
     width = 1
-    factor = np.uint64(0x9E3779B97F4A7C15)
+    factor = np.full(1, 0x9E3779B97F4A7C15, np.uint64)  # an array: it wraps around
     for wanted in _WINDOWS:
         while width < wanted and len(codes) > width:
             codes = codes[:-width] * factor + codes[width:]
@@ -257,6 +264,9 @@ def _repeat(table: Table, low: int, high: int, period: int) -> Repeat | None:
         return None
     count = stop - start
     if count < STEPS or (count - 1) * period < SAVED:
+        return None
+    jumps = np.diff(made[start:stop, series], 2, axis=0) != 0
+    if (jumps.sum(axis=0) > _JUMPS).any():
         return None
     return Repeat(low + start * period, period, count, fixed, lags)
 

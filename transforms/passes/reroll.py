@@ -21,6 +21,7 @@ from ...core.primitives.indexing import Place, getitem_p
 from ...core.primitives.shaping import transpose_p
 from ..control.bodies import strong
 from ..control.scan import scan_p
+from .dead_code import without_dead_code
 from .repeats import Repeat, Table, find_repeats
 from .rewriting import Rewriter, everywhere
 from .rows import Rows, Unfit
@@ -29,6 +30,8 @@ __all__ = ["SHORTEST", "reroll"]
 
 SHORTEST: Final = 2000
 """Programs of fewer equations are left alone."""
+
+_MOVES: Final = frozenset(["transpose", "reshape", "broadcast_to"])
 
 Slot = tuple[int, int]
 """A result of a step: the number of the equation, and of its output."""
@@ -44,7 +47,7 @@ def reroll(program: Program, shortest: int | None = None) -> Program:
             table = Table(program)
             repeats = find_repeats(table)
             new = _Rolling(table).run(repeats) if repeats else program
-            if new is program:
+            if len(new.equations) >= len(program.equations):
                 break
             program = new
         return program
@@ -84,7 +87,7 @@ class _Rolling:
             return self.program
         for a in self.program.outputs:
             self.rows.read(a)
-        return self.r.finished()
+        return without_dead_code(self.r.finished())
 
 
 class _Loop:
@@ -103,6 +106,8 @@ class _Loop:
         """What stands for the results of the step, in the body."""
         self.stacks: list[tuple[Slot, Atom]] = []
         """The results that are items of a stack anyway."""
+        self.same: dict[Slot, Atom] = {}
+        """The results that do not change, outside of the loop."""
         self.slots = {
             v: (c, k)
             for step in range(max(0, self.n - 5), self.n)
@@ -153,6 +158,8 @@ class _Loop:
                 if item is not None:
                     self.of[c, 0] = item
                     continue
+            if not moves and self.is_same(c, e, fixed, lags):
+                continue
             inputs = [
                 self.operand(c, k, a, bool(f), int(lag))
                 for k, (a, f, lag) in enumerate(zip(e.inputs, fixed, lags, strict=True))
@@ -178,18 +185,63 @@ class _Loop:
         self.body.append(e.replace(outputs=made))
         self.of.update({(c, k): v for k, v in enumerate(made)})
 
+    def is_same(self, c: int, e: Equation, fixed: Sequence[bool], lags: Sequence[int]) -> bool:
+        """Compute what is the same in all steps before the loop."""
+        inputs = []
+        for a, f, lag in zip(e.inputs, fixed, lags, strict=True):
+            slot = self.slots.get(a) if isinstance(a, Var) and lag == 0 else None
+            if slot is not None and slot in self.same:
+                inputs.append(self.same[slot])
+            elif f:
+                inputs.append(self.rows.read(a))
+            else:
+                return False
+        if [a.aval.weak_type for a in inputs] != [a.aval.weak_type for a in e.inputs]:
+            return False
+        made = self.rows.r.append(e.replace(inputs=inputs, outputs=[Var(v.aval) for v in e.outputs]))
+        for k, v in enumerate(made):
+            self.same[c, k] = v
+            self.of[c, k] = self.outer(v)
+        return True
+
     def operand(self, c: int, k: int, a: Atom, fixed: bool, lag: int) -> Atom:
         """What stands for an operand of the last step."""
         if fixed:
             return a if isinstance(a, Literal) else self.const(a)
         if lag < 0:
-            return self.item(self.operands(c, k))
+            return self.of_series(self.operands(c, k))
         slot = self.slots[a]  # type: ignore[index]  # a variable
         return self.of[slot] if lag == 0 else self.before(slot, lag, self.operands(c, k)[:lag])
 
+    def of_series(self, series: Sequence[Atom]) -> Atom:
+        """What stands for one of a series of atoms; moves of elements are done again here, instead
+        of keeping what they give.
+        """
+        makers = [self.table.maker(a) for a in series]
+        first = makers[0]
+        if first is None or first.primitive.name not in _MOVES or len(first.inputs) != 1:
+            return self.item(series)
+        inputs = []
+        for e in makers:
+            if e is None or e.primitive is not first.primitive or e.params != first.params:
+                return self.item(series)
+            inputs.append(e.inputs[0])
+        if any([a.aval != inputs[0].aval for a in inputs]):
+            return self.item(series)
+        if (key := ("moved", *inputs)) not in self.items:
+            same = all([a is inputs[0] for a in inputs])
+            inner = self.outer(self.rows.read(inputs[0])) if same else self.of_series(inputs)
+            made = [Var(v.aval) for v in first.outputs]
+            self.body.append(first.replace(inputs=[inner], outputs=made))
+            self.items[key] = made[0]
+        return self.items[key]
+
     def const(self, a: Var) -> Atom:
         """A value that does not change."""
-        outer = self.rows.read(a)
+        return self.outer(self.rows.read(a))
+
+    def outer(self, outer: Atom) -> Atom:
+        """A value of the program around the loop."""
         if isinstance(outer, Literal):
             return outer
         if outer not in self.consts:
@@ -274,11 +326,13 @@ class _Loop:
     def finish(self) -> None:
         """Write the loop."""
         r = self.rows.r
+        if not self.body:
+            raise Unfit
         stacked = dict(self.stacks)
         ends: dict[Slot, int] = {}
         ys: list[Slot] = []
         for slot, steps in self.used_outside().items():
-            if slot in stacked:
+            if slot in stacked or slot in self.same:
                 continue
             if steps != {self.n - 1}:
                 ys.append(slot)
@@ -309,6 +363,9 @@ class _Loop:
         last = self.step(self.n - 1)
         for (c, k), i in ends.items():
             self.rows.put(last[c].outputs[k], found[i])
+        for (c, k), one in self.same.items():
+            for j in range(self.n):
+                self.rows.put(self.step(j)[c].outputs[k], one)
         stacked.update(zip(ys, found[len(self.carry) :], strict=True))
         for (c, k), stack in stacked.items():
             for j in range(self.n):

@@ -144,6 +144,7 @@ class Rewriter:
         self.renamed: dict[Var, Atom] = {}
         self.changed = False
         self._uses: Counter[Var] | None = None
+        self._users: dict[Var, str] = {}
         self._uniform: dict[Var, Any] = {}
 
     def read(self, atom: Atom) -> Atom:
@@ -152,12 +153,29 @@ class Rewriter:
 
     @property
     def uses(self) -> Counter[Var]:
-        """How often each variable of the old program is used."""
+        """How often each variable of the old program is used; those that stand for one, as it."""
         if self._uses is None:
             p = self.program
             self._uses = Counter([a for e in p.equations for a in e.inputs if type(a) is Var])
             self._uses.update([a for a in p.outputs if type(a) is Var])
+            for old, new in self.renamed.items():
+                self._inherit(old, new)
         return self._uses
+
+    def _inherit(self, old: Var, new: Atom) -> None:
+        if self._uses is not None and type(new) is Var:
+            self._uses[new] += self._uses[old]
+
+    def used_by(self, e: Equation) -> str:
+        """The primitive of the last equation that uses the result of an equation; "" for none."""
+        if not self._users:
+            self._users = {
+                a: one.primitive.name
+                for one in self.program.equations
+                for a in one.inputs
+                if type(a) is Var
+            }
+        return self._users.get(e.outputs[0], "")
 
     def used_once(self, atom: Atom) -> bool:
         """True for a variable that nothing else needs; made variables count as such."""
@@ -222,6 +240,7 @@ class Rewriter:
                 for old, new in zip(e.outputs, found, strict=True):
                     if new is not old:
                         renamed[old] = new
+                        self._inherit(old, new)
         if not self.changed and not renamed:
             return p
         return self.finished()

@@ -7,12 +7,13 @@ the stack itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from ...core.ir import Atom, Equation, Literal, Var
-from ...core.primitives.indexing import getitem_p, scatter_sum_p
+from ...core.primitives.indexing import Place, getitem_p, scatter_sum_p
 from ...core.primitives.joining import concatenate_p, stack_p
 from ...core.primitives.shaping import reshape_p, transpose_p
 from ..control.bodies import strong
@@ -45,6 +46,8 @@ class Rows:
     def __init__(self, r: Rewriter) -> None:
         self.r = r
         self.of: dict[Var, tuple[Atom, int]] = {}
+        self.items: dict[Var, tuple[Atom, int]] = {}
+        """The same for what is read from an array by one int."""
         self.parts: dict[Any, Atom] = {}
 
     def put(self, v: Var, outer: Atom) -> None:
@@ -64,7 +67,7 @@ class Rows:
 
     def row(self, a: Atom) -> tuple[Atom, int] | None:
         """The stack and the row of a value."""
-        return self.of.get(a) if isinstance(a, Var) else None
+        return (self.of.get(a) or self.items.get(a)) if isinstance(a, Var) else None
 
     def read(self, a: Atom) -> Atom:
         """What stands for a value of the old program."""
@@ -87,12 +90,16 @@ class Rows:
 
     def keep(self, e: Equation) -> None:
         """An equation that is in no loop."""
-        if len(e.inputs) >= _MANY and sum([a in self.of for a in e.inputs]) >= _MANY:
+        if len(e.inputs) >= _MANY and sum([self.row(a) is not None for a in e.inputs]) >= _MANY:
             y = self.together(e)
             if y is not None:
                 self.put(e.outputs[0], y)
                 return
         inputs = [self.read(a) for a in e.inputs]
+        if e.primitive is getitem_p and len(inputs) == 1 and inputs[0].aval.shape:
+            index = e.params["index"]
+            if len(index) == 1 and type(index[0]) is int:
+                self.items[e.outputs[0]] = (inputs[0], index[0] % inputs[0].aval.shape[0])
         if all([a is b for a, b in zip(inputs, e.inputs, strict=True)]):
             self.r.append(e)
             return
@@ -221,7 +228,7 @@ class Rows:
         for k, ((index, _), ct) in enumerate(zip(places, e.inputs, strict=True)):
             row = self.row(ct)
             ints = [q for q, i in enumerate(index) if type(i) is int]
-            if len(ints) != 1 or not all([type(i) in (int, slice) for i in index]):
+            if len(ints) != 1 or index[ints[0]] < 0 or not all([type(i) in (int, slice) for i in index]):
                 return None
             if at not in (None, ints[0]):
                 return None
@@ -231,33 +238,40 @@ class Rows:
             groups.setdefault(key, []).append((k, index[at], 0 if row is None else row[1]))
         if at is None or len({rest for _, rest in groups}) > 1:
             return None
-        if not _same_order(list(groups.values())):
+        ordered = _in_order(list(groups.values()))
+        if ordered is None:
             return None
         cts: list[Atom] = []
+        targets_of: list[Atom] = []
         new_places = []
-        for members in groups.values():
+        for members in ordered:
             index = places[members[0][0]][0]
             if len(members) < 3:
                 for k, i, _ in members:
                     cts.append(self.read(e.inputs[k]))
                     new_places.append(((*index[:at], i, *index[at + 1 :]), 0))
                 continue
-            members.sort(key=lambda m: m[1])
+            if len({i for _, i, _ in members}) == len(members):
+                members.sort(key=lambda m: m[1])
             targets, rows = [m[1] for m in members], [m[2] for m in members]
-            if min(targets) < 0 or len(set(targets)) < len(targets):
-                return None
             part, run = _affine(targets), _affine(rows)
-            if part is None or run is None:
+            if run is None:
                 return None
             stack = self.row(e.inputs[members[0][0]])[0]  # type: ignore[index]  # it has one
             ct = self.slice(_Run(stack, run[0], run[1], len(rows)))
             cts.append(self.moved(ct, at))
-            where = slice(part[0], targets[-1] + 1, None if part[1] == 1 else part[1])
-            new_places.append(((*index[:at], where, *index[at + 1 :]), 0))
+            where: Any = Place.ARRAY
+            if part is None or part[1] < 0:
+                targets_of.append(self.r.constant(np.array(targets)))
+            else:
+                where = slice(part[0], targets[-1] + 1, None if part[1] == 1 else part[1])
+            new_places.append((
+                (*index[:at], where, *index[at + 1 :]), int(where is Place.ARRAY)
+            ))  # fmt: skip
         if 2 * len(cts) > len(e.inputs):
             return None
         params = {**e.params, "places": tuple(new_places)}
-        return self.r.emit(scatter_sum_p, cts, params, e.source)[0]
+        return self.r.emit(scatter_sum_p, [*cts, *targets_of], params, e.source)[0]
 
 
 def _affine(values: Sequence[int]) -> tuple[int, int] | None:
@@ -267,12 +281,19 @@ def _affine(values: Sequence[int]) -> tuple[int, int] | None:
     return (values[0], step) if step and list(range(values[0], last, step)) == values else None
 
 
-def _same_order(groups: Sequence[Sequence[tuple[int, int, int]]]) -> bool:
-    """True if the terms of each element come in the same order, group by group, as they did."""
+def _in_order(groups: Sequence[list[tuple[int, int, int]]]) -> list[list[tuple[int, int, int]]] | None:
+    """The groups in an order in which the terms of each element come as they did; None if there is
+    no such order.
+    """
     terms = sorted([(k, i, g) for g, members in enumerate(groups) for k, i, _ in members])
     last: dict[int, int] = {}
+    after: dict[int, set[int]] = {g: set() for g in range(len(groups))}
     for _, i, g in terms:
-        if last.get(i, -1) > g:
-            return False
+        if last.get(i, g) != g:
+            after[last[i]].add(g)
         last[i] = g
-    return True
+    try:
+        order = list(TopologicalSorter(after).static_order())[::-1]
+    except CycleError:
+        return None
+    return [groups[g] for g in order]

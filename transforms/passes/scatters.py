@@ -1,5 +1,5 @@
-"""Scattered values: a sum of arrays that are zero but at some places becomes one join of the values,
-where the places are constant and make up the whole array.
+"""Scattered values: a sum of arrays that are zero but at some places becomes one join of the
+values, where the places are constant and make up the whole array.
 
 This is how the gradient by x arrives of code that reads x[0], x[1], ... or x[:2], x[2:].
 """
@@ -48,7 +48,7 @@ def _rule(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
         axes = axes_of_index(index, out.shape)
         if axes is None or ct.aval.dtype != out.dtype or ct.aval.weak_type:
             return None
-        if ct.aval.shape != tuple([a.count for a in axes if a.kept]):
+        if ct.aval.shape != tuple([a.length for a in axes if a.kept]):
             return None
         located.append((axes, ct))
     if not located:
@@ -96,10 +96,10 @@ def _partition(
     pieces: dict[int, _Piece] = {}
     for k, (axes, ct) in enumerate(located):
         a = axes[at]
-        if a.step != 1 or not a.count:
+        if a.step != 1 or not a.length:
             return None
-        piece = pieces.setdefault(a.start, _Piece(a.start, a.start + a.count, []))
-        if piece.stop != a.start + a.count:
+        piece = pieces.setdefault(a.start, _Piece(a.start, a.start + a.length, []))
+        if piece.stop != a.start + a.length:
             return None
         piece.terms.append((k, ct))
     ordered = [pieces[k] for k in sorted(pieces)]

@@ -31,6 +31,9 @@ _OTHERWISE: Final = frozenset(["pow", "astype", "where"])
 operands of other types.
 """
 
+_KEEPS_ZERO: Final = bool(np.signbit(np.add.reduce(np.array([-0.0, -0.0]))))
+"""Whether NumPy starts a sum with -0.0 or with 0.0, which shows in the sum of negative zeros."""
+
 
 def _is_small(atom: Atom) -> bool:
     v = atom.aval
@@ -205,10 +208,12 @@ def unpack_small_vectors(program: Program) -> Program:
 
 
 def _sum(r: Rewriter, parts: Sequence[Atom], e: Equation) -> Atom:
-    """One after the other, which is NumPy's order for fewer than eight."""
+    """One after the other, which is NumPy's order for fewer than eight, and from the same start."""
     total = parts[0]
     for x in parts[1:]:
         total = r.emit(add_p, [total, x], {}, e.source)[0]
+    if not _KEEPS_ZERO:
+        total = r.emit(add_p, [total, Literal(0.0)], {}, e.source)[0]
     return total
 
 

@@ -173,7 +173,7 @@ def _while(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
 
 
 def _cond(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
-    branches = e.params["branches"]
+    branches = _reading_first_twins(e.params["branches"], inputs[1:])
     found: dict[Var, Atom] = {}
     for k, v in enumerate(e.outputs):
         given = {_position(b, b.outputs[k]) for b in branches}
@@ -208,6 +208,26 @@ def _cond(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
     return _finish(r, e, made, found)
 
 
+def _reading_first_twins(branches: Sequence[Program], args: Sequence[Atom]) -> list[Program]:
+    """The branches, which read an operand that is given twice from its first place."""
+    first: dict[Any, int] = {}
+    twins = {}
+    for i, a in enumerate(args):
+        if isinstance(a, Var):
+            key = (a, *[b.inputs[i].aval for b in branches])
+            if first.setdefault(key, i) != i:
+                twins[i] = first[key]
+    if not twins:
+        return list(branches)
+    found = []
+    for b in branches:
+        names: dict[Atom, Atom] = {b.inputs[i]: b.inputs[j] for i, j in twins.items()}
+        equations = [e.replace(inputs=[names.get(a, a) for a in e.inputs]) for e in b.equations]
+        outputs = [names.get(a, a) for a in b.outputs]
+        found.append(flat_program(b, equations=equations, outputs=outputs))
+    return found
+
+
 def _position(branch: Program, output: Atom) -> int | None:
     """The number of the operand that a branch returns."""
-    return branch.inputs.index(output) if output in branch.inputs else None  # type: ignore[arg-type]
+    return branch.inputs.index(output) if output in branch.inputs else None

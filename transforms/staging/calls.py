@@ -29,9 +29,7 @@ def _run(*args: Array, body: StagedProgram, linear: Flags = ()) -> tuple[Array, 
     return body(*args)
 
 
-def _shape(
-    *avals: ShapedArray, body: StagedProgram, linear: Flags = ()
-) -> tuple[ShapedArray, ...]:
+def _shape(*avals: ShapedArray, body: StagedProgram, linear: Flags = ()) -> tuple[ShapedArray, ...]:
     return body.program.out_avals
 
 

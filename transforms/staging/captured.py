@@ -18,7 +18,7 @@ from functools import lru_cache, partial
 from inspect import unwrap
 from itertools import islice
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from weakref import ref
 
 import numpy as np
@@ -38,8 +38,18 @@ _MOST: Final = 500
 """At most so many objects are looked at."""
 _MOST_PLACES: Final = 200
 _LIBRARIES: Final = frozenset(["numpy", "scipy", "wengert", "builtins"])
-_GLOBALS: Final = ("LOAD_GLOBAL", "LOAD_NAME")
-_ATTRIBUTES: Final = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR")
+_KINDS: Final = {
+    "LOAD_GLOBAL": "globals",
+    "LOAD_NAME": "globals",
+    "LOAD_ATTR": "attributes",
+    "LOAD_METHOD": "attributes",
+    "LOAD_SUPER_ATTR": "attributes",
+    "STORE_GLOBAL": "written",
+    "STORE_NAME": "written",
+    "STORE_DEREF": "written",
+    "STORE_ATTR": "written_attributes",
+}
+_GROWS: Final = frozenset(["append", "extend", "insert"])
 _MISSING: Final = object()
 _TRACED: Final = object()
 """Stands for any traced value, which must not be kept alive."""
@@ -58,7 +68,7 @@ class Watch:
     def __init__(self) -> None:
         self.cells: list[list[Any]] = []
         self.items: list[list[Any]] = []
-        self.lists: list[tuple[Any, int, list[Any], str]] = []
+        self.lists: list[tuple[Any, int | None, list[Any], str]] = []
         self.attributes: list[list[Any]] = []
         self.arrays: list[tuple[Any, tuple[slice, ...] | None, bytes, str]] = []
         self.reason = ""
@@ -88,11 +98,9 @@ class Watch:
             return True
         for x, slices, was, name in self.arrays:
             array = x()
-            if array is not None:
-                part = array if slices is None else array[slices]
-                if part.tobytes() != was:
-                    self.reason = f"the captured array {name} was written to"
-                    return True
+            if array is not None and _bytes(array, slices) != was:
+                self.reason = f"the captured array {name} was written to"
+                return True
         return (bool(self.lists) and self.lists_changed()) or (
             bool(self.attributes) and self.attributes_changed()
         )
@@ -100,9 +108,9 @@ class Watch:
     def lists_changed(self) -> bool:
         """The same for the lengths of lists and dicts, and the items of lists."""
         for now, n, items, name in self.lists:
-            if len(now) != n or any([
-                a is not b and not _same(a, b) for a, b in zip(now, items, strict=False)
-            ]):
+            if (len(now) < len(items) if n is None else len(now) != n) or any(
+                [a is not b and not _same(a, b) for a, b in zip(now, items, strict=False)]
+            ):
                 self.reason = f"the captured {name} changed"
                 return True
         return False
@@ -114,6 +122,25 @@ class Watch:
             if found is not place[2] and self.differs(place, found):
                 return True
         return False
+
+    def renew(self) -> None:
+        """Take what is there now for what belongs there: the function itself changed it, while it
+        was traced for other arguments.
+        """
+        for place in self.cells:
+            place[2] = _kept(place[0].cell_contents)
+        for place in self.items:
+            place[2] = _kept(place[0].get(place[1], _MISSING))
+        for place in self.attributes:
+            place[2] = _kept(getattr(place[0], place[1], _MISSING))
+        self.lists = [
+            (x, n and len(x), [_kept(v) for v in x[: len(items)]] if items else [], name)
+            for x, n, items, name in self.lists
+        ]
+        self.arrays = [
+            (r, slices, was if r() is None else _bytes(r(), slices), name)
+            for r, slices, was, name in self.arrays
+        ]
 
     def differs(self, place: list[Any], found: Any) -> bool:
         """True unless another object at a place has the same value."""
@@ -168,9 +195,14 @@ def watch_captured(
             walk.arrays[id(x)] = x, "of the function"
     for x, name in walk.arrays.values():
         slices = None if x.nbytes <= SMALL else _spread(x.shape)
-        part = x if slices is None else x[slices]
-        walk.watch.arrays.append((ref(x), slices, part.tobytes(), name))
+        walk.watch.arrays.append((ref(x), slices, _bytes(x, slices), name))
     return walk.watch if walk.watch else None
+
+
+def _bytes(x: Any, slices: tuple[slice, ...] | None) -> bytes:
+    """The memory of an array, or of a sample of it."""
+    found: bytes = (x if slices is None else x[slices]).tobytes()
+    return found
 
 
 def _owner(x: Array) -> Array:
@@ -192,21 +224,32 @@ def _spread(shape: tuple[int, ...]) -> tuple[slice, ...]:
     return tuple(slices)
 
 
+class Reads(NamedTuple):
+    """The names that some code reads: of globals, and of attributes. Those that it also writes are
+    left out, as a count of its runs.
+    """
+
+    globals: Names
+    attributes: Names
+    written: Names
+    written_attributes: Names
+
+
 @lru_cache(maxsize=1024)
-def _reads(code: CodeType) -> tuple[Names, Names]:
-    """The names of globals, and of attributes, that some code reads."""
-    globals_, attributes = set(), set()
+def _reads(code: CodeType) -> Reads:
+    """What some code reads, with the functions in it."""
+    found: dict[str, set[str]] = {name: set() for name in Reads._fields}
     for instruction in dis.get_instructions(code):
-        if instruction.opname in _GLOBALS:
-            globals_.add(instruction.argval)
-        elif instruction.opname in _ATTRIBUTES:
-            attributes.add(instruction.argval)
+        kind = _KINDS.get(instruction.opname)
+        if kind is not None:
+            found[kind].add(instruction.argval)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            inner = _reads(constant)
-            globals_ |= inner[0]
-            attributes |= inner[1]
-    return frozenset(globals_), frozenset(attributes)
+            for name, names in _reads(constant)._asdict().items():
+                found[name] |= names
+    found["globals"] -= found["written"]
+    found["attributes"] -= found["written_attributes"]
+    return Reads(**{name: frozenset(names) for name, names in found.items()})
 
 
 def _is_library(module: str | None) -> bool:
@@ -262,7 +305,8 @@ class _Walk:
             self.dictionary(x, name, attributes)
         elif isinstance(x, list):
             some = x[:_MOST_PLACES]
-            self.watch.lists.append((x, len(x), [_kept(v) for v in some], f"list {name}"))
+            n = None if attributes & _GROWS else len(x)  # the function itself may make it longer
+            self.watch.lists.append((x, n, [_kept(v) for v in some], f"list {name}"))
             for i, v in enumerate(some):
                 self.visit(v, f"{name}[{i}]", attributes)
         elif isinstance(x, tuple | set | frozenset):
@@ -284,9 +328,10 @@ class _Walk:
     def function(self, f: FunctionType, name: str) -> None:
         """Closure, globals and defaults."""
         library = _is_library(f.__globals__.get("__name__"))
-        globals_, attributes = _reads(f.__code__)
+        globals_, attributes, written, _ = _reads(f.__code__)
         for variable, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
-            self.cell(cell, variable, attributes, library)
+            if variable not in written:
+                self.cell(cell, variable, attributes, library)
         if hasattr(f, "__wrapped__"):
             self.visit(f.__wrapped__, name, attributes)
         if library:
@@ -329,7 +374,7 @@ class _Walk:
                 if hasattr(x, inner):
                     self.visit(getattr(x, inner), name, attributes)
             return
-        call = getattr(type(x), "__call__", None)
+        call = next((vars(k)["__call__"] for k in type(x).__mro__ if "__call__" in vars(k)), None)
         if isinstance(call, FunctionType):
             self.visit(call, name, attributes)
             attributes |= self.names_in(call)
@@ -337,7 +382,7 @@ class _Walk:
 
     def names_in(self, f: Any) -> Names:
         """The names of attributes in a function's code."""
-        return _reads(f.__code__)[1] if isinstance(f, FunctionType) else frozenset()
+        return _reads(f.__code__).attributes if isinstance(f, FunctionType) else frozenset()
 
     def attributes(self, x: Any, name: str, attributes: Names) -> None:
         """Attributes by name: of the object itself, and of its classes."""

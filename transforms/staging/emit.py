@@ -21,11 +21,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ...core.aval import Shape, ShapedArray
 from ...core.ir import Atom, Equation, Literal, Program, Var
-from .blocks import block_rows
 from .buffers import Buffers, Key
-from .kernels import Kernel
+from .fused import write_fused
 from .scalars import RAISED, is_float, scalar_text
 from .templates import Template, makes_new_memory, template
 
@@ -286,7 +284,7 @@ class Scope:
             else:
                 place = self.buffers.take(i, e, found.in_place)
         where = "" if place is None else f", {place}"
-        text = found.text.format(*args, out=where)
+        text = found.text.format(*args, out=where, place=place)
         if self.writer.floats and out in self.wanted and is_float(aval):
             text = f"float({text})"
             self.floats.add(out)
@@ -482,105 +480,9 @@ def _cond(scope: Scope, e: Equation, args: Sequence[str]) -> None:
         writer.indent -= 1
 
 
-# Fused equations.
-
-
-def _fused(scope: Scope, e: Equation, args: Sequence[str]) -> None:
-    """A call of a kernel, whose function for one block is written here too."""
-    writer = scope.writer
-    name = writer.names.new("fused")
-    kernel, text = _kernel(e, writer.names.new(f"{name}_rows"))
-    writer.functions.append(text)
-    writer.globals[name] = kernel
-    out = []
-    for v, end in zip(e.outputs, e.params["ends"], strict=True):
-        place = scope.buffers.take_new(v) if end == "rows" else None
-        out.append(f"{place}, ")
-    left = "".join([f"{scope.of[v]}, " for v in e.outputs])
-    writer.line(f"{left.rstrip()} = {name}({', '.join([*args, ''])}out=({''.join(out).rstrip()}))")
-
-
-def _kernel(e: Equation, name: str) -> tuple[Kernel, str]:
-    """What a fused equation does, and the text of its function for some rows."""
-    body, shape, ends = e.params["body"], e.params["shape"], e.params["ends"]
-    cut = [_has_rows(v.aval, shape) for v in body.inputs]
-    of_block = _BlockWriter(body, shape, cut, ends, rows=shape[0])
-    arrays = sum(cut) + ends.count("rows") + len(of_block.writer.keys)
-    rows = block_rows(shape, arrays)
-    of_block = _BlockWriter(body, shape, cut, ends, rows)
-    text = of_block.text(name)
-    namespace = dict(of_block.writer.globals)
-    exec(compile(text, "<staged>", "exec"), namespace)
-    work = len(body.equations) * int(np.prod(shape))
-    avals = [v.aval for v in e.outputs]
-    return Kernel(namespace[name], of_block.writer.keys, shape, rows, work, avals, ends), text
-
-
-class _BlockWriter:
-    """Writes the function of a fused equation for some rows."""
-
-    def __init__(
-        self, body: Program, shape: Shape, cut: Sequence[bool], ends: Sequence[str], rows: int
-    ) -> None:
-        self.rows = rows
-        block = _block_of(body, shape, rows)
-        writer = self.writer = Writer(floats=False)
-        inputs = [writer.names.new(f"x{i}") for i in range(len(cut))]
-        outs = [writer.names.new(f"y{i}") for i, end in enumerate(ends) if end == "rows"]
-        self.arguments = [*inputs, *outs]
-        self.sliced = [*[x for x, c in zip(inputs, cut, strict=True) if c], *outs]
-        of_outs = iter(outs)
-        places = {k: next(of_outs) for k, end in enumerate(ends) if end == "rows"}
-        scope = Scope(writer, block, inputs, places)
-        scope.write()
-        for k, place in places.items():
-            v = block.outputs[k]
-            if v not in scope.placed:
-                writer.line(f"{place}[...] = {scope.read(v)}")
-        parts = [scope.read(v) for v, end in zip(block.outputs, ends, strict=True) if end != "rows"]
-        writer.line(f"return ({''.join([f'{p}, ' for p in parts]).rstrip()})")
-
-    def text(self, name: str) -> str:
-        """The function under a name."""
-        names = [f"b{i}" for i in range(len(self.writer.keys))]
-        lines = [f"def {name}(buffers, first, last, {', '.join(self.arguments)}):"]
-        if names:
-            shorter = ", ".join([f"{b}[: last - first]" for b in names])
-            lines.append(f"    {', '.join(names)}{',' * (len(names) == 1)} = buffers")
-            lines.append(f"    if last - first != {self.rows}:")
-            lines.append(f"        {', '.join(names)} = {shorter}")
-        lines += [f"    {x} = {x}[first:last]" for x in self.sliced]
-        return "\n".join([*lines, *self.writer.lines, ""])
-
-
-def _has_rows(aval: ShapedArray, shape: Shape) -> bool:
-    """True for an operand of which a block needs some rows."""
-    return len(aval.shape) == len(shape) and aval.shape[0] == shape[0]
-
-
-def _block_of(body: Program, shape: Shape, rows: int) -> Program:
-    """The program for some rows."""
-    new: dict[Var, Var] = {}
-
-    def smaller(v: Var, cut: bool) -> Var:
-        aval = v.aval
-        new[v] = Var(ShapedArray((rows, *aval.shape[1:]), aval.dtype)) if cut else v
-        return new[v]
-
-    inputs = [smaller(v, _has_rows(v.aval, shape)) for v in body.inputs]
-    equations = []
-    for e in body.equations:
-        args = [new[a] if isinstance(a, Var) else a for a in e.inputs]
-        due = e.primitive.shape(*[a.aval for a in args], **e.params)  # type: ignore[misc]
-        new[e.outputs[0]] = Var(due)
-        equations.append(Equation(e.primitive, args, [new[e.outputs[0]]], e.params, e.source))
-    outputs = [new[v] for v in body.outputs if isinstance(v, Var)]
-    return Program(inputs, equations, outputs, name=body.name)
-
-
 _LOOPS: Final[dict[str, Callable[[Scope, Equation, Sequence[str]], None]]] = {
     "scan": _scan,
     "while": _while,
     "cond": _cond,
-    "fused": _fused,
+    "fused": write_fused,
 }

@@ -224,7 +224,8 @@ class _Reader:
 
 
 def _is_weak(x: Array) -> bool:
-    return x.aval.weak_type
+    found: bool = x.aval.weak_type
+    return found
 
 
 def _frozen_or_miss(value: Any) -> Hashable:
@@ -243,9 +244,7 @@ def _same_fixed(x: Any, fixed: Fixed) -> bool:
 # Results.
 
 
-def rebuilder(
-    out_tree: TreeDef, avals: Sequence[ShapedArray]
-) -> Callable[[tuple[Any, ...]], Any]:
+def rebuilder(out_tree: TreeDef, avals: Sequence[ShapedArray]) -> Callable[[tuple[Any, ...]], Any]:
     """The function from flat results to the result: arrays, NumPy's scalars, and Python's numbers
     where these are the result of Python's.
     """

@@ -13,7 +13,6 @@ from threading import Lock
 from typing import Any, Final, NamedTuple, TypeVar
 
 from ...core.aval import Array
-from ...core.dead_code import without_dead_code
 from ...core.ir import Atom, Equation, Program, Var, evaluate
 from ...core.tracing import Tracer
 from ..control.subprograms import (
@@ -24,7 +23,9 @@ from ..control.subprograms import (
     trace_flat,
     transpose_program,
 )
+from ..passes.dead_code import without_dead_code
 from ..passes.pipeline import improve
+from .blocks import fuse
 from .emit import Emitted, emit
 
 __all__ = ["Linearization", "StagedProgram"]
@@ -42,8 +43,8 @@ class Linearization(NamedTuple):
     """A program taken apart: `forward` computes the results and then what `linear` needs besides.
 
     `linear` maps residuals and tangents of active inputs to tangents of the results with a flag in
-    `found`. `residuals` says where each residual is: (True, i) for operand i of the program, (False,
-    i) for result i of `forward`.
+    `found`. `residuals` says where each residual is: (True, i) for operand i of the program,
+    (False, i) for result i of `forward`.
     """
 
     forward: StagedProgram
@@ -81,7 +82,7 @@ class StagedProgram:
     def emitted(self) -> Emitted:
         """The function, of values that have the types of the inputs."""
         if self._emitted is None:
-            self._emitted = emit(self.improved, self.names)
+            self._emitted = emit(fuse(self.improved), self.names)
         return self._emitted
 
     @property
@@ -180,8 +181,8 @@ def _linearize(program: Program, active: Flags, force: Flags) -> Linearization:
     steps: list[tuple[int, list[Equation]]] = []
     for atom in forward.outputs[n:]:
         again: list[Equation] = []
-        while atom in made and made[atom].primitive.name in _CHEAP:  # type: ignore[index]  # a Var
-            e = made[atom]  # type: ignore[index]
+        while atom in made and made[atom].primitive.name in _CHEAP:
+            e = made[atom]
             if not isinstance(e.inputs[0], Var) or len(e.inputs) > 1:
                 break
             again.insert(0, e)
@@ -193,11 +194,14 @@ def _linearize(program: Program, active: Flags, force: Flags) -> Linearization:
     residuals: list[tuple[bool, int]] = []
     for atom in kept:
         if atom in forward.inputs:
-            residuals.append((True, forward.inputs.index(atom)))  # type: ignore[arg-type]  # so it is a Var
+            residuals.append((True, forward.inputs.index(atom)))
         else:
-            if atom not in outputs:
+            # A result without a tangent comes out as a plain array, which may be written to.
+            at = [i for i, v in enumerate(outputs) if v is atom and (i >= n or found[i])]
+            if not at:
+                at = [len(outputs)]
                 outputs.append(atom)
-            residuals.append((False, outputs.index(atom)))
+            residuals.append((False, at[0]))
 
     def fun(*args: Array) -> list[Array]:
         values = []
@@ -215,5 +219,3 @@ def _linearize(program: Program, active: Flags, force: Flags) -> Linearization:
         tuple(residuals),
         tuple(found),
     )
-
-

@@ -97,6 +97,6 @@ def scalar_text(e: Equation) -> tuple[str, dict[str, Any]] | None:
     function = _MATH.get(name)
     if function is None:
         return None
-    text = f"{function.__name__}_of" if name in ("pow", "abs") else function.__name__
+    text = f"{function.__name__}_of"  # NumPy's function of arrays has the short name
     names = ", ".join([f"{{{i}}}" for i in range(len(operands))])
     return f"{text}({names})", {text: function}

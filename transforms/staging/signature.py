@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 from weakref import ref
 
 import numpy as np
@@ -24,7 +24,6 @@ from ..api import argument_path, flatten_arguments, is_described
 from ..passes.rewriting import frozen
 
 __all__ = ["Given", "Owner", "Signature", "StaticArguments", "difference"]
-
 
 
 class Owner:
@@ -85,8 +84,8 @@ class StaticArguments:
         self.operation = operation
         self.names = set(names)
         self.numbers = set(numbers)
-        self.known: list[str] | None = None
-        """The names of the positional arguments, where they are looked at."""
+        self.checked = False
+        """Whether all positions are known to be those of arguments."""
         if numbers or names:
             self.match(fun)
 
@@ -100,10 +99,9 @@ class StaticArguments:
             p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
         ]
         kinds = {p.kind for p in parameters}
-        self.known = positional
+        self.checked = inspect.Parameter.VAR_POSITIONAL not in kinds
         for i in self.numbers:
-            inside = -len(positional) <= i < len(positional)
-            if not inside and inspect.Parameter.VAR_POSITIONAL not in kinds:
+            if self.checked and not -len(positional) <= i < len(positional):
                 raise ShapeError(
                     f"{self.operation}: static_argnums={sorted(self.numbers)} is out of range.",
                     got=f"a function of {len(positional)} positional arguments",
@@ -123,7 +121,7 @@ class StaticArguments:
         """The static ones among n positional arguments."""
         if not self.numbers:
             return self.numbers
-        if self.known is None and any([not -n <= i < n for i in self.numbers]):
+        if not self.checked and any([not -n <= i < n for i in self.numbers]):
             raise ShapeError(
                 f"{self.operation}: static_argnums={sorted(self.numbers)} is out of range.",
                 got=f"{n} positional arguments",

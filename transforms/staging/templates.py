@@ -24,7 +24,8 @@ __all__ = ["Template", "makes_new_memory", "template"]
 class Template(NamedTuple):
     """`text` has {0}, {1}, ... for the operands, and {out} where a buffer goes.
 
-    `names` are what the text refers to, besides the operands.
+    {place} stands for the buffer alone, or None. `names` are what the text refers to, besides the
+    operands.
     """
 
     text: str
@@ -73,7 +74,9 @@ def template(e: Equation) -> Template | None:
         return None
     operands = ", ".join([f"{{{i}}}" for i in range(ufunc.nin)])
     wide = bool(e.outputs[0].aval.shape)
-    return Template(f"{ufunc.__name__}({operands}{{out}})", {ufunc.__name__: ufunc}, wide, wide)
+    # NumPy is going to take a third operand of these for one to compare with.
+    out = ", out={place}" if ufunc in (np.maximum, np.minimum) else "{out}"
+    return Template(f"{ufunc.__name__}({operands}{out})", {ufunc.__name__: ufunc}, wide, wide)
 
 
 def _axis(axes: tuple[int, ...], ndim: int) -> str:

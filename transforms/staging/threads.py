@@ -1,17 +1,20 @@
 """The threads that large elementwise computations are divided among.
 
 As many as the process may run on (its affinity mask), `WENGERT_NUM_THREADS` or `set_num_threads`.
-The calling thread does its share. A worker never hands on: work within work is done where it is.
+Work comes in parts. The calling thread does one after the other, and workers that are idle take
+some away from it: no one waits for a worker that has not begun. A worker never hands on: work
+within work is done where it is.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
-from itertools import pairwise
-from threading import Lock, local
+from contextlib import suppress
+from contextvars import Context, copy_context
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Condition, Lock, Thread, local
 from typing import Any
 
 from ...core.errors import DtypeError, ShapeError
@@ -26,9 +29,6 @@ class _Worker(local):
 
 
 _worker = _Worker()
-_lock = Lock()
-_pool: ThreadPoolExecutor | None = None
-_pool_size = 0
 _chosen: int | None = None
 
 
@@ -79,53 +79,142 @@ def set_num_threads(n: int | None) -> None:
     global _chosen
     if n is not None:
         if isinstance(n, bool) or not isinstance(n, int):
-            raise DtypeError("set_num_threads: the number must be an int, or None.", got=repr(n))
+            raise DtypeError(
+                "set_num_threads: the number must be an int, or None.",
+                got=repr(n),
+                fix="give the number of threads, or None for as many as there are processors",
+            )
         if n < 1:
-            raise ShapeError("set_num_threads: the number must be 1 or more.", got=repr(n))
+            raise ShapeError(
+                "set_num_threads: the number must be 1 or more.",
+                got=repr(n),
+                fix="give 1 for no threads but the calling one",
+            )
     _chosen = n
 
 
-def _workers(n: int) -> ThreadPoolExecutor:
-    """The pool, with n workers or more."""
-    global _pool, _pool_size
-    with _lock:
-        if _pool is None or _pool_size < n:
-            _pool = ThreadPoolExecutor(n, thread_name_prefix="wengert")
-            _pool_size = n
-        return _pool
+def _other_processors() -> set[int]:
+    """Those that the calling thread may use, but for the one that it runs on; empty where this
+    cannot be known.
+
+    Threads that hand the interpreter over to one another all the time look to Linux like ones that
+    belong on one processor.
+    """
+    try:
+        allowed = os.sched_getaffinity(0)
+        here = int(Path("/proc/thread-self/stat").read_text().rpartition(")")[2].split()[36])
+    except (AttributeError, OSError, ValueError, IndexError):
+        return set()
+    return allowed - {here} or allowed
+
+
+class _Job:
+    """Parts of work that several threads take one after the other."""
+
+    def __init__(self, task: Callable[[int], Any], parts: int) -> None:
+        self.task = task
+        self.results: list[Any] = [None] * parts
+        self.waiting = iter(range(parts))  # next() of it is one step under the interpreter's lock
+        self.errors: dict[int, BaseException] = {}
+        self.busy = 0
+        self.over = False
+        self.changed = Condition(Lock())
+
+    def work(self) -> None:
+        """Do parts until none is left, or one has failed."""
+        for i in self.waiting:
+            if self.over:
+                return
+            try:
+                self.results[i] = self.task(i)
+            except BaseException as error:  # raised in the caller
+                self.errors[i] = error
+                self.over = True
+
+    def help(self) -> None:
+        """Work in another thread, unless it is too late."""
+        with self.changed:
+            if self.over:
+                return
+            self.busy += 1
+        try:
+            self.work()
+        finally:
+            with self.changed:
+                self.busy -= 1
+                self.changed.notify()
+
+    def finish(self) -> None:
+        """Let no one begin any more, and wait for those that have."""
+        with self.changed:
+            self.over = True
+            while self.busy:
+                self.changed.wait()
+
+
+class _Pool:
+    """Threads that wait for jobs; as many as were ever needed."""
+
+    def __init__(self) -> None:
+        self.jobs: SimpleQueue[tuple[Context, _Job, set[int]]] = SimpleQueue()
+        self.size = 0
+        self.lock = Lock()
+
+    def give(self, job: _Job, helpers: int) -> None:
+        """Offer a job to so many threads."""
+        if self.size < helpers:
+            with self.lock:
+                while self.size < helpers:
+                    name = f"wengert-{self.size}"
+                    Thread(target=self.serve, name=name, daemon=True).start()
+                    self.size += 1
+        processors = _other_processors()
+        for _ in range(helpers):
+            # A context each, so that np.errstate holds in the workers too.
+            self.jobs.put((copy_context(), job, processors))
+
+    def serve(self) -> None:
+        """What a thread does."""
+        _worker.inside = True
+        at: set[int] = set()
+        while True:
+            context, job, processors = self.jobs.get()
+            if processors != at:
+                at = processors
+                with suppress(OSError):  # as when the mask has just changed
+                    os.sched_setaffinity(0, at)
+            context.run(job.help)
+            del context, job  # or they would live until the next one comes
+
+
+_pool = _Pool()
 
 
 def _forget_pool() -> None:
     """In a forked process the threads are gone."""
-    global _pool, _pool_size, _lock
-    _pool, _pool_size, _lock = None, 0, Lock()
+    global _pool
+    _pool = _Pool()
+    _worker.inside = False
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_pool)
 
 
-def run_in_parts(task: Callable[[int, int], Any], n: int, parts: int) -> list[Any]:
-    """`task(first, last)` for consecutive ranges of range(n), one a thread; their results."""
-    parts = min(parts, n)
-    if parts < 2 or _worker.inside:
-        return [task(0, n)]
-    bounds = [n * k // parts for k in range(parts + 1)]
-    pool = _workers(parts - 1)
-    # A context each, so that np.errstate holds in the workers too.
-    waiting = [
-        pool.submit(copy_context().run, _inside, task, a, b) for a, b in pairwise(bounds[1:])
-    ]
+def run_in_parts(task: Callable[[int], Any], parts: int, threads: int) -> list[Any]:
+    """`[task(i) for i in range(parts)]`, by at most so many threads.
+
+    If some fail, the error of the first of them is raised.
+    """
+    threads = min(threads, parts)
+    if threads < 2 or _worker.inside:
+        return [task(i) for i in range(parts)]
+    job = _Job(task, parts)
     try:
-        first = task(0, bounds[1])
+        _pool.give(job, threads - 1)
+        job.work()
     finally:
-        others = [w.exception() for w in waiting]
-    for error in others:
-        if error is not None:
-            raise error
-    return [first, *[w.result() for w in waiting]]
-
-
-def _inside(task: Callable[[int, int], Any], first: int, last: int) -> Any:
-    _worker.inside = True
-    return task(first, last)
+        job.finish()
+    if job.errors:
+        raise job.errors[min(job.errors)]
+    return job.results
