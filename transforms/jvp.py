@@ -288,7 +288,7 @@ def jvp(
         (o.primal, o.tangent) if type(o) is JVPTracer and o._trace is trace else (o, None)
         for o in outs
     ]
-    y = tree.unflatten(out_tree, [plain_output(p) for p, _ in pairs])
+    y = tree.unflatten(out_tree, distinct([plain_output(p) for p, _ in pairs]))
     y_dots = [tangent_of_result(p) if t is None else plain_output(t) for p, t in pairs]
     y_dot = tree.unflatten(out_tree, distinct(y_dots, [*dots, *tree.leaves(y)]))
     if has_aux:

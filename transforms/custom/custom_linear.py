@@ -134,7 +134,8 @@ class ZeroMap(LinearMap):
         if not isinstance(xs[0], Tracer):
             return filled([None] * len(self.out_avals), self.out_avals)
         # A sum of no elements, so that it is linear in the operand for whoever asks.
-        zero = np.sum(np.ravel(xs[0])[:0])
+        x: Array = xs[0]
+        zero = np.sum(np.ravel(x)[:0])
         return [np.broadcast_to(astype(zero, v.dtype), v.shape) for v in self.out_avals]
 
     def transpose(self, residuals: Sequence[Array], cts: Tangents) -> list[Array | None]:

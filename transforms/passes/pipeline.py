@@ -21,7 +21,6 @@ from .indexing import simplify_indexing
 from .invariants import hoist_invariants
 from .loop_fission import split_loops
 from .movement import merge_moves
-from .reroll import reroll
 from .rewriting import Pass, everywhere
 from .scatters import join_scatters
 from .small_vectors import unpack_small_vectors
@@ -32,7 +31,6 @@ __all__ = ["FAST_MATH", "PASSES", "improve", "steps_of"]
 _LIVE: Final = everywhere(without_dead_code)
 PASSES: Final[tuple[Pass, ...]] = (
     _LIVE,
-    reroll,
     take_known_branches,
     without_unused,
     hoist_invariants,

@@ -68,6 +68,9 @@ _MATH: Final = {
 }
 
 
+MATH_NAMES: Final = tuple([f.__name__ for f in _MATH.values()])
+
+
 def is_float(aval: ShapedArray) -> bool:
     """True for the type of one float64."""
     return not aval.shape and aval.dtype == _FLOAT64

@@ -44,6 +44,12 @@ _NEW: Final = frozenset([
 ])  # fmt: skip
 """Primitives whose results share no memory with an operand, besides ufuncs."""
 
+
+def reserved() -> set[str]:
+    """The names that templates give to functions."""
+    return {"dot", "matmul", "max_of", "min_of", "sum_of", *[u.__name__ for u in UFUNCS]}
+
+
 _UFUNC_OF: dict[Primitive, np.ufunc] = {}
 
 
@@ -71,6 +77,12 @@ def template(e: Equation) -> Template | None:
         return make(e)
     ufunc = ufunc_of(e.primitive)
     if ufunc is None or e.params or ufunc.nin != len(e.inputs):
+        return None
+    due = e.outputs[0].aval
+    if due.weak_type and due.dtype != np.float64:
+        return None  # a Python number, and NumPy's would decide dtypes
+    given = [a.aval.dtype_or_python_type for a in e.inputs]
+    if ufunc.resolve_dtypes((*given, None))[-1] != due.dtype:
         return None
     operands = ", ".join([f"{{{i}}}" for i in range(ufunc.nin)])
     wide = bool(e.outputs[0].aval.shape)
@@ -129,7 +141,8 @@ def _matmul(e: Equation) -> Template | None:
 def _reshape(e: Equation) -> Template | None:
     if set(e.params) != {"shape"} or not e.inputs[0].aval.shape:
         return None
-    return Template(f"{{0}}.reshape({e.outputs[0].aval.shape})", {})
+    shape = e.outputs[0].aval.shape
+    return Template(f"{{0}}.reshape({shape})" + ("" if shape else "[()]"), {})
 
 
 def _getitem(e: Equation) -> Template | None:
@@ -149,7 +162,8 @@ def _getitem(e: Equation) -> Template | None:
         else:
             return None
     comma = "," if len(parts) == 1 and parts[0] == "None" else ""
-    return Template(f"{{0}}[{', '.join(parts)}{comma}]", {})
+    scalar = "[()]" if "..." in parts and not e.outputs[0].aval.shape else ""
+    return Template(f"{{0}}[{', '.join(parts)}{comma}]{scalar}", {})
 
 
 _MAKERS: dict[str, Maker] = {
