@@ -52,7 +52,7 @@ def _scalar_text(value: Any) -> str:
 
 
 class _Labels:
-    """Labels for programs inside of a program that are held more than once: printed in full once."""
+    """Labels for programs that are held more than once: they are printed in full once."""
 
     def __init__(self, program: Program) -> None:
         self.counts: dict[int, int] = {}

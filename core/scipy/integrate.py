@@ -1,7 +1,7 @@
 """`scipy.integrate` on traced values: integrals of samples.
 
-Differential equations are in `../../transforms/odes/sensitivities.py`, since their derivatives need those of a
-function.
+Differential equations are in `../../transforms/odes/sensitivities.py`, since their derivatives need
+those of a function.
 """
 
 from __future__ import annotations
