@@ -20,8 +20,11 @@ __all__ = [
     "InPlaceWriteError",
     "LeafTypeError",
     "MissingRuleError",
+    "ModeError",
+    "NonAnalyticError",
     "NonLinearError",
     "NonScalarOutputError",
+    "NonSmoothError",
     "ProgramTypeError",
     "RuleDefinitionError",
     "ShapeError",
@@ -126,6 +129,18 @@ class BatchError(WengertError, ValueError):
 
 class AxisNameError(WengertError, NameError):
     """A collective names an axis that no vmap around it has bound."""
+
+
+class ModeError(WengertError, ValueError):
+    """A mode of differentiation that there is not, or that cannot compute what was asked for."""
+
+
+class NonAnalyticError(WengertError, ValueError):
+    """The complex step met an operation that is not analytic: abs, conj, real, a comparison ..."""
+
+
+class NonSmoothError(WengertError, ArithmeticError):
+    """Difference quotients have no limit: the function has a kink, a jump or an edge here."""
 
 
 class NonLinearError(WengertError, TypeError):

@@ -8,7 +8,7 @@ Printing is in `printing.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -134,7 +134,16 @@ class Program:
         np.float64(0.0)
     """
 
-    __slots__ = ("constants", "equations", "in_tree", "inputs", "name", "out_tree", "outputs")
+    __slots__ = (
+        "constants",
+        "derived",
+        "equations",
+        "in_tree",
+        "inputs",
+        "name",
+        "out_tree",
+        "outputs",
+    )
 
     def __init__(
         self,
@@ -154,6 +163,12 @@ class Program:
         self.name = name
         self.in_tree = tree.structure(self.inputs) if in_tree is None else in_tree
         self.out_tree = tree.structure(self.outputs) if out_tree is None else out_tree
+        self.derived: dict[Hashable, Any] = {}
+        """What was made of the program, and is kept with it: it is not copied or pickled."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        parts = self.inputs, self.equations, self.outputs, self.constants
+        return (_rebuilt, (*parts, self.name, self.in_tree, self.out_tree))
 
     @property
     def in_avals(self) -> tuple[ShapedArray, ...]:
@@ -253,6 +268,20 @@ class Program:
             True
         """
         return program_text(self, source=source)
+
+
+def _rebuilt(
+    inputs: Sequence[Var],
+    equations: Sequence[Equation],
+    outputs: Sequence[Atom],
+    constants: Sequence[tuple[Var, Array]],
+    name: str,
+    in_tree: tree.TreeDef,
+    out_tree: tree.TreeDef,
+) -> Program:
+    return Program(
+        inputs, equations, outputs, constants, name=name, in_tree=in_tree, out_tree=out_tree
+    )
 
 
 def evaluate(program: Program, *args: Array) -> list[Array]:

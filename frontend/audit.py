@@ -21,11 +21,12 @@ from .core.source import Source, boundary, describe_function
 from .core.tracing import Primitive, Tracer
 from .core.tree import is_static_leaf
 from .laws import laws, second_order
-from .operations import AuditTrace, Step, record, subject_of, wrong_checks
+from .operations import record, subject_of, wrong_checks
 from .subject import Check, Subject
 from .transforms import jvp, make_program, vjp
 from .transforms.api import differentiable_leaves, flatten_arguments, flatten_result
 from .transforms.control.structured import Structured
+from .transforms.observed import ObservedTrace, Step
 
 __all__ = ["Report", "audit"]
 
@@ -284,7 +285,7 @@ def _in_rules(step: Step, deadline: float) -> Found:
     return {}
 
 
-def _records(name: str, subject: Subject) -> Iterator[AuditTrace]:
+def _records(name: str, subject: Subject) -> Iterator[ObservedTrace]:
     """What runs in the function; in its derivatives; and in its program, which may hold others."""
     yield record(name, subject.f, subject.xs)
     ts, cts = subject.direction(), subject.cotangents()

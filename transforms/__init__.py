@@ -44,19 +44,43 @@ from .jacobian import (
 )
 from .jvp import jvp
 from .linearize import linear_transpose, linearize, vjp
+from .maps.check_linear import LinearityReport, check_linear
+from .maps.derivative_map import derivative_map, linear_map, value_and_derivative_map
+from .maps.linear_map import LinearMap
+from .modes.choosing import WastefulModeWarning
+from .modes.compare import compare_modes
+from .modes.engines import ENGINES as MODES
+from .modes.finite import finite_difference
+from .modes.plan import plan
 from .odes.odeint import odeint
 from .passes.inspection import inspect
 from .program import make_program
 from .solving.iterative import cg, gmres
 from .solving.linear_solve import custom_linear_solve
 from .solving.roots import argmin, custom_root, fixed_point, implicit_function, root
+from .sparse import (
+    SparsePlan,
+    hessian_sparsity,
+    jacobian_sparsity,
+    sparse_hessian,
+    sparse_jacobian,
+)
 from .staged import RetraceWarning, staged
 from .staging.threads import get_num_threads, set_num_threads
+from .taylor.derivatives import derivatives
+from .taylor.jet import jet
+from .taylor.polynomial import TaylorPolynomial, taylor
 from .vmap import vmap
 
 __all__ = [
+    "LinearMap",
+    "LinearityReport",
+    "MODES",
     "NumericalDerivativeWarning",
     "RetraceWarning",
+    "TaylorPolynomial",
+    "SparsePlan",
+    "WastefulModeWarning",
     "all_gather",
     "all_to_all",
     "argmin",
@@ -64,9 +88,11 @@ __all__ = [
     "axis_index",
     "axis_size",
     "cg",
+    "check_linear",
     "checkpoint",
     "checkpoint_name",
     "checkpoint_policies",
+    "compare_modes",
     "cond",
     "custom_jvp",
     "custom_linear_solve",
@@ -74,20 +100,27 @@ __all__ = [
     "custom_transpose",
     "custom_vjp",
     "custom_vmap",
+    "derivative_map",
+    "derivatives",
+    "finite_difference",
     "fixed_point",
     "fori_loop",
     "get_num_threads",
     "gmres",
     "grad",
     "hessian",
+    "hessian_sparsity",
     "hvp",
     "implicit_function",
     "inspect",
     "jacfwd",
     "jacobian",
+    "jacobian_sparsity",
     "jacrev",
+    "jet",
     "jvp",
     "linear_call",
+    "linear_map",
     "linear_transpose",
     "linearize",
     "make_program",
@@ -99,6 +132,7 @@ __all__ = [
     "pmean",
     "pmin",
     "ppermute",
+    "plan",
     "print_saved_residuals",
     "pshuffle",
     "psum",
@@ -109,9 +143,13 @@ __all__ = [
     "saved_residuals",
     "scan",
     "set_num_threads",
+    "sparse_hessian",
+    "sparse_jacobian",
     "staged",
     "stop_gradient",
     "switch",
+    "taylor",
+    "value_and_derivative_map",
     "value_and_grad",
     "value_and_hessian",
     "value_and_jacobian",

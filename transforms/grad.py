@@ -16,9 +16,14 @@ from .api import plain_output
 from .arguments import Choice
 from .jvp import jvp
 from .linearize import record
+from .modes.choosing import Derivative, marked
+from .modes.problem import Problem
+from .modes.table import Engine, engine_of
 from .staged import StagedFunction
 
 __all__ = ["check_complex_inputs", "grad", "hvp", "value_and_grad"]
+
+_OWN_MODES = ("reverse", "auto")
 
 
 def value_and_grad(
@@ -28,6 +33,7 @@ def value_and_grad(
     holomorphic: bool = False,
     *,
     argnames: str | Sequence[str] | None = None,
+    mode: str = "reverse",
 ) -> Callable[..., Any]:
     """Make a function that returns the value of `fun` and its gradient.
 
@@ -40,6 +46,8 @@ def value_and_grad(
         holomorphic: `fun` is holomorphic, from complex numbers to a complex number.
         argnames: names of arguments to differentiate, passed by keyword or by position: one name,
             or several.
+        mode: how the gradient is found: "reverse" ("auto" is the same), or another mode of
+            `jacobian`.
 
     Returns:
         A function of the same arguments. It returns `(value, gradient)`, or `((value, aux),
@@ -52,6 +60,7 @@ def value_and_grad(
         NonScalarOutputError: if the result is not one scalar.
         DtypeError: for an argument without float or complex numbers, and complex results without
             `holomorphic`.
+        ModeError: for an unknown mode.
 
     Example:
         >>> import numpy as np, wengert as wg
@@ -59,9 +68,11 @@ def value_and_grad(
         >>> float(value), gradient
         (5.0, array([2., 4.]))
     """
-    return boundary(
-        _gradient_function("value_and_grad", fun, argnums, argnames, has_aux, holomorphic)
+    both = boundary(
+        _gradient_function("value_and_grad", fun, argnums, argnames, has_aux, holomorphic, mode)
     )
+    choice = Choice("value_and_grad", fun, argnums, argnames)
+    return marked(both, Derivative("value_and_grad", fun, choice, has_aux, mode))
 
 
 def grad(
@@ -71,6 +82,7 @@ def grad(
     holomorphic: bool = False,
     *,
     argnames: str | Sequence[str] | None = None,
+    mode: str = "reverse",
 ) -> Callable[..., Any]:
     """Make a function that returns the gradient of `fun` (reverse mode).
 
@@ -80,6 +92,7 @@ def grad(
         has_aux: `fun` returns a pair `(value, aux)`.
         holomorphic: `fun` is holomorphic, from complex numbers to a complex number.
         argnames: names of the arguments to differentiate, as for `value_and_grad`.
+        mode: as for `value_and_grad`.
 
     Returns:
         A function of the same arguments that returns the gradient, or `(gradient, aux)`.
@@ -98,7 +111,7 @@ def grad(
         >>> wg.grad(lambda x, *, scale: scale * x**2, argnames="scale")(3.0, scale=0.5)
         np.float64(9.0)
     """
-    both = _gradient_function("grad", fun, argnums, argnames, has_aux, holomorphic)
+    both = _gradient_function("grad", fun, argnums, argnames, has_aux, holomorphic, mode)
 
     @boundary
     @wraps(fun, updated=())
@@ -106,7 +119,8 @@ def grad(
         value, g = both(*args, **kwargs)
         return (g, value[1]) if has_aux else g
 
-    return gradient
+    choice = Choice("grad", fun, argnums, argnames)
+    return marked(gradient, Derivative("grad", fun, choice, has_aux, mode))
 
 
 def _gradient_function(
@@ -116,13 +130,19 @@ def _gradient_function(
     argnames: str | Sequence[str] | None,
     has_aux: bool,
     holomorphic: bool,
+    mode: str,
 ) -> Callable[..., Any]:
+    engine = engine_of(f"{label} of {describe_function(fun)}", mode, _OWN_MODES)
+    if engine is not None:
+        return _by_engine(label, engine, fun, argnums, argnames, has_aux, holomorphic)
     if isinstance(fun, StagedFunction):
         # Its gradient is staged as a whole, and kept with it.
         return _with_numpys_value(
             fun.transformed(
                 (label, repr(argnums), repr(argnames), has_aux, holomorphic),
-                lambda f: _gradient_function(label, f, argnums, argnames, has_aux, holomorphic),
+                lambda f: _gradient_function(
+                    label, f, argnums, argnames, has_aux, holomorphic, mode
+                ),
             ),
             has_aux,
         )
@@ -141,6 +161,34 @@ def _gradient_function(
         found = linear.pull_back([out.dtype.type(1)], once=True)
         g = choice.pack(found)
         return ((value, aux), g) if has_aux else (value, g)
+
+    return value_and_gradient
+
+
+def _by_engine(
+    label: str,
+    engine: Engine,
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] | None,
+    argnames: str | Sequence[str] | None,
+    has_aux: bool,
+    holomorphic: bool,
+) -> Callable[..., Any]:
+    """Value and gradient in another mode: the Jacobian of a scalar."""
+    operation = f"{label} of {describe_function(fun)}"
+    choice = Choice(operation, fun, argnums, argnames)
+
+    @wraps(fun, updated=())
+    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
+        selected, chosen, places = choice.select(args, kwargs)
+        problem = Problem(
+            operation, selected, chosen, has_aux=has_aux, labels=places, pack=choice.pack
+        )
+        value = problem.value
+        avals = [aval_of(y) for y in problem.outs if not is_static_leaf(y)]
+        _scalar_type(operation, avals, value, holomorphic)
+        g = engine.found(problem)
+        return ((value, problem.aux) if has_aux else value), g
 
     return value_and_gradient
 

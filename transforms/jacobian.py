@@ -4,30 +4,47 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from ..core import tree
-from ..core.aval import Array, ShapedArray
+from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import DtypeError, ShapeError
 from ..core.source import boundary, describe_function
+from ..core.tree import is_static_leaf
 from .api import distinct
 from .arguments import Choice
 from .grad import check_complex_inputs
 from .linearize import LinearFunction, own_copy, record
+from .modes.choosing import (
+    Derivative,
+    WastefulModeWarning,
+    choose,
+    derivative,
+    is_wasteful,
+    marked,
+)
+from .modes.plan import plan_of
+from .modes.problem import Problem
+from .modes.table import engine_of
 from .vmap import vmap
 
 __all__ = [
+    "columns",
     "hessian",
     "jacfwd",
     "jacobian",
     "jacrev",
+    "rows",
     "value_and_hessian",
     "value_and_jacobian",
 ]
+
+OWN_MODES: Final = ("forward", "reverse", "auto")
 
 
 def jacfwd(
@@ -121,8 +138,9 @@ def jacobian(
     *,
     argnames: str | Sequence[str] | None = None,
     chunk_size: int | None = None,
+    mode: str = "auto",
 ) -> Callable[..., Any]:
-    """Make a function that returns the Jacobian of `fun`, by forward or reverse mode, whichever
+    """Make a function that returns the Jacobian of `fun`, in any mode; by default in the one that
     takes fewer passes.
 
     Args:
@@ -131,13 +149,20 @@ def jacobian(
         has_aux: `fun` returns a pair `(y, aux)`.
         holomorphic: `fun` is holomorphic.
         argnames: names of the arguments to differentiate, as for `jacfwd`.
-        chunk_size: compute at most so many columns or rows at once, which takes less memory.
+        chunk_size: compute at most so many columns or rows at once, which takes less memory; in
+            forward and reverse mode.
+        mode: how the derivatives are found. "forward" (a pass for each number of the arguments) or
+            "reverse" (one for each number of the result); "auto" takes what has fewer, and
+            `wengert.plan` says why. Besides "finite" (differences, extrapolated), "complex-step",
+            "symbolic" (with sympy), "taylor", and "sparse", which returns a matrix of SciPy's.
+            `wengert.compare_modes` compares them.
 
     Returns:
         As `jacfwd`.
 
     Raises:
         DtypeError: for an argument without float or complex numbers.
+        ModeError: for an unknown mode, or one that cannot compute this.
 
     Example:
         >>> import numpy as np, wengert as wg
@@ -148,7 +173,7 @@ def jacobian(
         (1000, 1000)
     """
     return _jacobian_function(
-        "jacobian", "fewer", fun, argnums, argnames, has_aux, holomorphic, chunk_size
+        "jacobian", mode, fun, argnums, argnames, has_aux, holomorphic, chunk_size
     )
 
 
@@ -161,6 +186,7 @@ def value_and_jacobian(
     *,
     argnames: str | Sequence[str] | None = None,
     chunk_size: int | None = None,
+    mode: str = "auto",
 ) -> Callable[..., Any]:
     """Make a function that returns the value of `fun` and its Jacobian, from one evaluation.
 
@@ -171,6 +197,7 @@ def value_and_jacobian(
         holomorphic: `fun` is holomorphic.
         argnames: names of the arguments to differentiate, as for `jacfwd`.
         chunk_size: compute at most so many columns or rows at once, which takes less memory.
+        mode: as for `jacobian`.
 
     Returns:
         A function of the same arguments that returns `(y, jacobian)`, or `((y, aux), jacobian)`;
@@ -187,7 +214,7 @@ def value_and_jacobian(
                [0., 4.]]))
     """
     both = _value_and_jacobian_function(
-        "value_and_jacobian", "fewer", fun, argnums, argnames, has_aux, holomorphic, chunk_size
+        "value_and_jacobian", mode, fun, argnums, argnames, has_aux, holomorphic, chunk_size
     )
     return boundary(both)
 
@@ -200,8 +227,10 @@ def hessian(
     *,
     argnames: str | Sequence[str] | None = None,
     chunk_size: int | None = None,
+    mode: str = "auto",
 ) -> Callable[..., Any]:
-    """Make a function that returns the second derivatives of `fun`: forward mode over reverse mode.
+    """Make a function that returns the second derivatives of `fun`: by forward mode over reverse
+    mode, or in another mode.
 
     Args:
         fun: a function of trees of arrays, mostly with a scalar result.
@@ -210,6 +239,9 @@ def hessian(
         holomorphic: `fun` is holomorphic.
         argnames: names of the arguments to differentiate, as for `jacfwd`.
         chunk_size: compute at most so many columns at once, which takes less memory.
+        mode: how the derivatives of the gradient are found: "forward" ("auto" is the same),
+            "reverse", "finite" or "complex-step"; "symbolic", "taylor" and "sparse" find second
+            derivatives by themselves, as for `jacobian`.
 
     Returns:
         A function of the same arguments that returns, for a scalar function of an array of shape s,
@@ -218,6 +250,7 @@ def hessian(
 
     Raises:
         DtypeError: for an argument without float or complex numbers.
+        ModeError: for an unknown mode, or one that cannot compute this.
 
     Example:
         >>> import numpy as np, wengert as wg
@@ -225,12 +258,68 @@ def hessian(
         array([[4., 2.],
                [2., 0.]])
     """
+    operation = f"hessian of {describe_function(fun)}"
+    engine = engine_of(operation, mode, OWN_MODES)
+    if engine is not None and engine.hessian is not None:
+        return _by_engine(operation, mode, engine.hessian, fun, argnums, argnames, has_aux)
     inner = _jacobian_function(
         "hessian", "reverse", fun, argnums, argnames, has_aux, holomorphic, chunk_size
     )
-    return _jacobian_function(
-        "hessian", "forward", inner, argnums, argnames, has_aux, holomorphic, chunk_size
+    if engine is not None and engine.complex_gradient:
+        inner = _of_complex_too(fun, inner, argnums, argnames, has_aux, chunk_size)
+    outer = "forward" if mode == "auto" else mode
+    found = _jacobian_function(
+        "hessian", outer, inner, argnums, argnames, has_aux, holomorphic, chunk_size
     )
+    choice = Choice(operation, fun, argnums, argnames)
+    return marked(found, Derivative("hessian", fun, choice, has_aux, mode, chunk_size))
+
+
+def _by_engine(
+    operation: str,
+    mode: str,
+    second: Callable[[Problem], Any],
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] | None,
+    argnames: str | Sequence[str] | None,
+    has_aux: bool,
+) -> Callable[..., Any]:
+    """A function that returns what an engine finds."""
+    choice = Choice(operation, fun, argnums, argnames)
+
+    @boundary
+    @wraps(fun, updated=())
+    def function(*args: Any, **kwargs: Any) -> Any:
+        selected, chosen, places = choice.select(args, kwargs)
+        problem = Problem(
+            operation, selected, chosen, has_aux=has_aux, labels=places, pack=choice.pack
+        )
+        found = second(problem)
+        return (found, problem.aux) if has_aux else found
+
+    return marked(function, Derivative("hessian", fun, choice, has_aux, mode))
+
+
+def _of_complex_too(
+    fun: Callable[..., Any],
+    real: Callable[..., Any],
+    argnums: int | Sequence[int] | None,
+    argnames: str | Sequence[str] | None,
+    has_aux: bool,
+    chunk_size: int | None,
+) -> Callable[..., Any]:
+    """The gradient, and its continuation to complex arguments."""
+    analytic = _jacobian_function(
+        "hessian", "reverse", fun, argnums, argnames, has_aux, True, chunk_size
+    )
+
+    @wraps(fun, updated=())
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        leaves = [x for x in tree.leaves((args, kwargs)) if not is_static_leaf(x)]
+        is_complex = any([aval_of(x).dtype.kind == "c" for x in leaves])
+        return (analytic if is_complex else real)(*args, **kwargs)
+
+    return gradient
 
 
 @boundary
@@ -313,7 +402,7 @@ def _jacobian_function(
         value, found = both(*args, **kwargs)
         return (found, value[1]) if has_aux else found
 
-    return function
+    return marked(function, derivative(both))
 
 
 def _value_and_jacobian_function(
@@ -330,29 +419,48 @@ def _value_and_jacobian_function(
     operation = f"{label} of {name}"
     choice = Choice(operation, fun, argnums, argnames)
     _check_chunk_size(operation, chunk_size)
+    engine = engine_of(operation, mode, OWN_MODES)
+    about = Derivative("jacobian", fun, choice, has_aux, mode, chunk_size)
 
     @wraps(fun, updated=())
     def function(*args: Any, **kwargs: Any) -> Any:
         selected, chosen, places = choice.select(args, kwargs)
         check_complex_inputs(operation, chosen, holomorphic)
+        if engine is not None:
+            problem = Problem(
+                operation, selected, chosen, has_aux=has_aux, labels=places, pack=choice.pack
+            )
+            found = engine.found(problem)
+            return ((problem.value, problem.aux) if has_aux else problem.value), found
         value, linear, aux = record(
             label, name, selected, chosen, has_aux, at_once=True, labels=places, each=True
         )
-        forward = mode == "forward" or (
-            mode == "fewer" and _size(linear.in_avals) <= _size(linear.out_avals)
-        )
+        n, m = _size(linear.in_avals), _size(linear.out_avals)
+        forward = choose(about, n, m)[0] == "forward"
+        if is_wasteful(mode, n, m):
+            _warn(about, Problem(operation, selected, chosen, has_aux=has_aux, labels=places))
         if not holomorphic:
             _check_real(operation, linear, forward)
-        rows = _columns(linear, chunk_size) if forward else _rows(linear, chunk_size)
-        # rows[i][j]: derivative of result leaf i by argument leaf j
-        inner = [tree.unflatten(linear.in_tree, row) for row in rows]
+        blocks = columns(linear, chunk_size) if forward else rows(linear, chunk_size)
+        # blocks[i][j]: derivative of result leaf i by argument leaf j
+        inner = [tree.unflatten(linear.in_tree, row) for row in blocks]
         found = tree.unflatten(linear.out_tree, [choice.pack(t) for t in inner])
         leaves, found_tree = tree.flatten(found)
         found = tree.unflatten(found_tree, distinct(leaves))
         value = tree.map(own_copy, value)
         return ((value, aux) if has_aux else value), found
 
-    return function
+    return marked(function, about)
+
+
+def _warn(about: Derivative, problem: Problem) -> None:
+    """Warn of a mode that takes far too many passes, with the plan."""
+    warnings.warn(
+        f'mode="{about.mode}" takes many passes here; mode="auto" takes fewer. '
+        f"The plan:\n{plan_of(about, problem)}",
+        WastefulModeWarning,
+        stacklevel=2,
+    )
 
 
 def _check_chunk_size(operation: str, chunk_size: int | None) -> None:
@@ -396,7 +504,7 @@ def _basis(avals: Sequence[ShapedArray], first: int, last: int) -> list[Array]:
     return found
 
 
-def _columns(linear: LinearFunction, chunk_size: int | None) -> list[list[Array]]:
+def columns(linear: LinearFunction, chunk_size: int | None) -> list[list[Array]]:
     """Push all unit tangents forward."""
 
     def run(first: int, last: int) -> list[Array]:
@@ -410,7 +518,7 @@ def _columns(linear: LinearFunction, chunk_size: int | None) -> list[list[Array]
     ]
 
 
-def _rows(linear: LinearFunction, chunk_size: int | None) -> list[list[Array]]:
+def rows(linear: LinearFunction, chunk_size: int | None) -> list[list[Array]]:
     """Pull all unit cotangents back."""
 
     def run(first: int, last: int) -> list[Array]:

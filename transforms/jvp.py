@@ -40,8 +40,12 @@ from .api import (
     plain_output,
     split_aux,
 )
+from .modes.problem import Problem, joined
+from .modes.table import engine_of
 
-__all__ = ["JVPTrace", "JVPTracer", "jvp"]
+__all__ = ["ForwardTrace", "JVPTrace", "JVPTracer", "jvp"]
+
+_OWN_MODES = ("forward", "auto")
 
 _NO_PARAMS: dict[str, Any] = {}
 
@@ -99,7 +103,57 @@ class JVPTracer(ArrayTracer):
         return f"<traced {self.primal!r} in {self._trace!r}>"
 
 
-class JVPTrace(Trace):
+class ForwardTrace(Trace):
+    """A trace that maps tangents by the rules of the primitives."""
+
+    def tangent(
+        self,
+        primitive: Primitive,
+        primals: Sequence[Array],
+        tangents: Sequence[Array | None],
+        y: Array,
+        params: Mapping[str, Any],
+    ) -> Array | None:
+        """The tangent of a result that has been computed."""
+        if primitive.jvps is None and primitive.linear == "jointly":
+            linear = primitive.linear_in(params)
+            operands = [
+                p if i not in linear else zeros_of(p) if t is None else t
+                for i, (p, t) in enumerate(zip(primals, tangents, strict=True))
+            ]
+            return primitive.bind(*operands, **params)
+        y_dot = self.tangent_by_operand(primitive, primals, tangents, y, params)
+        return fit(y_dot, y) if primitive.elementwise and y_dot is not None else y_dot
+
+    def tangent_by_operand(
+        self,
+        primitive: Primitive,
+        primals: Sequence[Array],
+        tangents: Sequence[Array | None],
+        y: Array,
+        params: Mapping[str, Any],
+    ) -> Array | None:
+        """The sum of what each traced operand adds to the result's tangent."""
+        if primitive.jvps is None:
+            primitive.missing("jvps", self.label)
+        total = None
+        for i, t in enumerate(tangents):
+            if t is None:
+                continue
+            rule = primitive.jvps[i]
+            if rule is None:
+                continue
+            part = rule(t, y, *primals, **params)
+            if total is None:
+                total = part
+            elif primitive.multiple_results:
+                total = tuple([_sum_of(p, q) for p, q in zip(total, part, strict=True)])
+            else:
+                total = total + part
+        return total
+
+
+class JVPTrace(ForwardTrace):
     """Maps values and tangents through each operation."""
 
     label = "jvp"
@@ -137,25 +191,6 @@ class JVPTrace(Trace):
     def whole_rule(self, primitive: Primitive) -> Rule | None:
         """The rule that computes value and tangent together, for primitives that have one."""
         return primitive.jvp
-
-    def tangent(
-        self,
-        primitive: Primitive,
-        primals: Sequence[Array],
-        tangents: Sequence[Array | None],
-        y: Array,
-        params: Mapping[str, Any],
-    ) -> Array | None:
-        """The tangent of a result that has been computed."""
-        if primitive.jvps is None and primitive.linear == "jointly":
-            linear = primitive.linear_in(params)
-            operands = [
-                p if i not in linear else zeros_of(p) if t is None else t
-                for i, (p, t) in enumerate(zip(primals, tangents, strict=True))
-            ]
-            return primitive.bind(*operands, **params)
-        y_dot = self.tangent_by_operand(primitive, primals, tangents, y, params)
-        return fit(y_dot, y) if primitive.elementwise and y_dot is not None else y_dot
 
     def finish(self, primitive: Primitive, y: Array, y_dot: Array | None) -> Array:
         """Wrap up a result and its tangent."""
@@ -195,33 +230,6 @@ class JVPTrace(Trace):
             return y
         return JVPTracer(self, y, y_dot, code, offset)
 
-    def tangent_by_operand(
-        self,
-        primitive: Primitive,
-        primals: Sequence[Array],
-        tangents: Sequence[Array | None],
-        y: Array,
-        params: Mapping[str, Any],
-    ) -> Array | None:
-        """The sum of what each traced operand adds to the result's tangent."""
-        if primitive.jvps is None:
-            primitive.missing("jvps", self.label)
-        total = None
-        for i, t in enumerate(tangents):
-            if t is None:
-                continue
-            rule = primitive.jvps[i]
-            if rule is None:
-                continue
-            part = rule(t, y, *primals, **params)
-            if total is None:
-                total = part
-            elif primitive.multiple_results:
-                total = tuple([_sum_of(p, q) for p, q in zip(total, part, strict=True)])
-            else:
-                total = total + part
-        return total
-
 
 def _sum_of(a: Array | None, b: Array | None) -> Array | None:
     if a is None or b is None:
@@ -240,7 +248,12 @@ def zeros_of(x: Array) -> Array:
 
 @boundary
 def jvp(
-    fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
+    fun: Callable[..., Any],
+    primals: Sequence[Any],
+    tangents: Sequence[Any],
+    has_aux: bool = False,
+    *,
+    mode: str = "forward",
 ) -> Any:
     """Evaluate a function and its directional derivative (forward mode).
 
@@ -251,6 +264,7 @@ def jvp(
         tangents: tuple of the directions; same trees, shapes and dtypes as `primals`, with None
             for the leaves that are not differentiated.
         has_aux: `fun` returns a pair, whose second item is passed through without derivative.
+        mode: how the derivative is found: "forward", or another mode of `jacobian`.
 
     Returns:
         `(y, y_dot)`, or `(y, y_dot, aux)`; `y_dot` has the tree, shapes and dtypes of `y`, and None
@@ -259,6 +273,7 @@ def jvp(
     Raises:
         TreeError, ShapeError, DtypeError: if the tangents do not fit the primals, or no primal is
             float or complex.
+        ModeError: for an unknown mode.
 
     Example:
         >>> import numpy as np, wengert as wg
@@ -271,6 +286,10 @@ def jvp(
     leaves, in_tree = flatten_arguments(operation, primals)
     avals, active = differentiable_leaves(operation, leaves, in_tree)
     dots = tangent_leaves(operation, tangents, avals, in_tree, active)
+    if mode != "forward" and (engine := engine_of(operation, mode, _OWN_MODES)) is not None:
+        problem = Problem(operation, fun, primals, has_aux=has_aux, each=False)
+        y_dot = problem.split(engine.directional(problem, joined(dots)))
+        return (problem.value, y_dot, problem.aux) if has_aux else (problem.value, y_dot)
     trace = JVPTrace(name)
     try:
         if active is None:

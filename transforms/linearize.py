@@ -10,7 +10,7 @@ run forward (`linearize`), or its transpose backward (`vjp`), as often as one li
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,10 +41,16 @@ from .backward import backward_pass
 from .captures import Captures
 from .jvp import match_leaf, primal_part, tangent_leaves
 from .linear import LinearTrace, LinearTracer, Tape, pushforward
+from .modes.problem import Problem, joined
+from .modes.table import engine_of
 from .recording import LinearizeTrace, LinearizeTracer
+from .stacks import applied_to_stack
+from .staging.tapes import staged_tape
 from .tape_program import to_program
 
 __all__ = ["LinearFunction", "linear_transpose", "linearize", "record", "vjp"]
+
+_OWN_MODES = ("reverse", "auto")
 
 
 class LinearFunction:
@@ -127,8 +133,115 @@ class LinearFunction:
         found: tuple[Any, ...] = tree.unflatten(self.in_tree, leaves)
         return found
 
+    @boundary
+    def many(self, *stacks: Any, chunk_size: int | None = None) -> Any:
+        """Apply the map to several tangents at once, faster than one by one.
+
+        Args:
+            stacks: tangents with one axis more, in front of all leaves.
+            chunk_size: so many at a time at most, which takes less memory; all, if left out.
+
+        Returns:
+            A tree like the result, with the same axis in front.
+
+        Example:
+            >>> import numpy as np, wengert as wg
+            >>> wg.linearize(np.square, np.array([1.0, 2.0]))[1].many(np.eye(2))
+            array([[2., 0.],
+                   [0., 4.]])
+        """
+        operation = f"the linear map of {self.name}"
+        return applied_to_stack(operation, lambda v: self(*v), stacks, chunk_size)
+
+    @boundary
+    def staged(self) -> LinearFunction:
+        """The same linear map, run by an emitted function: for many calls.
+
+        Returns:
+            A `LinearFunction`. Its first call, and that of `transpose`, take longer; the others
+            run Python source with reused buffers, as those of `wengert.staged`.
+
+        Example:
+            >>> import numpy as np, wengert as wg
+            >>> _, f_lin = wg.linearize(lambda x: np.sin(x) * x, np.zeros(2))
+            >>> fast = f_lin.staged()
+            >>> fast(np.ones(2)), fast.transpose(np.ones(2))
+            (array([0., 0.]), (array([0., 0.]),))
+        """
+        tape, outputs = staged_tape(
+            self.name, self.tape, self.in_avals, self.outputs, self.out_avals
+        )
+        return LinearFunction(
+            self.name,
+            tape,
+            self.primal_tree,
+            self.active,
+            self.in_avals,
+            outputs,
+            self.out_tree,
+            self.out_avals,
+        )
+
     def __repr__(self) -> str:
         return f"<linear map {self.name}: {tuple(self.in_avals)} -o {tuple(self.out_avals)}>"
+
+
+class Pullback:
+    """A transposed linear map: what `vjp` and `linear_transpose` return."""
+
+    __slots__ = ("_linear",)
+
+    def __init__(self, linear: LinearFunction) -> None:
+        self._linear = linear
+
+    @property
+    def __name__(self) -> str:
+        return f"pullback of {self._linear.name}"
+
+    @boundary
+    def __call__(self, ct: Any) -> tuple[Any, ...]:
+        return self._linear.transpose(ct)
+
+    @boundary
+    def many(self, cts: Any, *, chunk_size: int | None = None) -> tuple[Any, ...]:
+        """Pull several cotangents back at once, faster than one by one.
+
+        Args:
+            cts: a tree like the function's result, with one axis more in front of all leaves.
+            chunk_size: so many at a time at most, which takes less memory; all, if left out.
+
+        Returns:
+            A tuple of cotangents, one for each argument, with the same axis in front.
+
+        Example:
+            >>> import numpy as np, wengert as wg
+            >>> _, pullback = wg.vjp(np.cumsum, np.zeros(3))
+            >>> pullback.many(np.eye(3))
+            (array([[1., 0., 0.],
+                   [1., 1., 0.],
+                   [1., 1., 1.]]),)
+        """
+        found: tuple[Any, ...] = applied_to_stack(self.__name__, self, cts, chunk_size)
+        return found
+
+    def staged(self) -> Pullback:
+        """The same function, run by an emitted function: for many calls.
+
+        Returns:
+            A function of a cotangent, whose first call takes longer, and the others less.
+
+        Example:
+            >>> import numpy as np, wengert as wg
+            >>> _, pullback = wg.vjp(lambda x: x * x, np.arange(3.0))
+            >>> fast = pullback.staged()
+            >>> fast(np.ones(3))
+            (array([0., 2., 4.]),)
+        """
+        return Pullback(self._linear.staged())
+
+    def __repr__(self) -> str:
+        linear = self._linear
+        return f"<pullback of {linear.name}: {tuple(linear.out_avals)} -o {tuple(linear.in_avals)}>"
 
 
 def _push(linear: LinearFunction, tangents: tuple[Any, ...]) -> Any:
@@ -146,7 +259,15 @@ def _push(linear: LinearFunction, tangents: tuple[Any, ...]) -> Any:
     return tree.unflatten(linear.out_tree, distinct([plain_output(y) for y in filled], dots))
 
 
-def cotangent_leaves(linear: LinearFunction, ct: Any) -> list[Array]:
+class _Results(NamedTuple):
+    """What a cotangent is checked against: the results of a function."""
+
+    name: str
+    out_tree: tree.TreeDef
+    out_avals: Sequence[ShapedArray]
+
+
+def cotangent_leaves(linear: LinearFunction | _Results, ct: Any) -> list[Array]:
     """The leaves of a cotangent, checked against the result's structure and types."""
     operation = f"the pullback of {linear.name}"
     avals = linear.out_avals
@@ -250,7 +371,7 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     Returns:
         `(y, f_lin)`, or `(y, f_lin, aux)`. `f_lin(*tangents)` is the directional derivative,
         computed without running `fun` again, as often as one likes; `f_lin.program` prints it,
-        `f_lin.transpose(ct)` is its transpose.
+        `f_lin.transpose(ct)` is its transpose, and `f_lin.staged()` the same for very many calls.
 
     Raises:
         DtypeError: if no primal is float or complex.
@@ -267,7 +388,9 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
 
 
 @boundary
-def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+def vjp(
+    fun: Callable[..., Any], *primals: Any, has_aux: bool = False, mode: str = "reverse"
+) -> Any:
     """Evaluate a function and get the transpose of its derivative (reverse mode).
 
     Args:
@@ -275,14 +398,18 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         primals: the arguments. Leaves that are not of floats or complex numbers (integers, text,
             functions ...) reach `fun` as they are; their cotangent is None.
         has_aux: `fun` returns a pair, whose second item is passed through without derivative.
+        mode: how the derivative is found: "reverse", or another mode of `jacobian`. In those the
+            whole Jacobian is computed, and multiplied from the left.
 
     Returns:
         `(y, pullback)`, or `(y, pullback, aux)`. `pullback(ct)` takes a cotangent with the tree,
         shapes and dtypes of `y` and returns a tuple of cotangents, one for each primal; it may be
         called many times. Leaves of `y` that are no arrays have the cotangent None.
+        `pullback.staged()` is the same for very many calls.
 
     Raises:
         DtypeError: if no primal is float or complex.
+        ModeError: for an unknown mode.
 
     Example:
         >>> import numpy as np, wengert as wg
@@ -290,9 +417,14 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         >>> pullback(1.0)
         (array([2., 3.]), array([1., 1.]))
     """
-    y, linear, aux = record("vjp", describe_function(fun), fun, primals, has_aux)
+    name = describe_function(fun)
+    if mode != "reverse" and (engine := engine_of(f"vjp of {name}", mode, _OWN_MODES)) is not None:
+        problem = Problem(f"vjp of {name}", fun, primals, has_aux=has_aux, each=False)
+        back = _MatrixPullback(name, problem, engine.matrix(problem))
+        return (problem.value, back, problem.aux) if has_aux else (problem.value, back)
+    y, linear, aux = record("vjp", name, fun, primals, has_aux)
     y = tree.map(own_copy, y)
-    pullback = _pullback(linear)
+    pullback = Pullback(linear)
     return (y, pullback, aux) if has_aux else (y, pullback)
 
 
@@ -301,16 +433,26 @@ def own_copy(y: Array) -> Array:
     return y.copy() if type(y) is np.ndarray else y
 
 
-def _pullback(linear: LinearFunction) -> Callable[[Any], tuple[Any, ...]]:
-    @boundary
-    def pullback(ct: Any) -> tuple[Any, ...]:
-        return linear.transpose(ct)
+class _MatrixPullback:
+    """The pullback of a function whose Jacobian is known as a matrix."""
 
-    return pullback
+    def __init__(self, name: str, problem: Problem, matrix: Array) -> None:
+        kept = [i for i, y in enumerate(problem.outs) if not is_static_leaf(y)]
+        avals = [aval_of(problem.outs[i]) for i in kept]
+        self.results = _Results(name, without(problem.out_tree, kept), avals)
+        self.problem = problem
+        self.matrix = matrix
+
+    @boundary
+    def __call__(self, ct: Any) -> tuple[Any, ...]:
+        leaves = cotangent_leaves(self.results, ct)
+        avals = self.results.out_avals
+        smooth = [x for x, a in zip(leaves, avals, strict=True) if a.dtype.kind in "fc"]
+        return self.problem.cotangents(joined(smooth) @ self.matrix)
 
 
 @boundary
-def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], tuple[Any, ...]]:
+def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Pullback:
     """Transpose a function that is linear.
 
     Args:
@@ -365,7 +507,7 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
         outputs.append(index)
         out_avals.append(aval_of(o))
     out_tree = _without_static(out_tree, outs, len(outputs))
-    return _pullback(
+    return Pullback(
         LinearFunction(name, trace.tape, in_tree, active, avals, outputs, out_tree, out_avals)
     )
 

@@ -1,7 +1,7 @@
 """The functions of scipy.special that are no ufuncs: logsumexp, softmax, comb, polygamma, ...
 
 SciPy turns their arguments into plain arrays, so that they work on traced values only through
-`wengert.scipy.special`. SciPy computes the values.
+`wengert.scipy.special`. SciPy computes the values, but for `logsumexp` of real numbers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import scipy.special
 from ..aval import Array, ShapedArray, aval_of
 from ..dispatch import implements, refuse_out, unsupported_argument
 from ..errors import ShapeError
-from ..primitives.elementwise import as_array, astype, real_dtype, weight
+from ..primitives.elementwise import as_array, astype, real_dtype
 from ..primitives.reductions import axes_of
 from ..rules import elementwise, expand_reduced, reducer
 from ..tracing import Primitive
@@ -50,29 +50,71 @@ def _floats(x: Any, operation: str) -> Array:
     return x if aval_of(x).dtype.kind in "fc" else astype(x, np.float64)
 
 
-def _shares(a: Array, y: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
-    """exp(a - y); infinite elements share the whole equally."""
+def _log_of_sum(a: Array, *, axes: tuple[int, ...], keepdims: bool = False) -> Any:
+    """`scipy.special.logsumexp` with its precision, in fewer passes over real numbers."""
+    if a.dtype.kind == "c" or not a.size or not axes:
+        return scipy.special.logsumexp(a, axis=axes, keepdims=keepdims)
+    with np.errstate(all="ignore"):  # of infinities, as in SciPy
+        top = a.max(axes, keepdims=True)
+        if not np.isfinite(top).all():
+            top = np.where(np.isfinite(top), top, top.dtype.type(0))
+        shifted = a - top
+        terms = np.exp(shifted, out=shifted)
+        total = terms.sum(axes, keepdims=True)
+        y = np.log(total)
+        y += top
+        near = (total < 1.5) & (abs(y) < 0.5)  # one term is 1 and the log small: digits get lost
+        if near.any():
+            terms -= a == top
+            y = np.where(near, np.log1p(terms.sum(axes, keepdims=True)) + top, y)
+    return y if keepdims else y.squeeze(axes)[()]
+
+
+def _share(a: Array, y: Array, *, axes: tuple[int, ...], keepdims: bool) -> Array:
     y = expand_reduced(y, a, axes, keepdims)
-    ties = (a == y) & np.isinf(y)
-    plain = np.exp(np.where(ties, 0.0, a) - np.where(np.isinf(y), 0.0, y))
+    infinite = np.isinf(y)
+    if not infinite.any():
+        found = np.asarray(a - y)
+        return np.exp(found, out=found)
+    ties = (a == y) & infinite
+    plain = np.exp(np.where(ties, 0.0, a) - np.where(infinite, 0.0, y))
     count = np.sum(ties, axis=axes, keepdims=True)
-    return weight(a, np.where(np.isinf(y), ties / np.where(count == 0, 1, count), plain))
+    return np.where(infinite, ties / np.where(count == 0, 1, count), plain).astype(a.dtype)
+
+
+def _share_by_y(
+    t: Array, share: Array, a: Array, y: Array, *, axes: tuple[int, ...], keepdims: bool
+) -> Array:
+    return -(expand_reduced(t, a, axes, keepdims) * share)
+
+
+def _share_batch(size: int, batched: Sequence[bool], a: Array, y: Array, **params: Any) -> Array:
+    params["axes"] = tuple([i + 1 for i in params["axes"]])
+    a = a if batched[0] else np.broadcast_to(a, (size, *a.shape))
+    return share_p.bind(a, y if batched[1] else y[None], **params)
+
+
+share_p: Primitive = Primitive(
+    "logsumexp_share",
+    _share,
+    shape=lambda a, y, **_: ShapedArray(a.shape, a.dtype),
+    jvps=(lambda t, share, a, y, **_: t * share, _share_by_y),
+    batch=_share_batch,
+)
+"""exp(a - y), the derivative of y = logsumexp(a); infinite elements share the whole equally."""
 
 
 def _logsumexp_jvp(
     t: Array, y: Array, a: Array, *, axes: tuple[int, ...], keepdims: bool = False
 ) -> Array:
-    return np.sum(t * _shares(a, y, axes, keepdims), axis=axes, keepdims=keepdims)
+    share = share_p.bind(a, y, axes=axes, keepdims=keepdims)
+    return np.sum(t * share, axis=axes, keepdims=keepdims)
 
 
 _LARGEST = 80.0
 """An exponent with which exp does not overflow in any precision."""
 
-logsumexp_p: Primitive = reducer(
-    "logsumexp",
-    lambda a, *, axes, keepdims=False: scipy.special.logsumexp(a, axis=axes, keepdims=keepdims),
-    _logsumexp_jvp,
-)
+logsumexp_p: Primitive = reducer("logsumexp", _log_of_sum, _logsumexp_jvp)
 
 
 def _weighted(a: Array, b: Array, *, axes: tuple[int, ...], keepdims: bool) -> Any:

@@ -143,3 +143,15 @@ def test_small_ones_are_no_slower() -> None:
     )
     assert found == ["mul", "reduce_sum"]
     assert LARGE > 1000
+
+
+def test_products_that_add_nothing_up() -> None:
+    """A column times a row; what is zero may have another sign."""
+    for shape, other in (((4, 1), (1, 3)), ((2, 4, 1), (1, 3)), ((4, 1), (5, 1, 3))):
+        a, b = normal(*shape), normal(*other)
+        a.flat[0] = np.inf
+        b.flat[1] = np.nan
+        b.flat[0] = 1e-320
+        assert contracted(lambda a, b: a @ b, a, b) == ["mul"]
+    assert contracted(lambda a, b: a @ b, normal(4, 1), normal(1)) == ["matmul"]
+    assert contracted(lambda a, b: a @ b, normal(4, 1), normal(1, 3).astype("f4")) == ["matmul"]

@@ -136,6 +136,22 @@ def test_out_of_a_scan() -> None:
     assert sorted(bodies(program)) == ["add", "mul", "mul"]
 
 
+def test_stacks_of_one_array() -> None:
+    def fun(xs: Any, k: Any) -> Any:
+        same = np.broadcast_to(k, xs.shape)
+        ones = np.broadcast_to(xs[:1], xs.shape)
+        return wg.scan(lambda c, x: (c * x[0] + x[1] * x[2], x[1]), 0.0, (xs, same, ones))
+
+    program = applied(hoist_invariants, fun, XS, np.float64(2.0))
+    (loop,) = [e for e in program.equations if e.primitive.name == "scan"]
+    assert loop.params["n_consts"] == 3  # with the product of two of them
+    assert len(loop.inputs) == 5
+    xs = np.ones((4, 2, 2))
+    fun = lambda x: wg.scan(lambda c, x: (c @ x, c), np.eye(2), np.broadcast_to(x.T, (4, 2, 2)))[0]
+    (loop,) = applied(hoist_invariants, fun, xs[0]).equations[-1:]
+    assert loop.params["n_consts"] == 1
+
+
 def test_nothing_is_computed_for_a_loop_without_steps() -> None:
     def fun(xs: Any, k: Any) -> Any:
         return wg.scan(lambda c, x: (c + x / k, None), 0.0, xs)[0]

@@ -41,6 +41,16 @@ def left(fun: Any, *args: Any) -> list[str]:
         (lambda x: np.broadcast_to(x[:, :1], (2, 3, 4)) * x, ["getitem", "mul"]),
         (lambda x: np.broadcast_to(np.sum(x), (2, 3, 4)) * x, ["reduce_sum", "mul"]),
         (lambda x: 1.0 - np.reshape(-x, 24), ["reshape", "neg", "sub"]),
+        (lambda x: np.stack([x], axis=1), ["reshape"]),
+        (lambda x: np.concatenate([x], axis=1), []),
+        (
+            lambda x: np.broadcast_to(x[0, 0], (5, 3, 4)).transpose(1, 2, 0),
+            ["getitem", "reshape", "transpose", "broadcast_to"],
+        ),
+        (
+            lambda x: np.broadcast_to(x[:, :1], (2, 3, 4)).transpose(1, 2, 0),
+            ["getitem", "transpose", "broadcast_to"],
+        ),
     ],
 )
 def test_merged(fun: Any, found: list[str]) -> None:

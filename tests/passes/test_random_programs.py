@@ -14,8 +14,12 @@ from wengert.core import Program, evaluate
 from wengert.transforms.passes.accumulations import accumulate_at_once
 from wengert.transforms.passes.contractions import contract
 from wengert.transforms.passes.pipeline import PASSES, improve
+from wengert.transforms.passes.scattered_sums import add_in_place
+from wengert.transforms.passes.signs import move_negations
+from wengert.transforms.passes.solves import join_solves
 
-EXACT = [one for one in PASSES if one not in (accumulate_at_once, contract)]
+TO_ROUNDING = (accumulate_at_once, add_in_place, contract, join_solves, move_negations)
+EXACT = [one for one in PASSES if one not in TO_ROUNDING]
 
 UNARY: list[Any] = [
     np.negative, np.abs, np.square, np.sqrt, np.exp, np.tanh, np.sin, lambda x: x**2,

@@ -33,6 +33,7 @@ from ..api import is_array_leaf
 from ..checkpointing.checkpoint import recomputes
 from ..checkpointing.checkpoint_plans import Plan, plan_of
 from ..checkpointing.checkpointed_scan import checkpointed_loop, checkpointed_scan
+from ..evaluators import run_loop, runs_that_pay
 from .bodies import (
     Leaves,
     array_leaves,
@@ -76,6 +77,13 @@ def _run(
     reverse: bool,
     linear: Flags = (),
 ) -> tuple[Array, ...]:
+    if length >= runs_that_pay(body):
+        k, v = n_consts + n_carry, body.in_avals
+        avals = [*v[:k], *[batched_aval(length, x) for x in v[k:]]]
+        params = {"n_consts": n_consts, "n_carry": n_carry, "length": length, "reverse": reverse}
+        found = run_loop(scan_p, args, body, avals, {"body": body, **params})
+        if found is not None:
+            return tuple(found)
     consts = args[:n_consts]
     carry = list(args[n_consts : n_consts + n_carry])
     xs = args[n_consts + n_carry :]

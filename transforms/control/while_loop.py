@@ -23,6 +23,7 @@ from ...core.source import boundary, describe_function
 from ...core.storage import current
 from ...core.tracing import RUNNING, Trace, Tracer
 from ..api import is_array_leaf
+from ..evaluators import run_loop, runs_that_pay
 from ..jvp import zeros_of
 from .bodies import (
     Leaves,
@@ -60,8 +61,25 @@ def _run(
     *args: Array, condition: Program, body: Program, n_condition: int, n_body: int
 ) -> tuple[Array, ...]:
     of_condition, of_body, carry = _parts(args, n_condition, n_body)
+    left = min(runs_that_pay(condition), runs_that_pay(body))
     while bool(_plain(evaluate(condition, *of_condition, *carry)[0])):
         carry = evaluate(body, *of_body, *carry)
+        left -= 1
+        if not left:
+            found = run_loop(
+                while_p,
+                [*of_condition, *of_body, *carry],
+                body,
+                [*condition.in_avals[:n_condition], *body.in_avals],
+                {
+                    "condition": condition,
+                    "body": body,
+                    "n_condition": n_condition,
+                    "n_body": n_body,
+                },
+            )
+            if found is not None:
+                return tuple(found)
     return tuple(carry)
 
 

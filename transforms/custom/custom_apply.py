@@ -49,9 +49,9 @@ from .custom_call import (
     is_active,
 )
 from .custom_derived import PulledCall, PushedCall
-from .custom_linear import BackwardRule, LinearMap, ZeroMap, filled, linear_map_p, on_tape, strong
+from .custom_linear import BackwardRule, LinearRule, ZeroMap, filled, linear_map_p, on_tape, strong
 
-__all__ = ["apply", "custom_call_p"]
+__all__ = ["PlainMap", "apply", "closed_call", "custom_call_p", "in_batch", "push"]
 
 Pushed = tuple[Leaves, list[Array | None], TreeDef]
 
@@ -107,7 +107,7 @@ def _differentiate(
             primals.append(a)
             tangents.append(None)
     if call.is_plain:
-        if call.has_batch and any([_depends_on(x, _of_batch) for x in primals]):
+        if call.has_batch and any([in_batch(x) for x in primals]):
             return _differentiate_plain(trace, call, primals, tangents)
         return call.run(args)
     k = call.ordinary
@@ -129,7 +129,7 @@ def _differentiate(
             del trace.tape[start:]
             raise
     else:
-        outs, dots, treedef = _push(call, primals, tangents)
+        outs, dots, treedef = push(call, primals, tangents)
         _check_traces(trace, (*outs, *dots))
     code, offset = _place()
     for i, (y, t) in enumerate(zip(outs, dots, strict=True)):
@@ -171,7 +171,7 @@ def _value(trace: JVPTrace, x: Any) -> Any:
     return x.primal if type(x) is trace.tracer and x._trace is trace else x
 
 
-def _push(call: CustomCall, primals: Sequence[Array], tangents: Tangents) -> Pushed:
+def push(call: CustomCall, primals: Sequence[Array], tangents: Tangents) -> Pushed:
     """The results and tangents in forward mode."""
     if call.has_jvp:
         return call.jvp(primals, tangents)
@@ -216,7 +216,7 @@ def _linearize_linear(
     return outs, of.spread(on_tape(trace.linear, [*kept, *dots], of)), treedef
 
 
-class _PlainMap(LinearMap):
+class PlainMap(LinearRule):
     """The derivative of a call without derivative rules; the primals are the residuals."""
 
     def __init__(
@@ -246,7 +246,7 @@ def _differentiate_plain(
 ) -> tuple[Leaves, TreeDef]:
     """The derivative of the function and of its batching rule, which the batch may ask for."""
     outs, treedef = apply(call, primals)
-    of = _PlainMap(call, primals, tangents, outs)
+    of = PlainMap(call, primals, tangents, outs)
     given = [t for t in tangents if t is not None]
     if isinstance(trace, LinearizeTrace):
         dots = of.spread(on_tape(trace.linear, [*primals, *given], of))
@@ -335,7 +335,7 @@ class _InsideRule(LinearizeTrace):
 # Linear calls.
 
 
-class _LinearCallMap(LinearMap):
+class _LinearCallMap(LinearRule):
     """The linear map that a linear call is, of its operands after the ordinary ones."""
 
     def __init__(self, call: CustomCall, xs: Sequence[Array], outs: Sequence[Any]) -> None:
@@ -362,7 +362,7 @@ def _record_linear(
 ) -> tuple[Leaves, TreeDef]:
     """A linear call on variables of a tape."""
     k = call.ordinary
-    closed, hoisted = _closed(call, args)
+    closed, hoisted = closed_call(call, args)
     of = _LinearCallMap(call, args[k:], [sample(v) for v in closed.program.out_avals])
     if any([is_variable(r, trace.tape) for r in (*hoisted, *args[:k])]):
         return call.run(args)  # one by one, its operations show what is linear
@@ -380,7 +380,7 @@ def _batch(trace: BatchTrace, call: CustomCall, args: Sequence[Array]) -> tuple[
         return call.run(args)  # no older trace needs the rules
     symbolic = any([_depends_on(v, _of_program) for v in values])
     if symbolic and type(call) is not ClosedCall:
-        closed, hoisted = _closed(call, args)
+        closed, hoisted = closed_call(call, args)
         return apply(closed, [*hoisted, *args])
     size = trace.size
     whole = BatchedCall(call, trace, batched, force=symbolic)
@@ -394,6 +394,11 @@ def _batch(trace: BatchTrace, call: CustomCall, args: Sequence[Array]) -> tuple[
         BatchTracer(trace, y, source) if b else y
         for y, b in zip(outs, whole.out_batched, strict=True)
     ], treedef
+
+
+def in_batch(x: Any) -> bool:
+    """True for a value that stands for a batch, whatever else traces it."""
+    return _depends_on(x, _of_batch)
 
 
 def _of_program(x: Tracer) -> bool:
@@ -416,7 +421,7 @@ def _depends_on(x: Any, kind: Callable[[Tracer], bool]) -> bool:
 # Programs.
 
 
-def _closed(call: CustomCall, args: Sequence[Array]) -> tuple[ClosedCall, list[Array]]:
+def closed_call(call: CustomCall, args: Sequence[Array]) -> tuple[ClosedCall, list[Array]]:
     """The call with a program as its function, and the values that this closes over."""
 
     def fun(*xs: Array) -> Any:
@@ -430,7 +435,7 @@ def _closed(call: CustomCall, args: Sequence[Array]) -> tuple[ClosedCall, list[A
 
 def _record(trace: ProgramTrace, call: CustomCall, args: Sequence[Array]) -> tuple[Leaves, TreeDef]:
     if type(call) is not ClosedCall:
-        closed, hoisted = _closed(call, args)
+        closed, hoisted = closed_call(call, args)
         return apply(closed, [*hoisted, *args])
     params = {"rules": call, "program": call.program}
     outs = trace.process(custom_call_p, args, params)
@@ -464,7 +469,7 @@ def _call_batch(
 def _call_jvp(
     primals: Sequence[Array], tangents: Tangents, *, rules: CustomCall, program: Program
 ) -> tuple[Any, Any]:
-    outs, dots, _ = _push(rules, primals, tangents)
+    outs, dots, _ = push(rules, primals, tangents)
     return tuple(outs), dots
 
 

@@ -1,7 +1,7 @@
 """Linear operations that are known by their transpose: what stands on a tape for the reverse rule
 of one call, or for a linear call.
 
-`linear_map` computes and transposes a `LinearMap`. It is recorded on tapes and in what is made of
+`linear_map` computes and transposes a `LinearRule`. It is recorded on tapes and in what is made of
 them; on anything else it runs at once, with whatever tracers come.
 """
 
@@ -23,10 +23,10 @@ from ..linear import PART, LinearTrace, LinearTracer
 from ..linearize import linear_transpose
 from .custom_call import CustomCall, Tangents, is_active
 
-__all__ = ["BackwardRule", "LinearMap", "ZeroMap", "filled", "linear_map_p", "on_tape", "strong"]
+__all__ = ["BackwardRule", "LinearRule", "ZeroMap", "filled", "linear_map_p", "on_tape", "strong"]
 
 
-class LinearMap:
+class LinearRule:
     """A linear map of some operands, after residuals: what `linear_map` computes and transposes."""
 
     in_avals: Sequence[ShapedArray]
@@ -52,7 +52,7 @@ class LinearMap:
         raise NotImplementedError(f"{type(self).__name__} has no transpose")
 
 
-class BackwardRule(LinearMap):
+class BackwardRule(LinearRule):
     """The linear map whose transpose is the `bwd` of one call.
 
     Where there is a forward rule too, the primals are the last of the residuals.
@@ -114,7 +114,7 @@ class BackwardRule(LinearMap):
         )
 
 
-class ZeroMap(LinearMap):
+class ZeroMap(LinearRule):
     """The linear map of one operand that is zero: zeros as variables of a tape.
 
     An array of zeros would be a constant, and what is made of it and of values that are traced
@@ -168,19 +168,19 @@ class _LinearMapPrimitive(Primitive):
         return self.impl(*args, **params)
 
 
-def _run_map(*args: Array, of: LinearMap) -> tuple[Array, ...]:
+def _run_map(*args: Array, of: LinearRule) -> tuple[Array, ...]:
     return tuple(of.forward(args[: of.n_residuals], args[of.n_residuals :]))
 
 
 def _transpose_map(
-    cts: Sequence[Array], wanted: Sequence[bool], *args: Array, of: LinearMap
+    cts: Sequence[Array], wanted: Sequence[bool], *args: Array, of: LinearRule
 ) -> list[Array | None]:
     found = of.transpose(args[: of.n_residuals], cts)
     return [None] * of.n_residuals + filled(found, of.in_avals)
 
 
 def _batch_map(
-    size: int, batched: Sequence[bool], *args: Array, of: LinearMap
+    size: int, batched: Sequence[bool], *args: Array, of: LinearRule
 ) -> tuple[Array, ...]:
     trace = BatchTrace("linear_map", size)
     try:
@@ -197,7 +197,7 @@ def _batch_map(
     ])  # fmt: skip
 
 
-def on_tape(linear: LinearTrace, args: Sequence[Array], of: LinearMap) -> list[Array]:
+def on_tape(linear: LinearTrace, args: Sequence[Array], of: LinearRule) -> list[Array]:
     """Record a map of some operands: `linear.record`, without asking for their types."""
     tape = linear.tape
     i = len(tape)

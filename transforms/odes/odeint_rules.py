@@ -291,11 +291,12 @@ def _derived(
     if not isinstance(func, RightSide):
         return fun
     key = what, active
-    if key not in func.derived:
+    found: RightSide | None = func.derived.get(key)
+    if found is None:
         given = [ShapedArray((n,), _FLOAT), ShapedArray((), _FLOAT), *avals]
         run = lambda *args: [fun(*args)]
-        func.derived[key] = RightSide(trace_flat(f"{what} of {func.name}", run, given))
-    return func.derived[key]
+        found = func.derived[key] = RightSide(trace_flat(f"{what} of {func.name}", run, given))
+    return found
 
 
 def _size(avals: Sequence[ShapedArray]) -> int:

@@ -22,7 +22,7 @@ import numpy as np
 
 from ...core.aval import Array, ShapedArray, aval_of
 from ...core.errors import UnsupportedError
-from ...core.ir import Literal, Program, Var, evaluate
+from ...core.ir import Literal, Program, Var
 from ...core.primitives.indexing import getitem
 from ...core.source import describe_function
 from ...core.storage import current
@@ -31,6 +31,7 @@ from ..batching import BatchTracer, without_names
 from ..collectives.collective_rules import couples
 from ..control.scan import scan_p
 from ..control.subprograms import evaluate_batch, evaluate_jvp, evaluate_linearized, trace_flat
+from ..evaluators import Often
 from ..linear import pushforward
 from .dormand_prince import Control, Path, check_times, in_lane, joined, solve, solve_lanes
 from .runge_kutta import (
@@ -110,9 +111,8 @@ def _function_of_lane(
 ) -> Callable[[Array, Array], Array]:
     if isinstance(func, Program):
         direct = getattr(func, "direct", None)
-        if direct is None:
-            return lambda y, t: evaluate(func, y, t, *parameters)[0]
-        return lambda y, t: direct(y, t, *parameters)
+        often = Often(func, first=direct and (lambda *args: (direct(*args),)))
+        return lambda y, t: often(y, t, *parameters)[0]
 
     def f(y: Array, t: Array) -> Array:
         y = func(y, t, *parameters)

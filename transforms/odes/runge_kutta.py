@@ -43,7 +43,7 @@ class RightSide(Program):
     `derived` holds the systems made of this one.
     """
 
-    __slots__ = ("derived", "direct")
+    __slots__ = ("direct",)
 
     def __init__(self, program: Program, direct: Callable[..., Array] | None = None) -> None:
         super().__init__(
@@ -51,7 +51,6 @@ class RightSide(Program):
             name=program.name,
         )  # fmt: skip
         self.direct = direct
-        self.derived: dict[Any, RightSide] = {}
 
     def __reduce__(self) -> tuple[object, ...]:
         parts = self.inputs, self.equations, self.outputs, self.constants

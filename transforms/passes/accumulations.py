@@ -4,8 +4,10 @@ at once.
     a1 @ b1 + a2 @ b2 + ...     = [a1 a2 ...] @ [b1; b2; ...]
     sum(x1, 0) + sum(x2, 0) + ... = sum([x1; x2; ...], 0)
     x[0] @ w, x[1] @ w, ...     = (x @ w)[0], (x @ w)[1], ...
+    x1, x2, ... put into one place = sum([x1, x2, ...], 0) put there
 
-The first is the gradient by the weights of a recurrent network, which has one term for each step.
+The first is the gradient by the weights of a recurrent network, which has one term for each step;
+the last that by an item which all steps of a loop read.
 Results are the same to rounding; for float64 and complex128, as in `contractions.py`.
 """
 
@@ -20,7 +22,7 @@ import numpy as np
 from ...core.ir import Atom, Equation, Program, Var
 from ...core.primitives.contractions import matmul_p
 from ...core.primitives.elementwise import add_p
-from ...core.primitives.indexing import getitem_p
+from ...core.primitives.indexing import Place, getitem_p, scatter_sum_p
 from ...core.primitives.joining import concatenate_p
 from ...core.primitives.reductions import reduce_sum_p
 from ...core.primitives.shaping import reshape_p, transpose_p
@@ -90,13 +92,13 @@ class _Rows(NamedTuple):
 @everywhere
 def accumulate_at_once(program: Program) -> Program:
     """The same program with one product for each sum of products that was added up in steps."""
-    if len(program.equations) < FEWEST:
-        return program
     uses = _Uses(program)
     rows = _rows_of_products(program, uses)
     products: dict[tuple[Atom, Atom, int], Atom] = {}
 
     def rule(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
+        if e.primitive is scatter_sum_p:
+            return _scattered(r, e, inputs)
         if e.primitive is add_p:
             return _sum(r, e, uses) if uses.ends_chain(e) else None
         key = rows.get(e.outputs[0]) if e.primitive is matmul_p else None
@@ -205,6 +207,47 @@ _KINDS: Final[tuple[tuple[Callable[..., object], Callable[..., Atom]], ...]] = (
     (_product, _write_product),
     (_column_sum, _write_column_sum),
 )
+
+
+# Terms that meet in the same places.
+
+
+def _scattered(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
+    """Where all rows of an index array are the same, the rows of the values are added up first."""
+    places = e.params["places"]
+    if len(inputs) == len(places) or e.outputs[0].aval.dtype not in _PRECISE:
+        return None
+    arrays = iter(inputs[len(places) :])
+    cts: list[Atom] = []
+    rest: list[Atom] = []
+    new: list[tuple[Any, int]] = []
+    changed = False
+    for ct, (index, n) in zip(inputs, places, strict=False):
+        own = [next(arrays) for _ in range(n)]
+        k = r.values.get(own[0]) if n == 1 else None  # type: ignore[call-overload]  # or a literal
+        same = k is not None and k.ndim and len(k) >= FEWEST and (k == k[0]).all()
+        if not same or ct.aval.dtype not in _PRECISE:
+            cts.append(ct)
+            rest += own
+            new.append((index, n))
+            continue
+        changed = True
+        at = index.index(Place.ARRAY)
+        axis = sum([type(i) is not int for i in index[:at]])
+        made = r.definition(ct, "stack")
+        if k.ndim == 2 and made is not None and made.params["axis"] == axis + 1:
+            parts = [(x, int(i)) for x, i in zip(made.inputs, k[0], strict=True)]
+        else:
+            parts = [(ct, int(k[0]) if k.ndim == 1 else r.constant(k[0]))]
+        for x, i in parts:
+            cts.append(r.emit(reduce_sum_p, [x], {"axes": (axis,)}, e.source)[0])
+            place = i if type(i) is int else Place.ARRAY
+            rest += [] if type(i) is int else [i]
+            new.append(((*index[:at], place, *index[at + 1 :]), int(place is Place.ARRAY)))
+    if not changed:
+        return None
+    params = {**e.params, "places": tuple(new)}
+    return r.emit(scatter_sum_p, [*cts, *rest], params, e.source)
 
 
 # Products of the parts of an array with the same matrix.

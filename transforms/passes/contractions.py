@@ -18,7 +18,7 @@ import numpy as np
 
 from ...core.ir import Atom, Equation, Literal, Program, Var
 from ...core.primitives.contractions import einsum_p, matmul_p
-from ...core.primitives.elementwise import divide_p
+from ...core.primitives.elementwise import divide_p, multiply_p
 from ...core.primitives.reductions import reduce_sum_p
 from ...core.primitives.shaping import reshape_p, transpose_p
 from .rewriting import Found, Rewriter, Rules, everywhere, with_rules
@@ -225,6 +225,8 @@ def _einsum(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
 def _matmul(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
     a, b = inputs
     shape = a.aval.shape
+    if len(shape) > 1 and b.aval.ndim > 1 and shape[-1] == 1 and a.aval.dtype == b.aval.dtype:
+        return r.emit(multiply_p, [a, b], {}, e.source)  # nothing is added up
     if len(shape) < 3 or b.aval.ndim > 2 or not _is_dense(r, a) or not a.aval.size:
         return None
     if shape[-2] > _MATRIX or a.aval.dtype != b.aval.dtype:

@@ -1,6 +1,7 @@
 """Loop invariants: what is the same in every step of a loop is computed before it.
 
-From a scan of one step or more everything goes out that depends on the constants of the loop alone.
+From a scan of one step or more everything goes out that depends on the constants of the loop alone,
+and a stack of copies of one array becomes such a constant.
 From a while loop, which may not turn at all, only what can neither warn nor raise.
 """
 
@@ -12,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from ...core.ir import Atom, Equation, Literal, Program, Var
+from ...core.primitives.shaping import broadcast_to_p, reshape_p
 from ...core.printing import subprograms
 from .loop_parts import Scan, flat_program
 from .rewriting import Found, Rewriter, everywhere
@@ -74,13 +76,42 @@ class _Hoist:
 
 def _scan(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
     s = Scan(e, inputs)
+    repeated = _repeated(r, e, s)
     fixed = {v: a for a, v, f in s.consts if a.aval == v.aval and not f}
     hoist = _Hoist(r, s.body, fixed, safe=False)
-    if not hoist.found:
+    if not hoist.found and not repeated:
         return None
     s.equations = hoist.kept
     s.consts += [(a, v, False) for v, a in hoist.made.items()]
     return r.append(s.written())
+
+
+def _repeated(r: Rewriter, e: Equation, s: Scan) -> bool:
+    """Make constants of the stacks whose items are all the same array; True if there were any."""
+    kept = []
+    for a, v, f in s.xs:
+        item = None if f else _item(r, e, a, v)
+        if item is None:
+            kept.append((a, v, f))
+        else:
+            s.consts.append((item, v, False))
+    found = len(kept) < len(s.xs)
+    s.xs = kept
+    return found
+
+
+def _item(r: Rewriter, e: Equation, stack: Atom, v: Var) -> Atom | None:
+    inner = r.definition(stack, "broadcast_to")
+    if inner is None:
+        return None
+    x = inner.inputs[0]
+    if x.aval.ndim == stack.aval.ndim:
+        if x.aval.shape[0] != 1 or stack.aval.shape[0] == 1:
+            return None
+        x = r.emit(reshape_p, [x], {"shape": x.aval.shape[1:]}, e.source)[0]
+    if x.aval.shape != v.aval.shape:
+        x = r.emit(broadcast_to_p, [x], {"shape": v.aval.shape}, e.source)[0]
+    return x if x.aval == v.aval else None
 
 
 def _while(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:

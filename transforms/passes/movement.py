@@ -75,6 +75,14 @@ def _transpose(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
     if inner is not None:
         both = tuple([inner.params["axes"][i] for i in axes])
         return r.emit(e.primitive, inner.inputs, {"axes": both}, e.source)
+    inner = r.definition(x, "broadcast_to")
+    if inner is not None:
+        small = inner.inputs[0]
+        full = (1,) * (x.aval.ndim - small.aval.ndim) + small.aval.shape
+        if small.aval.shape != full:
+            small = r.emit(reshape_p, [small], {"shape": full}, e.source)[0]
+        moved = r.emit(e.primitive, [small], e.params, e.source)
+        return r.emit(broadcast_to_p, moved, {"shape": e.outputs[0].aval.shape}, e.source)
     shape = x.aval.shape
     long = [i for i in axes if shape[i] != 1]
     if long == sorted(long):
@@ -109,10 +117,20 @@ def _copy(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
     return [x] if x.aval == e.outputs[0].aval else None
 
 
+def _of_one(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
+    """A stack, or a join, of one array."""
+    x, out = inputs[0], e.outputs[0].aval
+    if len(inputs) > 1 or not x.aval.shape or x.aval.dtype != out.dtype:
+        return None
+    return r.emit(reshape_p, [x], {"shape": out.shape}, e.source)
+
+
 _RULES: Final[Rules] = {
     "reshape": _reshape,
     "transpose": _transpose,
     "broadcast_to": _broadcast,
     "copy": _copy,
+    "stack": _of_one,
+    "concatenate": _of_one,
 }
 _RULE: Final = with_rules(_RULES)

@@ -17,13 +17,18 @@ from .contractions import contract
 from .dead_code import without_dead_code
 from .fast_math import relax
 from .identities import simplify
+from .identity_matrices import skip_identity_matrices
 from .indexing import simplify_indexing
 from .invariants import hoist_invariants
 from .loop_fission import split_loops
 from .movement import merge_moves
+from .one_hot import compress_one_hot
 from .rewriting import Pass, everywhere
+from .scattered_sums import add_in_place
 from .scatters import join_scatters
+from .signs import move_negations
 from .small_vectors import unpack_small_vectors
+from .solves import join_solves
 from .unused import without_unused
 
 __all__ = ["FAST_MATH", "PASSES", "improve", "steps_of"]
@@ -42,8 +47,13 @@ PASSES: Final[tuple[Pass, ...]] = (
     simplify_indexing,
     _LIVE,
     join_scatters,
+    add_in_place,
     unpack_small_vectors,
+    compress_one_hot,
+    skip_identity_matrices,
     _LIVE,
+    move_negations,
+    join_solves,
     accumulate_at_once,
     contract,
     _LIVE,

@@ -1,7 +1,7 @@
 """Leaving derivatives out for a while: what a solver does is not to be differentiated.
 
-`detached : [Trace] -> context`. While it lasts, operations on tracers of these traces (of jvp and
-linearize) compute values and nothing else, also in functions that close over the tracers. The
+`detached : [Trace] -> context`. While it lasts, operations on tracers of these traces (of jvp,
+linearize and jet) compute values and nothing else, also in functions that close over the tracers. The
 solver of an implicit function runs so; its derivative comes from a theorem (`implicit.py`).
 """
 
@@ -15,7 +15,7 @@ from weakref import ref
 from ...core.aval import Array
 from ...core.storage import current, write
 from ...core.tracing import RUNNING, Primitive, Trace, Tracer
-from ..jvp import JVPTrace
+from ..jvp import ForwardTrace
 
 __all__ = ["Detached", "derivative_traces", "detached", "value_of"]
 
@@ -39,9 +39,9 @@ class _DetachedTrace(Trace):
         return x.primal if isinstance(x, Tracer) and x._trace is self else x
 
 
-def derivative_traces() -> list[JVPTrace]:
+def derivative_traces() -> list[ForwardTrace]:
     """The traces of derivatives that are running in this thread, oldest first."""
-    return [t for t in RUNNING.traces if isinstance(t, JVPTrace)]
+    return [t for t in RUNNING.traces if isinstance(t, ForwardTrace)]
 
 
 @contextmanager

@@ -27,9 +27,10 @@ from ...core.source import describe_function
 from ...core.tracing import Trace, Tracer
 from ..control.bodies import Leaves
 from ..grad import value_and_grad
-from ..jvp import JVPTracer
+from ..jvp import ForwardTrace, JVPTrace, JVPTracer
 from ..linearize import own_copy
 from ..program import trace_closed
+from ..taylor.trace import JetTrace, JetTracer
 from .detach import derivative_traces, detached, value_of
 from .implicit import LeafFunction, Method, Problem, UsersMethod, implicit_tangent, root_p
 from .lanes import (
@@ -211,17 +212,23 @@ def _run_directly(
     leaves, extra = [_plain(v) for v in found[:n]], found[n:]
     for i, trace in enumerate(live):
         newer, rest = live[i + 1 :], live[i:]
-        with detached(newer):
-            ys = [value_of(y, newer) for y in equations.run(*leaves)[skip:]]
-        f_dots = [_tangent_of(y, trace) for y in ys]
-        if all([d is None for d in f_dots]):
-            continue
-        with detached(rest):
-            residual = lambda *v: equations.run(*v)[skip:]
-            dots = implicit_tangent(
-                operation, residual, leaves, f_dots, tangent(size_of(x)), x.treedef, rest
-            )
-        leaves = [trace.wrap(v, d, None, 0) for v, d in zip(leaves, dots, strict=True)]
+        rows: list[list[Array | None]] = [[v] for v in leaves]
+        for k in range(1, trace.limit + 1 if isinstance(trace, JetTrace) else 2):
+            # The residual's coefficient k, while that of the solution is left out, is to be zero.
+            with detached(newer):
+                found = equations.run(*[_series(trace, row) for row in rows])[skip:]
+                ys = [value_of(y, newer) for y in found]
+            f_dots = [_coefficient(y, trace, k) for y in ys]
+            dots: list[Any] = [None] * n
+            if not all([d is None for d in f_dots]):
+                with detached(rest):
+                    residual = lambda *v: equations.run(*v)[skip:]
+                    dots = implicit_tangent(
+                        operation, residual, leaves, f_dots, tangent(size_of(x)), x.treedef, rest
+                    )
+            for row, d in zip(rows, dots, strict=True):
+                row.append(d)
+        leaves = [_series(trace, row) for row in rows]
     return [*leaves, *extra]
 
 
@@ -229,5 +236,16 @@ def _plain(x: Array) -> Array:
     return x[()] if type(x) is np.ndarray and not x.shape else x
 
 
-def _tangent_of(y: Array, trace: Trace) -> Array | None:
+def _series(trace: ForwardTrace, row: Sequence[Array | None]) -> Array:
+    """A value with its tangent, or with all of its coefficients that are known."""
+    if isinstance(trace, JetTrace):
+        return trace.wrap([*row, *[None] * (trace.limit + 1 - len(row))])
+    value, *dots = row
+    assert isinstance(trace, JVPTrace)
+    return trace.wrap(value, dots[0], None, 0) if dots else value
+
+
+def _coefficient(y: Array, trace: Trace, k: int) -> Array | None:
+    if isinstance(y, JetTracer) and y._trace is trace:
+        return y.terms[k] if k <= y.order else None
     return y.tangent if isinstance(y, JVPTracer) and y._trace is trace else None

@@ -23,6 +23,7 @@ from ...core.ir import Program, evaluate
 from ...core.tracing import Primitive, Trace
 from ..collectives.collective_rules import couples
 from ..control.subprograms import evaluate_batch, evaluate_linearized
+from ..evaluators import Often
 from ..linear import pushforward
 from ..linearize import own_copy
 from .lanes import (
@@ -217,8 +218,8 @@ def _root(
     x0 = tuple([spread(x, b, sizes) for x, b in zip(x0, flags, strict=True)])
     if isinstance(method, Method):
         full = [Level(v.size, (*v.batched[:n_f], *[True] * n)) for v in levels]
-        run = lambda *v: evaluate(f, *v)
-        outputs = lambda *x: run_lanes(operation, run, full, [*theta, *x], len(f.outputs))
+        often = Often(f)
+        outputs = lambda *x: run_lanes(operation, often, full, [*theta, *x], len(f.outputs))
         found = method.run(Problem(operation, outputs, x0, sizes, avals, skip))
     elif method.program is not None:
         program = method.program
@@ -228,10 +229,12 @@ def _root(
     else:
         full = [Level(v.size, (*v.batched[: n_f + n_s], *[True] * n)) for v in levels]
 
+        often = Often(f)
+
         def one(*v: Array) -> list[Array]:
             def equations(x: Any) -> Any:
                 leaves = check_leaves(operation, "the argument", x, treedef, avals, "x0")
-                results = evaluate(f, *v[:n_f], *leaves)
+                results = often(*v[:n_f], *leaves)
                 return results[0] if method.of_value else tree.unflatten(treedef, results[skip:])
 
             start = tree.unflatten(treedef, [own_copy(x) for x in v[n_f + n_s :]])

@@ -13,7 +13,7 @@ from ...core.errors import (
 )
 from ...core.source import boundary
 from ..linear import LinearTracer
-from .linear_maps import LinearMap, check_leaves, recorded_map, unknowns
+from .linear_maps import LinearProgram, check_leaves, recorded_map, unknowns
 from .linear_solve import linear_solve_p
 from .linear_solvers import (
     Krylov,
@@ -29,11 +29,11 @@ def _iterative(
     b: Any,
     x0: Any,
     M: Any,
-    solver: Callable[[LinearMap | None, bool], Krylov],
+    solver: Callable[[LinearProgram | None, bool], Krylov],
 ) -> Any:
     right = unknowns(operation, b, "b", promote=True)
     matrix, a = recorded_map(operation, "A", _product("A", A), right)
-    near: LinearMap | None = None
+    near: LinearProgram | None = None
     m: list[Array] = []
     if M is not None:
         near, m = recorded_map(operation, "M", _product("M", M), right)

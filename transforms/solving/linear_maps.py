@@ -1,4 +1,4 @@
-"""Linear functions as programs: `LinearMap`, which has the values that it depends on as inputs, and
+"""Linear functions as programs: `LinearProgram`, which has the values that it depends on as inputs, and
 `System`, such a map for all members of a batch. And checks of what users' functions return.
 
 Read next: `linear_solvers.py`.
@@ -18,7 +18,7 @@ from ...core.errors import (
     NonLinearError,
     ShapeError,
 )
-from ...core.ir import Program, evaluate
+from ...core.ir import Program
 from ...core.primitives.elementwise import astype
 from ...core.source import describe_function
 from ...core.tracing import Trace, Tracer
@@ -28,6 +28,7 @@ from ..api import flatten_result
 from ..captures import Captures
 from ..control.bodies import Leaves, array_leaves
 from ..control.subprograms import transpose_program
+from ..evaluators import Often
 from ..linear import LinearTrace, LinearTracer, Tape, is_variable
 from ..tape_program import to_program
 from .detach import value_of
@@ -38,10 +39,10 @@ from .lanes import (
     run_lanes,
 )
 
-__all__ = ["LinearMap", "System", "check_leaves", "linear_map_of_tape", "recorded_map", "unknowns"]
+__all__ = ["LinearProgram", "System", "check_leaves", "linear_map_of_tape", "recorded_map", "unknowns"]
 
 
-class LinearMap(Program):
+class LinearProgram(Program):
     """A linear program: values that it depends on, and then a vector, to a vector of the same type
     (or another type, in the transpose of the derivative of a root).
     """
@@ -57,22 +58,22 @@ class LinearMap(Program):
             name=program.name,
         )
         self.fixed = fixed
-        self._transposed: LinearMap | None = None
+        self._transposed: LinearProgram | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
         program = Program(self.inputs, self.equations, self.outputs, self.constants, name=self.name)
-        return LinearMap, (program, self.fixed)
+        return LinearProgram, (program, self.fixed)
 
     @property
     def vector_avals(self) -> tuple[ShapedArray, ...]:
         """The types of the vector."""
         return self.in_avals[self.fixed :]
 
-    def transposed(self) -> LinearMap:
+    def transposed(self) -> LinearProgram:
         """The transposed map, of the same values."""
         if self._transposed is None:
             linear = [i >= self.fixed for i in range(len(self.inputs))]
-            self._transposed = LinearMap(transpose_program(self, linear), self.fixed)
+            self._transposed = LinearProgram(transpose_program(self, linear), self.fixed)
             self._transposed._transposed = self
         return self._transposed
 
@@ -84,7 +85,7 @@ def linear_map_of_tape(
     outputs: Sequence[int | None],
     out_avals: Sequence[ShapedArray],
     traces: Sequence[Trace] = (),
-) -> tuple[LinearMap, list[Array]]:
+) -> tuple[LinearProgram, list[Array]]:
     """A tape as a linear map and the traced values that it depends on; what else it depends on is
     in its constants. Tracers of these traces count as their values.
     """
@@ -102,12 +103,12 @@ def linear_map_of_tape(
         [(v, x) for v, x in constants if not isinstance(x, Tracer)],
         name=name,
     )
-    return LinearMap(whole, len(hoisted)), [x for _, x in hoisted]
+    return LinearProgram(whole, len(hoisted)), [x for _, x in hoisted]
 
 
 def recorded_map(
     operation: str, what: str, matvec: Any, b: Leaves
-) -> tuple[LinearMap, list[Array]]:
+) -> tuple[LinearProgram, list[Array]]:
     """A linear function of the user's as a linear map, with the values that it depends on."""
     name = describe_function(matvec)
     captures = Captures(handed_out=True)
@@ -156,7 +157,7 @@ class System:
     def __init__(
         self,
         operation: str,
-        matrix: LinearMap,
+        matrix: LinearProgram,
         a: Sequence[Array],
         levels: Levels,
         treedef: tree.TreeDef,
@@ -168,6 +169,7 @@ class System:
         self.treedef = treedef
         self.avals = matrix.vector_avals
         self.vectors = RealVectors(self.avals)
+        self._run = Often(matrix)
 
     def tree(self, leaves: Sequence[Array]) -> Any:
         """The user's tree."""
@@ -183,8 +185,7 @@ class System:
             Level(level.size, (*level.batched[:n_a], *[f] * n))
             for level, f in zip(levels, flags, strict=True)
         ]
-        run = lambda *args: evaluate(self.matrix, *args)
-        return run_lanes(self.operation, run, full, [*self.a, *v], len(self.matrix.outputs))
+        return run_lanes(self.operation, self._run, full, [*self.a, *v], len(self.matrix.outputs))
 
     def with_values(self, a: Sequence[Array]) -> System:
         """The system of one lane."""

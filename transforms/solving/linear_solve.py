@@ -35,7 +35,7 @@ from .lanes import (
     sizes_of,
     spread,
 )
-from .linear_maps import LinearMap, System, recorded_map, unknowns
+from .linear_maps import LinearProgram, System, recorded_map, unknowns
 from .linear_solvers import (
     Solver,
     UsersSolver,
@@ -62,7 +62,7 @@ def _parts(args: Sequence[Any], counts: Sequence[int]) -> Parts:
 
 def _linear_solve(
     *args: Array,
-    matrix: LinearMap,
+    matrix: LinearProgram,
     solver: Solver,
     transpose_solver: Solver | None,
     levels: Levels,
@@ -88,7 +88,7 @@ def _linear_solve(
 
 def _linear_solve_shape(
     *avals: ShapedArray,
-    matrix: LinearMap,
+    matrix: LinearProgram,
     solver: Solver,
     levels: Levels,
     operation: str,
@@ -109,7 +109,7 @@ def _linear_solve_jvp(
     primals: Sequence[Array], tangents: Sequence[Array | None], **params: Any
 ) -> tuple[Any, Any]:
     """The rule for tangents of any kind: only linear operations see them."""
-    matrix: LinearMap = params["matrix"]
+    matrix: LinearProgram = params["matrix"]
     levels: Levels = params["levels"]
     a, s, t, b = _parts(primals, params["counts"])
     a_dots, _, _, b_dots = _parts(tangents, params["counts"])
@@ -191,7 +191,7 @@ def _linear_solve_transpose(
 def _linear_solve_batch(
     size: int, batched: Sequence[bool], *args: Array, levels: Levels, **params: Any
 ) -> tuple[Array, ...]:
-    matrix: LinearMap = params["matrix"]
+    matrix: LinearProgram = params["matrix"]
     coupled = couples(matrix, batched[: matrix.fixed], of=matrix.inputs[matrix.fixed :])
     if coupled and not isinstance(params["solver"], UsersSolver):
         raise UnsupportedError(
@@ -222,7 +222,7 @@ linear_solve_p: Primitive = Primitive(
 def _users_solver(
     operation: str,
     solve: Callable[[Any, Any], Any],
-    matrix: LinearMap,
+    matrix: LinearProgram,
     a: Sequence[Array],
     b: Leaves,
     has_aux: bool,

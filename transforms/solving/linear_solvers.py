@@ -30,7 +30,7 @@ from .lanes import (
     spread,
     together_or_in_turn,
 )
-from .linear_maps import LinearMap, System
+from .linear_maps import LinearProgram, System
 from .solvers import Found
 from .solvers import cg as run_cg
 from .solvers import gmres as run_gmres
@@ -130,7 +130,7 @@ class Krylov(Solver):
         tol: float | None,
         maxiter: int | None,
         restart: int = 30,
-        preconditioner: LinearMap | None = None,
+        preconditioner: LinearProgram | None = None,
         start: bool = False,
         on_failure: str = "raise",
     ) -> None:

@@ -21,6 +21,7 @@ from ...core.tracing import RUNNING, Tracer
 from ..api import split_aux
 from ..batching import BatchTrace
 from ..program import trace_closed
+from ..taylor.trace import JetTrace
 from .detach import Detached, value_of
 from .linear_maps import check_leaves
 
@@ -96,8 +97,13 @@ def refuse_tracers(operation: str, solver: object, found: Sequence[Any]) -> None
 
 
 def needs_programs() -> bool:
-    """True where values that are closed over may be those of a batch, or none at all."""
-    return RUNNING.symbolic or any([isinstance(t, BatchTrace) for t in RUNNING.traces])
+    """True where values that are closed over may be those of a batch, or none at all; or where
+    coefficients of their series are not known yet.
+    """
+    return RUNNING.symbolic or any([
+        isinstance(t, BatchTrace) or (isinstance(t, JetTrace) and t.tape is not None)
+        for t in RUNNING.traces
+    ])  # fmt: skip
 
 
 def captured(

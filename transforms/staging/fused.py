@@ -81,14 +81,19 @@ class _Function:
         of_outs = iter(outs)
         places = {k: next(of_outs) for k, end in enumerate(ends) if type(end) is tuple}
         block = _block_of(body, cuts, rows)
-        inner = type(scope)(writer, block, inputs, places)
+        wanted = {}
+        for k, place in places.items():
+            v = block.outputs[k]
+            if isinstance(v, Var) and block.outputs.count(v) == 1:
+                wanted[v] = place
+        inner = type(scope)(writer, block, inputs, wanted)
         inner.write()
         for k, place in places.items():
             v = block.outputs[k]
             if v not in inner.placed:
-                writer.line(f"{place}[...] = {inner.read(v)}")
+                writer.line(f"{place}[...] = {inner.result(v)}")
         shares = [
-            inner.read(v) for v, end in zip(block.outputs, ends, strict=True) if type(end) is str
+            inner.result(v) for v, end in zip(block.outputs, ends, strict=True) if type(end) is str
         ]
         writer.line(f"return ({''.join([f'{x}, ' for x in shares]).rstrip()})")
         taken = ", ".join([f"b{k}" for k in range(len(writer.keys))])

@@ -23,8 +23,10 @@ from ..control.subprograms import (
     trace_flat,
     transpose_program,
 )
+from ..evaluators import install
 from ..passes.dead_code import without_dead_code
 from ..passes.pipeline import improve
+from ..passes.uniform import broadcast_uniform_constants
 from .blocks import fuse
 from .emit import Emitted, emit
 
@@ -63,7 +65,7 @@ class StagedProgram:
     __slots__ = ("_derived", "_emitted", "_improved", "_lock", "_numbers", "names", "program")
 
     def __init__(self, program: Program, names: Sequence[str] = ()) -> None:
-        self.program = program
+        self.program = broadcast_uniform_constants(program)
         self.names = tuple(names)
         self._improved: Program | None = None
         self._emitted: Emitted | None = None
@@ -128,6 +130,10 @@ class StagedProgram:
                     del self._derived[next(iter(self._derived))]
                 self._derived[key] = found
         return found
+
+    def derived(self, key: Hashable, make: Callable[[], StagedProgram]) -> StagedProgram:
+        """A program made of this one in another way, which is kept with it under a key."""
+        return self._derive(key, make)
 
     def _unforced(self) -> Flags:
         return (False,) * len(self.program.outputs)
@@ -219,3 +225,6 @@ def _linearize(program: Program, active: Flags, force: Flags) -> Linearization:
         tuple(residuals),
         tuple(found),
     )
+
+
+install(StagedProgram)

@@ -13,9 +13,9 @@ from typing import Any, Final
 import numpy as np
 
 from ...core.aval import ShapedArray
-from ...core.ir import Equation, Literal
+from ...core.ir import Equation, Literal, Program, Var
 
-__all__ = ["RAISED", "is_float", "scalar_text"]
+__all__ = ["MATH_NAMES", "RAISED", "computed_with", "is_float", "scalar_text"]
 
 RAISED: Final = (ZeroDivisionError, OverflowError, ValueError)
 """What Python's arithmetic and `math` raise, where NumPy has a result."""
@@ -76,30 +76,47 @@ def is_float(aval: ShapedArray) -> bool:
     return not aval.shape and aval.dtype == _FLOAT64
 
 
+_TEXTS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    **{name: (text, {}) for name, text in _OPERATORS.items()},
+    # NumPy's functions of arrays have the short names.
+    **{name: (f"{f.__name__}_of({{0}})", {f"{f.__name__}_of": f}) for name, f in _MATH.items()},
+    **{
+        name: (f"{f.__name__}_of({{0}}, {{1}})", {f"{f.__name__}_of": f})
+        for name, f in _MATH.items()
+        if name in ("pow", "arctan2", "hypot", "copysign")
+    },
+    "where": ("{1} if {0} else {2}", {}),
+}
+
+
 def scalar_text(e: Equation) -> tuple[str, dict[str, Any]] | None:
     """The expression for an operation on float64 numbers, and what it refers to; or None."""
     name = e.primitive.name
-    operands: Sequence[Any] = e.inputs[1:] if name == "where" else e.inputs
-    if e.params or e.primitive.multiple_results or e.outputs[0].aval.shape:
+    found = _TEXTS.get(name)
+    if found is None or e.params or e.outputs[0].aval.shape:
         return None
-    for a in operands:
-        if isinstance(a, Literal):
-            if type(a.value) not in (float, int, np.float64):
-                return None
-        elif not is_float(a.aval):
-            return None
-    if all([isinstance(a, Literal) for a in operands]):
-        return None
+    operands: Sequence[Any] = e.inputs
     if name == "where":
         condition = e.inputs[0].aval
         if condition.shape or condition.dtype.kind != "b":
             return None
-        return "{1} if {0} else {2}", {}
-    if name in _OPERATORS:
-        return _OPERATORS[name], {}
-    function = _MATH.get(name)
-    if function is None:
-        return None
-    text = f"{function.__name__}_of"  # NumPy's function of arrays has the short name
-    names = ", ".join([f"{{{i}}}" for i in range(len(operands))])
-    return f"{text}({names})", {text: function}
+        operands = e.inputs[1:]
+    variable = False
+    for a in operands:
+        if type(a) is Literal:
+            if type(a.value) not in (float, int, np.float64):
+                return None
+        elif is_float(a.aval):
+            variable = True
+        else:
+            return None
+    return found if variable else None
+
+
+def computed_with(program: Program) -> set[Var]:
+    """The variables that a program computes with in Python's arithmetic."""
+    found: set[Var] = set()
+    for e in program.equations:
+        if scalar_text(e) is not None:
+            found.update([a for a in e.inputs if type(a) is Var])
+    return found

@@ -9,16 +9,17 @@ Every expression gives what the primitive's `impl` gives, bit for bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from ...core.dispatch import UFUNCS
 from ...core.ir import Equation
+from ...core.primitives.indexing import Place
 from ...core.tracing import Primitive
 
-__all__ = ["Template", "makes_new_memory", "template"]
+__all__ = ["Template", "index_text", "makes_new_memory", "reserved", "template"]
 
 
 class Template(NamedTuple):
@@ -38,7 +39,7 @@ Maker = Callable[[Equation], Template | None]
 
 _NEW: Final = frozenset([
     "argmax", "argmin", "argsort", "cholesky", "concatenate", "convolve", "cross", "cumprod",
-    "cumsum", "det", "einsum", "fused", "inv", "logsumexp", "matmul", "mean", "norm", "reduce_all",
+    "cumsum", "det", "fused", "inv", "logsumexp", "matmul", "mean", "norm", "reduce_all",
     "reduce_any", "reduce_max", "reduce_min", "reduce_prod", "reduce_sum", "scatter_sum", "setitem",
     "slogdet", "solve", "sort", "stack", "std", "var", "where",
 ])  # fmt: skip
@@ -64,9 +65,10 @@ def ufunc_of(primitive: Primitive) -> np.ufunc | None:
 
 def makes_new_memory(e: Equation) -> list[bool]:
     """For each result, whether it is certain that it shares no memory with an operand."""
-    if e.primitive.name == "scan":  # the stacks are new, the carried values may be what came in
-        return [i >= e.params["n_carry"] for i in range(len(e.outputs))]
-    new = e.primitive.name in _NEW or (ufunc_of(e.primitive) is not None and not e.params)
+    name = e.primitive.name
+    new = name in _NEW or (ufunc_of(e.primitive) is not None and not e.params)
+    if name == "einsum":  # of one array it may be a view
+        new = len(e.inputs) > 1
     return [new] * len(e.outputs)
 
 
@@ -79,7 +81,7 @@ def template(e: Equation) -> Template | None:
     if ufunc is None or e.params or ufunc.nin != len(e.inputs):
         return None
     due = e.outputs[0].aval
-    if due.weak_type and due.dtype != np.float64:
+    if due.weak_type:
         return None  # a Python number, and NumPy's would decide dtypes
     given = [a.aval.dtype_or_python_type for a in e.inputs]
     if ufunc.resolve_dtypes((*given, None))[-1] != due.dtype:
@@ -147,9 +149,21 @@ def _reshape(e: Equation) -> Template | None:
 
 def _getitem(e: Equation) -> Template | None:
     index = e.params["index"]
-    if len(e.inputs) != 1 or not isinstance(index, tuple) or not index:
+    if not isinstance(index, tuple) or not index:
+        return None
+    text = index_text(index, [f"{{{k}}}" for k in range(1, len(e.inputs))])
+    if text is None:
+        return None
+    scalar = "[()]" if "..." in text and not e.outputs[0].aval.shape else ""
+    return Template(f"{{0}}[{text}]{scalar}", {})
+
+
+def index_text(index: Any, arrays: Sequence[str]) -> str | None:
+    """What stands between the brackets, for an index with arrays in their places; None if unknown."""
+    if not isinstance(index, tuple) or not index:
         return None
     parts = []
+    rest = iter(arrays)
     for i in index:
         if isinstance(i, slice):
             if not all([v is None or type(v) is int for v in (i.start, i.stop, i.step)]):
@@ -159,11 +173,12 @@ def _getitem(e: Equation) -> Template | None:
             parts.append(f"{start}:{stop}{step}")
         elif i is None or i is Ellipsis or type(i) is int:
             parts.append("..." if i is Ellipsis else str(i))
+        elif i is Place.ARRAY:
+            parts.append(next(rest))
         else:
             return None
-    comma = "," if len(parts) == 1 and parts[0] == "None" else ""
-    scalar = "[()]" if "..." in parts and not e.outputs[0].aval.shape else ""
-    return Template(f"{{0}}[{', '.join(parts)}{comma}]{scalar}", {})
+    comma = "," if len(parts) == 1 and (parts[0] == "None" or arrays) else ""
+    return ", ".join(parts) + comma
 
 
 _MAKERS: dict[str, Maker] = {

@@ -1,0 +1,103 @@
+"""`plan`: what a derivative will cost, and why "auto" takes which mode."""
+
+from __future__ import annotations
+
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+
+import wengert as wg
+
+
+def tall(x: Any) -> Any:
+    y = np.sin(x)
+    return np.outer(y, x)
+
+
+def wide(x: Any) -> Any:
+    h = np.tanh(x)
+    return np.stack([np.sum(h * h), np.sum(x)])
+
+
+def test_auto_says_why() -> None:
+    found = wg.plan(wg.jacobian(tall), np.ones(10))
+    assert found.chosen == "forward"
+    assert found.passes == 10
+    assert found.why == "10 passes, one for each number of the arguments; reverse would take 100"
+    found = wg.plan(wg.jacobian(wide), np.ones(10))
+    assert found.chosen == "reverse"
+    assert found.why == "2 passes, one for each number of the result; forward would take 10"
+    found = wg.plan(wg.grad(lambda x: np.sum(x)), np.ones(10))
+    assert found.why == "1 pass, as the result is one number; forward would take 10"
+    assert wg.plan(wg.jacobian(tall, mode="finite"), np.ones(10)).chosen == "finite"
+    assert wg.plan(wg.hessian(lambda x: np.sum(x**3)), np.ones(4)).passes == 4
+
+
+def test_the_plan_is_what_happens() -> None:
+    """auto computes in the mode that the plan says."""
+    for f in (tall, wide):
+        x = np.linspace(0.1, 1.0, 10)
+        chosen = wg.plan(wg.jacobian(f), x).chosen
+        np.testing.assert_array_equal(wg.jacobian(f)(x), wg.jacobian(f, mode=chosen)(x))
+
+
+def test_counts() -> None:
+    found = wg.plan(wg.grad(lambda x: np.sum(np.sin(x) * x)), np.ones(100))
+    assert found.equations == 3
+    assert found.flops == 100 * 10 + 100 + 100
+    assert found.residual_bytes == sum(
+        [r.nbytes for r in wg.saved_residuals(lambda x: np.sum(np.sin(x) * x), np.ones(100))]
+    )
+
+
+def test_lines() -> None:
+    found = wg.plan(wg.jacobian(tall), np.ones(100))
+    texts = [line.source.text for line in found.lines if line.source is not None]
+    assert texts == ["y = np.sin(x)", "return np.outer(y, x)"]
+    assert found.lines[0].residual_bytes > 0
+    text = repr(found)
+    assert "y = np.sin(x)" in text
+    assert "jacobian of tall: 100 numbers to 10,000" in text
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+@pytest.mark.parametrize("f", [tall, lambda x: np.tanh(x) * x, lambda x: np.cumsum(x * x)])
+def test_predicted_memory(f: Any, mode: str) -> None:
+    """The prediction is right to a factor of three."""
+    x = np.linspace(0.0, 1.0, 60 if f is tall else 400)
+    derivative = wg.jacobian(f, mode=mode)
+    due = wg.plan(derivative, x).peak_bytes
+    derivative(x)
+    tracemalloc.start()
+    kept = derivative(x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert kept.size
+    assert peak / 3 < due < peak * 3
+
+
+def test_chunks_take_less_memory() -> None:
+    whole = wg.plan(wg.jacobian(tall), np.ones(50))
+    parts = wg.plan(wg.jacobian(tall, chunk_size=5), np.ones(50))
+    assert parts.peak_bytes < whole.peak_bytes
+
+
+def test_python_control_flow() -> None:
+    """The function runs with its values, so it may branch."""
+    found = wg.plan(wg.grad(lambda x: x * x if x > 0 else np.sin(x)), 2.0)
+    assert found.equations == 2  # the comparison, and the product
+
+
+def test_a_wasteful_mode_warns_with_the_plan() -> None:
+    f = lambda x: np.sin(x * np.arange(20_000.0))
+    with pytest.warns(wg.WastefulModeWarning, match="20,000 passes") as caught:
+        found = wg.jacobian(f, mode="reverse", chunk_size=2000)(1.0)
+    assert "forward" in str(caught[0].message)
+    assert found.shape == (20_000,)
+
+
+def test_functions_that_are_no_derivatives() -> None:
+    with pytest.raises(wg.errors.ModeError, match="none that knows"):
+        wg.plan(np.sin, 1.0)

@@ -1,0 +1,1 @@
+"""Modes of differentiation besides forward and reverse, behind one interface."""

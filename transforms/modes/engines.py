@@ -1,0 +1,15 @@
+"""All engines there are: this fills the table of modes."""
+
+from __future__ import annotations
+
+from .complex_step import COMPLEX_STEP
+from .exact import FORWARD, REVERSE
+from .finite import FINITE
+from .table import add_mode
+
+__all__ = ["ENGINES"]
+
+ENGINES = (FORWARD, REVERSE, FINITE, COMPLEX_STEP)
+
+for _engine in ENGINES:
+    add_mode(_engine)

@@ -1,0 +1,215 @@
+"""What an engine gets: `Problem`, a function of chosen arguments at a point, as one from vectors to
+vectors.
+
+The vector of the arguments has all numbers that have a derivative, leaf after leaf; that of the
+results likewise. `assemble` cuts a matrix into the tree of blocks that `jacobian` returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...core import tree
+from ...core.aval import Array, ShapedArray, aval_of
+from ...core.errors import DtypeError, ModeError, ShapeError
+from ...core.tracing import Tracer
+from ...core.tree import is_static_leaf
+from ..api import (
+    Labels,
+    differentiable_leaves,
+    flatten_arguments,
+    flatten_result,
+    plain_output,
+    split_aux,
+    without,
+)
+
+__all__ = ["Problem", "joined"]
+
+Pack = Callable[[Sequence[Any]], Any]
+
+
+class Problem:
+    """A function of chosen arguments at a point.
+
+    `value` and `aux` are what it returns there; `evaluations` counts its calls.
+    """
+
+    def __init__(
+        self,
+        operation: str,
+        fun: Callable[..., Any],
+        args: Sequence[Any],
+        *,
+        has_aux: bool = False,
+        labels: Labels = None,
+        pack: Pack = tuple,
+        each: bool = True,
+    ) -> None:
+        self.operation = operation
+        self.fun = fun
+        self.has_aux = has_aux
+        self.pack = pack
+        self.leaves, self.in_tree = flatten_arguments(operation, args, labels)
+        self.in_avals, active = differentiable_leaves(
+            operation, self.leaves, self.in_tree, labels, each
+        )
+        self.active = list(range(len(self.leaves))) if active is None else active
+        if any([isinstance(x, Tracer) for x in self.leaves]):
+            raise ModeError(
+                f"{operation}: this mode needs plain values, and the arguments are traced.",
+                needed="a call that is not inside of another transformation",
+                fix='mode="forward" or mode="reverse"',
+            )
+        self.evaluations = 1
+        self.value, self.aux = split_aux(operation, fun(*self.arguments()), has_aux)
+        outs, self.out_tree = flatten_result(operation, self.value)
+        self.outs: list[Any] = [plain_output(y) for y in outs]
+        self.value = tree.unflatten(self.out_tree, self.outs)
+        self.smooth = [i for i, y in enumerate(self.outs) if has_derivative(y)]
+
+    @property
+    def is_complex(self) -> bool:
+        """True if an argument is complex."""
+        return any([a.dtype.kind == "c" for a in self.in_avals])
+
+    @property
+    def vector(self) -> Array:
+        """The numbers of the arguments."""
+        return joined([self.leaves[i] for i in self.active])
+
+    @property
+    def out_avals(self) -> list[ShapedArray]:
+        """The types of the results that have a derivative."""
+        return [aval_of(self.outs[i]) for i in self.smooth]
+
+    @property
+    def size(self) -> int:
+        """How many numbers the arguments have."""
+        return sum([a.size for a in self.in_avals])
+
+    @property
+    def out_size(self) -> int:
+        """How many numbers the results have."""
+        return sum([a.size for a in self.out_avals])
+
+    def arguments(self, vector: Array | None = None) -> tuple[Any, ...]:
+        """The arguments with the numbers of a vector in them, in its precision."""
+        leaves = list(self.leaves)
+        start = 0
+        for i, aval in zip(self.active, self.in_avals, strict=True):
+            if vector is None:
+                x = leaves[i]
+                leaves[i] = x.copy() if type(x) is np.ndarray else x
+                continue
+            stop = start + aval.size
+            x = vector[start:stop].reshape(aval.shape)
+            leaves[i] = x.copy() if aval.shape else x[()]
+            start = stop
+        found: tuple[Any, ...] = tree.unflatten(self.in_tree, leaves)
+        return found
+
+    def at(self, vector: Array) -> Array:
+        """The numbers of the results, for those of the arguments."""
+        self.evaluations += 1
+        result, _ = split_aux(self.operation, self.fun(*self.arguments(vector)), self.has_aux)
+        outs, _ = flatten_result(self.operation, result)
+        if len(outs) != len(self.outs) or any(
+            [np.shape(outs[i]) != np.shape(self.outs[i]) for i in self.smooth]
+        ):
+            raise ShapeError(
+                f"{self.operation}: the function returns something else near to the point.",
+                got=", ".join([repr(aval_of(y)) for y in outs if not is_static_leaf(y)]),
+                needed=", ".join([repr(a) for a in self.out_avals]),
+                fix='mode="forward" or mode="reverse", which evaluate it at the point alone',
+            )
+        return joined([outs[i] for i in self.smooth])
+
+    def assemble(self, matrix: Array) -> Any:
+        """The tree of blocks of a Jacobian: for each result a tree like the arguments."""
+        rows, start = [], 0
+        for y in self.outs:
+            if is_static_leaf(y):
+                rows.append(None)
+                continue
+            aval = aval_of(y)
+            if has_derivative(y):
+                part = matrix[start : start + aval.size]
+                start += aval.size
+            else:
+                part = np.zeros((aval.size, self.size), aval.dtype)
+            rows.append(self.pack(tree.unflatten(self.narrowed, self.blocks(part, aval))))
+        return tree.unflatten(self.out_tree, rows)
+
+    @property
+    def narrowed(self) -> tree.TreeDef:
+        """The structure of the arguments, with None for leaves without a derivative."""
+        return without(self.in_tree, self.active)
+
+    def blocks(self, part: Array, aval: ShapedArray) -> list[Array]:
+        """The columns of some rows, argument by argument."""
+        found, start = [], 0
+        for a in self.in_avals:
+            block = part[:, start : start + a.size]
+            start += a.size
+            if aval.dtype.kind != "c" and block.dtype.kind == "c":
+                block = block.real
+            found.append(np.array(block.reshape((*aval.shape, *a.shape)), aval.dtype)[()])
+        return found
+
+    def split(self, vector: Array) -> Any:
+        """A vector of the results as their tree: zeros where there is no derivative, or None."""
+        leaves: list[Any] = []
+        start = 0
+        for y in self.outs:
+            if is_static_leaf(y):
+                leaves.append(None)
+                continue
+            aval = aval_of(y)
+            if not has_derivative(y):
+                leaves.append(np.zeros(aval.shape, aval.dtype)[()])
+                continue
+            part = vector[start : start + aval.size].reshape(aval.shape)
+            start += aval.size
+            if aval.dtype.kind != "c" and part.dtype.kind == "c":
+                part = part.real
+            leaves.append(np.array(part, aval.dtype)[()])
+        return tree.unflatten(self.out_tree, leaves)
+
+    def cotangents(self, vector: Array) -> tuple[Any, ...]:
+        """A vector of the arguments as their tree, with None where there is no derivative."""
+        found, start = [], 0
+        for a in self.in_avals:
+            part = vector[start : start + a.size].reshape(a.shape)
+            start += a.size
+            if a.dtype.kind != "c" and part.dtype.kind == "c":
+                part = part.real
+            found.append(np.array(part, a.dtype)[()])
+        out: tuple[Any, ...] = tree.unflatten(self.narrowed, found)
+        return out
+
+    def check_real(self, mode: str) -> None:
+        """Raise DtypeError for complex arguments."""
+        for aval in self.in_avals:
+            if aval.dtype.kind == "c":
+                raise DtypeError(
+                    f"{self.operation}: mode={mode!r} is for real arguments.",
+                    got=repr(aval),
+                    fix='mode="forward", with holomorphic=True; or pass real and imaginary parts',
+                )
+
+
+def has_derivative(y: Any) -> bool:
+    """True for floats and complex numbers."""
+    return not is_static_leaf(y) and aval_of(y).dtype.kind in "fc"
+
+
+def joined(leaves: Sequence[Array]) -> Array:
+    """All numbers as one vector, in double precision at least."""
+    if not leaves:
+        return np.zeros(0)
+    dtype = np.result_type(np.float64, *[np.asarray(x).dtype for x in leaves])
+    return np.concatenate([np.asarray(x, dtype).reshape(-1) for x in leaves])

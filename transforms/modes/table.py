@@ -1,0 +1,80 @@
+"""The table of modes: `mode= : name -> Engine`.
+
+A mode that a transformation does not do by itself (as `grad` does "reverse") is an engine: it gets
+a `Problem` and returns the Jacobian. `jacobian`, `grad`, `hessian`, `jvp` and `vjp` look engines up
+here and know none by name; `engines.py` fills the table.
+
+Read next: `problem.py`, `finite.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ...core.aval import Array
+from ...core.errors import ModeError
+from .problem import Problem
+
+__all__ = ["Engine", "add_mode", "engine_of", "mode_names"]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """How a mode finds derivatives.
+
+    `matrix` returns the Jacobian as one matrix, a row for each number of the result and a column
+    for each of the arguments. Where an engine returns something else, `jacobian` returns what the
+    user gets. `hessian` does so for second derivatives; without it the mode is applied to the
+    gradient, which `complex_gradient` says is to be taken of complex arguments. `jvp` gives the
+    derivative in one direction, as one vector; without it the matrix is multiplied by it.
+    """
+
+    name: str
+    matrix: Callable[[Problem], Array]
+    jacobian: Callable[[Problem], Any] | None = None
+    hessian: Callable[[Problem], Any] | None = None
+    jvp: Callable[[Problem, Array], Array] | None = None
+    complex_gradient: bool = False
+
+    def found(self, problem: Problem) -> Any:
+        """The Jacobian as the user gets it."""
+        if self.jacobian is not None:
+            return self.jacobian(problem)
+        return problem.assemble(self.matrix(problem))
+
+    def directional(self, problem: Problem, direction: Array) -> Array:
+        """The derivative in one direction, as one vector."""
+        if self.jvp is not None:
+            return self.jvp(problem, direction)
+        return self.matrix(problem) @ direction
+
+
+_ENGINES: Final[dict[str, Engine]] = {}
+
+
+def add_mode(engine: Engine) -> None:
+    """Make a mode known."""
+    if engine.name in _ENGINES or engine.name == "auto":
+        raise ModeError(f"add_mode: there is a mode {engine.name!r} already.")
+    _ENGINES[engine.name] = engine
+
+
+def mode_names() -> list[str]:
+    """The names of all modes."""
+    return ["auto", *_ENGINES]
+
+
+def engine_of(operation: str, mode: str, own: Sequence[str]) -> Engine | None:
+    """The engine of a mode; None for those that an operation does by itself."""
+    if mode in own:
+        return None
+    found = _ENGINES.get(mode) if isinstance(mode, str) else None
+    if found is None:
+        raise ModeError(
+            f"{operation}: there is no such mode.",
+            got=f"mode={mode!r}",
+            needed=", ".join([repr(m) for m in mode_names()]),
+        )
+    return found

@@ -1,0 +1,110 @@
+"""Names for the variables of a function, and the user's lines that say how things are called."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import re
+from types import CodeType
+from typing import Final, NamedTuple
+
+from ...core.ir import Equation, Program, Var
+from .scalars import MATH_NAMES
+from .templates import reserved
+
+__all__ = ["Lines", "Names"]
+
+_ASSIGNED: Final = re.compile(r"([^\W\d]\w*)\s*(?::[^=]+)?=[^=]")
+_BUFFER: Final = re.compile(r"b\d+")
+_FIXED: Final = frozenset([
+    *keyword.kwlist, *dir(builtins), "run", "buffers", *reserved(),
+    *[f"{name}_of" for name in MATH_NAMES],
+])  # fmt: skip
+
+
+_MANY: Final = 100
+"""From so many variables on the names of those that are not needed are given anew."""
+
+
+class Names:
+    """Names for variables, no two alike at a time."""
+
+    def __init__(self) -> None:
+        self.taken = set(_FIXED)
+        self.stems: dict[str, str] = {}
+        self.free: dict[str, list[str]] = {}
+        self.counts: dict[str, int] = {}
+
+    def new(self, wanted: str) -> str:
+        """The name itself if it is free, or with a number."""
+        free = self.free.get(wanted)
+        return free.pop() if free else self.unused(wanted)
+
+    def unused(self, wanted: str) -> str:
+        """The same, but a name that has not stood for anything yet."""
+        name, n = wanted, self.counts.get(wanted, 1)
+        while name in self.taken or (name[0] == "b" and _BUFFER.fullmatch(name)):
+            n += 1
+            name = f"{wanted}_{n}"
+        self.counts[wanted] = n
+        self.taken.add(name)
+        self.stems[name] = wanted
+        return name
+
+    def short(self) -> str:
+        """A name for a value that the user gave none."""
+        n = self.counts.get("", 0)
+        free = self.free.get("")
+        if free and n >= _MANY:
+            return free.pop()
+        while (name := f"v{n}") in self.taken:
+            n += 1
+        self.counts[""] = n
+        self.taken.add(name)
+        self.stems[name] = ""
+        return name
+
+    def release(self, name: str) -> None:
+        """Let a name stand for something else from here on."""
+        self.free.setdefault(self.stems[name], []).append(name)
+
+
+class Line(NamedTuple):
+    """A line of the user's."""
+
+    place: str
+    text: str
+
+
+class Lines:
+    """The user's lines that equations come from, and the names that they give.
+
+    What a line assigns is what its last equation gives.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.at: dict[tuple[CodeType, int], Line] = {}
+        self.same: dict[Line, Line] = {}
+        last: dict[Line, Var] = {}
+        for e in program.equations:
+            line = self.of(e)
+            if line is not None and len(e.outputs) == 1:
+                last[line] = e.outputs[0]
+        self.of_vars: dict[Var, str] = {}
+        """The user's names."""
+        for line, v in last.items():
+            match = _ASSIGNED.match(line.text)
+            if match is not None:
+                self.of_vars[v] = match.group(1)
+
+    def of(self, e: Equation) -> Line | None:
+        """The line of an equation; the same object for the same line."""
+        source = e.source
+        if source is None:
+            return None
+        key = (source.code, source.offset)
+        line = self.at.get(key)
+        if line is None:
+            line = Line(source.place, source.text)
+            line = self.at[key] = self.same.setdefault(line, line)
+        return line

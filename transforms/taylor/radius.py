@@ -1,0 +1,105 @@
+"""How far a power series converges, estimated from its first coefficients.
+
+The coefficients of a series with its nearest singularity at z_0 behave like z_0^-k k^-(1+a). So
+their ratios are a line in 1/k, which meets 1/k = 0 at 1/z_0 (Domb and Sykes, Proc. R. Soc. A 240
+(1957) 214). Where the nearest singularities are a conjugate pair, ratios do not settle, but a
+combination of four coefficients does (Mercer and Roberts, SIAM J. Appl. Math. 50 (1990) 1547). A
+fit of log |c_k| (the root test) is what remains.
+"""
+
+from __future__ import annotations
+
+from math import gcd
+from typing import Any
+
+import numpy as np
+
+from ...core.aval import Array
+
+__all__ = ["radius_of"]
+
+FEWEST = 4
+"""So many coefficients that are not zero are needed."""
+LAST = 8
+"""So many of the last ratios are fitted."""
+
+
+def radius_of(c: Array) -> float:
+    """The radius of convergence of a series with these coefficients; inf for a polynomial and where
+    the coefficients fall faster than any power, NaN where there are too few.
+    """
+    if not np.all(np.isfinite(c)):
+        return float("nan")
+    places = np.flatnonzero(c)
+    if len(places) == 0:
+        return float("inf")
+    # Odd and even functions are series in the square: c[first], c[first + step], ...
+    step = gcd(*[int(i) for i in np.diff(places)]) if len(places) > 1 else 1
+    if places[-1] + step < len(c):
+        return float("inf")  # the next one would be there
+    d = c[places[0] :: step]
+    if len(d) < FEWEST or np.any(d == 0):
+        return _by_roots(c[places], places)
+    found = _by_ratios(d)
+    if found is None:
+        found = _by_pairs(d)
+    if found is None:
+        return _by_roots(c[places], places)
+    return float(found ** (1 / step))
+
+
+def _limit(values: Array, numbers: Array) -> Any:
+    """Where a line in 1/k through values at the last numbers k meets 1/k = 0."""
+    slope_and_limit = np.polynomial.polynomial.polyfit(
+        1 / numbers[-LAST:], values[-LAST:], 1 if len(values) > 1 else 0
+    )
+    return slope_and_limit[0]
+
+
+def _inverse(limit: float, last: float) -> float:
+    """The radius for a limit of ratios; it has their sign, unless they fall to zero."""
+    return float("inf") if limit * last <= 0 or abs(limit) < 1e-9 * abs(last) else 1 / abs(limit)
+
+
+def _by_ratios(d: Array) -> float | None:
+    """The estimate of Domb and Sykes; None where the ratios differ in sign or do not settle."""
+    k = np.arange(1.0, len(d))
+    ratios = d[1:] / d[:-1]
+    tail = ratios[-LAST:]
+    if np.iscomplexobj(tail):
+        turns = tail / np.abs(tail)
+        if np.max(np.abs(turns - turns[-1])) > 0.1:
+            return None
+        ratios = np.real(ratios * np.conj(turns[-1]))
+    elif np.any(tail * tail[-1] < 0):
+        return None
+    limit = _limit(ratios, k)
+    fitted = limit + (ratios[-1] - limit) * k[-1] / k[-len(tail) :]
+    if np.max(np.abs(fitted - ratios[-len(tail) :])) > 0.2 * np.max(np.abs(tail)):
+        return None
+    return _inverse(float(limit), float(ratios[-1]))
+
+
+def _by_pairs(d: Array) -> float | None:
+    """The estimate of Mercer and Roberts; None where it is not one of a conjugate pair."""
+    if np.iscomplexobj(d) or len(d) < 6:
+        return None
+    over = d[3:] * d[1:-2] - d[2:-1] ** 2
+    under = d[2:-1] * d[:-3] - d[1:-2] ** 2
+    if np.any(under[-3:] == 0):
+        return None
+    with np.errstate(all="ignore"):
+        squares = (over / under)[-LAST:]
+    if not np.all(squares > 0):
+        return None
+    k = np.arange(2.0, len(d) - 1)
+    return _inverse(float(_limit(np.sqrt(squares), k[-len(squares) :])), 1.0)
+
+
+def _by_roots(c: Array, places: Array) -> float:
+    """The root test: the slope of log |c_k|."""
+    k = places[places > 0].astype(float)
+    if len(k) < 2:
+        return float("nan")
+    logs = np.log(np.abs(c[-len(k) :]))
+    return float(np.exp(-np.polynomial.polynomial.polyfit(k, logs, 1)[1]))
