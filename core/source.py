@@ -63,6 +63,10 @@ class Source:
         return (type(None), ())
 
 
+_OURS: dict[str, bool] = {}
+"""What `is_library_frame` said of the modules that were asked about."""
+
+
 def is_library_frame(frame: FrameType) -> bool:
     """True for a frame of wengert's, NumPy's or SciPy's own code."""
     name = frame.f_globals.get("__name__")
@@ -87,7 +91,10 @@ def user_frame(depth: int = 1, reach: int = 1000) -> FrameType | None:
     while frame is not None and reach:
         reach -= 1
         name = frame.f_globals.get("__name__")
-        if type(name) is not str or not (name.startswith(_INSIDE) or name in _LIBRARY):
+        ours = _OURS.get(name) if type(name) is str else False
+        if ours is None:
+            ours = _OURS[name] = is_library_frame(frame)
+        if not ours:
             return frame
         frame = frame.f_back
     return None

@@ -13,6 +13,7 @@ The memory of a value may be written to, instead of a copy, as long as nothing e
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -36,6 +37,11 @@ copy_p: Primitive = linear(
     batch=lambda size, batched, x, *, order: copy_p.bind(x, order=order),
 )
 """A copy of the memory, in the order "C", or in that which it has, "K"."""
+
+
+_NO_PARAMS: Mapping[str, Any] = {}
+_MUCH = 8
+"""A view of at least one in so many elements is no copy: its array is copied at the next write."""
 
 
 def write(x: Array, v: Array, arrays: Sequence[Array], index: Any, exclusive: bool) -> Array:
@@ -113,6 +119,10 @@ class Storage(Trace):
         self.exclusive = False
         return self.value
 
+    def share(self) -> None:
+        """Leave the memory to others too: the next write makes a copy."""
+        self.exclusive = False
+
     def restore(self, value: Array) -> None:
         """Go back to a value that it had, for a while; no write counts."""
         self.value = value
@@ -138,18 +148,25 @@ class Storage(Trace):
             if x._trace.number == WRITTEN and len(args) == 1:
                 found: Array = x._trace.view(primitive, params)
                 return found
-        y = primitive.bind(*[current(a) for a in args], **params)
-        if type(y) is np.ndarray and y.dtype.kind in "fc" and y.shape:
-            # What is made of an array that accepts traced values does so too: y[mask] += v.
-            found = Storage.handle()
-            found._trace = Storage(y)
-            return found
-        return y
+        return _writable(primitive.bind(*[current(a) for a in args], **params))
+
+    def process1(self, primitive: Primitive, x: Array) -> Array:
+        value = current(x)
+        if primitive.put_back is not None or not isinstance(value, Tracer):
+            return self.process(primitive, (x,), _NO_PARAMS)
+        return _from_here(value._trace.process1(primitive, value))
+
+    def process2(self, primitive: Primitive, x: Array, y: Array) -> Array:
+        a, b = current(x), current(y)
+        trace = newest_trace((a, b))
+        if trace is None:
+            return _writable(primitive.impl(a, b))
+        return _from_here(trace.process2(primitive, a, b))
 
     def view(self, primitive: Primitive, params: Mapping[str, Any]) -> Array:
         """A view of the array; the element itself where nothing is left of the axes."""
         value = primitive.bind(self.get(), **params)
-        if not np.shape(value):
+        if not aval_of(value).shape:
             return value
         y: Array = Storage.handle()
         shares = primitive is getitem_p or shares_memory(self.layout(), primitive, params)
@@ -160,13 +177,32 @@ class Storage(Trace):
         return self.label
 
 
+def _writable(y: Array) -> Array:
+    """What is made of an array that accepts traced values does so too: y[mask] += v."""
+    if type(y) is not np.ndarray or y.dtype.kind not in "fc" or not y.shape:
+        return y
+    found = Storage.handle()
+    found._trace = Storage(y)
+    return found
+
+
+def _from_here(y: Array) -> Array:
+    """A result with the user's line, which other traces look for one call nearer."""
+    if hasattr(y, "offset"):
+        frame = sys._getframe(3)
+        y.code, y.offset = frame.f_code, frame.f_lasti
+    return y
+
+
 class View(Storage):
     """A view of the value of another storage, the base."""
 
     def __init__(
         self, base: Storage, primitive: Primitive, params: Mapping[str, Any], value: Array
     ) -> None:
-        super().__init__(value)
+        self.number = WRITTEN
+        self.function = base.function
+        self.value = value
         self.base = base
         self.primitive = primitive
         self.params = params
@@ -194,12 +230,18 @@ class View(Storage):
         self.is_copy = True
 
     def read(self) -> Array:
-        # A copy, so that the memory of the base stays its own and can be written to in place.
         value = self.get()
         if not self.is_copy:
+            if _MUCH * aval_of(value).size >= aval_of(self.base.get()).size:
+                self.base.share()  # to copy the whole at the next write costs less than this
+                return value
+            # A copy, so that the memory of the base stays its own and can be written to in place.
             value = self.value = copy_p.bind(value, order="K")
             self.is_copy = True
         return value
+
+    def share(self) -> None:
+        self.base.share()
 
     def assign(self, v: Array, arrays: Sequence[Array], index: Any) -> None:
         self.replace(write(self.get(), v, arrays, index, False))

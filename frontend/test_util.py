@@ -31,6 +31,7 @@ def check_grads(
     atol: float | None = None,
     rtol: float | None = None,
     eps: float | None = None,
+    oracle: str = "central",
 ) -> None:
     """Check the derivatives of a function against finite differences, in random directions.
 
@@ -43,8 +44,12 @@ def check_grads(
         atol: absolute tolerance; by default 1e-6 times 10 for each order, for float64.
         rtol: relative tolerance; by default as `atol`.
         eps: step of the differences; by default the cube root of the machine's precision.
+        oracle: what derivatives are compared with: "central" differences with the step `eps`,
+            "finite" (extrapolated ones, with steps chosen for the function, see
+            `finite_difference`), or the "complex-step", for analytic functions.
 
     Raises:
+        NonSmoothError, NonAnalyticError: from the oracles "finite" and "complex-step".
         AssertionError: if a derivative is wrong; the message says by how much, and at which leaf.
 
     Example:
@@ -54,6 +59,10 @@ def check_grads(
     unknown = [m for m in modes if m not in ("fwd", "rev")]
     if unknown:
         raise ValueError(f'check_grads: modes must be among "fwd" and "rev"; got {unknown[0]!r}')
+    if oracle not in ("central", "finite", "complex-step"):
+        raise ValueError(
+            f'check_grads: oracle must be "central", "finite" or "complex-step"; got {oracle!r}'
+        )
     arguments = tuple(args)
     operation = f"check_grads of {describe_function(f)}"
     leaves, treedef = flatten_arguments(operation, arguments)
@@ -74,6 +83,7 @@ def check_grads(
         default if rtol is None else rtol,
         step,
         np.random.default_rng(0),
+        oracle,
     )
 
 
@@ -87,10 +97,14 @@ def _check(
     rtol: float,
     eps: float,
     rng: np.random.Generator,
+    oracle: str,
 ) -> None:
     tangents = tree.map(lambda x: random_direction(rng, x) if is_smooth(x) else None, args)
-    line = Line(f, args, tangents)
-    numeric = line.split(central(line, eps))
+    if oracle == "central":
+        line = Line(f, args, tangents)
+        numeric = line.split(central(line, eps))
+    else:
+        numeric = jvp(f, args, tangents, mode=oracle)[1]
     y, forward = jvp(f, args, tangents)
     if "fwd" in modes:
         _compare(
@@ -112,19 +126,45 @@ def _check(
         if "fwd" in modes:
 
             def first(*xs: Any) -> Any:
-                return jvp(f, xs, tangents)[1]
+                return jvp(f, xs, tree.map(_fitting, tangents, xs))[1]
 
             _check(
-                f"{operation}, jvp", first, args, order - 1, modes, atol * 10, rtol * 10, eps, rng
+                f"{operation}, jvp",
+                first,
+                args,
+                order - 1,
+                modes,
+                atol * 10,
+                rtol * 10,
+                eps,
+                rng,
+                oracle,
             )
         if "rev" in modes:
 
             def pulled(*xs: Any) -> Any:
-                return vjp(f, *xs)[1](ct)
+                y, pullback = vjp(f, *xs)
+                return pullback(tree.map(_fitting, ct, y))
 
             _check(
-                f"{operation}, vjp", pulled, args, order - 1, modes, atol * 10, rtol * 10, eps, rng
+                f"{operation}, vjp",
+                pulled,
+                args,
+                order - 1,
+                modes,
+                atol * 10,
+                rtol * 10,
+                eps,
+                rng,
+                oracle,
             )
+
+
+def _fitting(t: Any, x: Any) -> Any:
+    """A direction for arguments that the complex step has made complex."""
+    if t is None or is_static_leaf(x) or aval_of(x).dtype.kind != "c":
+        return t
+    return np.asarray(t, aval_of(x).dtype)[()]
 
 
 def random_direction(rng: np.random.Generator, x: Array) -> Array:

@@ -46,6 +46,7 @@ from .jvp import jvp
 from .linearize import linear_transpose, linearize, vjp
 from .maps.check_linear import LinearityReport, check_linear
 from .maps.derivative_map import derivative_map, linear_map, value_and_derivative_map
+from .maps.estimators import Estimate
 from .maps.linear_map import LinearMap
 from .modes.choosing import WastefulModeWarning
 from .modes.compare import compare_modes
@@ -55,6 +56,9 @@ from .modes.plan import plan
 from .odes.odeint import odeint
 from .passes.inspection import inspect
 from .program import make_program
+from .second_order.directional import directional_derivative
+from .second_order.gauss_newton import gnvp
+from .second_order.laplacian import ForwardLaplacian, forward_laplacian, hessian_diagonal, laplacian
 from .solving.iterative import cg, gmres
 from .solving.linear_solve import custom_linear_solve
 from .solving.roots import argmin, custom_root, fixed_point, implicit_function, root
@@ -73,13 +77,15 @@ from .taylor.polynomial import TaylorPolynomial, taylor
 from .vmap import vmap
 
 __all__ = [
+    "Estimate",
+    "ForwardLaplacian",
     "LinearMap",
     "LinearityReport",
     "MODES",
     "NumericalDerivativeWarning",
     "RetraceWarning",
-    "TaylorPolynomial",
     "SparsePlan",
+    "TaylorPolynomial",
     "WastefulModeWarning",
     "all_gather",
     "all_to_all",
@@ -102,13 +108,17 @@ __all__ = [
     "custom_vmap",
     "derivative_map",
     "derivatives",
+    "directional_derivative",
     "finite_difference",
     "fixed_point",
     "fori_loop",
+    "forward_laplacian",
     "get_num_threads",
     "gmres",
+    "gnvp",
     "grad",
     "hessian",
+    "hessian_diagonal",
     "hessian_sparsity",
     "hvp",
     "implicit_function",
@@ -119,6 +129,7 @@ __all__ = [
     "jacrev",
     "jet",
     "jvp",
+    "laplacian",
     "linear_call",
     "linear_map",
     "linear_transpose",
@@ -128,11 +139,11 @@ __all__ = [
     "numerical_rule",
     "odeint",
     "pbroadcast",
+    "plan",
     "pmax",
     "pmean",
     "pmin",
     "ppermute",
-    "plan",
     "print_saved_residuals",
     "pshuffle",
     "psum",

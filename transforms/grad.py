@@ -187,7 +187,7 @@ def _by_engine(
         value = problem.value
         avals = [aval_of(y) for y in problem.outs if not is_static_leaf(y)]
         _scalar_type(operation, avals, value, holomorphic)
-        g = engine.found(problem)
+        g = problem.assemble(engine.matrix(problem))
         return ((value, problem.aux) if has_aux else value), g
 
     return value_and_gradient

@@ -260,6 +260,10 @@ def hessian(
     """
     operation = f"hessian of {describe_function(fun)}"
     engine = engine_of(operation, mode, OWN_MODES)
+    if engine is not None and engine.hessian_of is not None:
+        whole = engine.hessian_of(fun, argnums, has_aux, argnames=argnames, chunk_size=chunk_size)
+        choice = Choice(operation, fun, argnums, argnames)
+        return marked(whole, Derivative("hessian", fun, choice, has_aux, mode, chunk_size))
     if engine is not None and engine.hessian is not None:
         return _by_engine(operation, mode, engine.hessian, fun, argnums, argnames, has_aux)
     inner = _jacobian_function(
@@ -421,6 +425,9 @@ def _value_and_jacobian_function(
     _check_chunk_size(operation, chunk_size)
     engine = engine_of(operation, mode, OWN_MODES)
     about = Derivative("jacobian", fun, choice, has_aux, mode, chunk_size)
+    if engine is not None and engine.jacobian_of is not None:
+        whole = engine.jacobian_of(fun, argnums, has_aux, argnames=argnames, chunk_size=chunk_size)
+        return marked(_with_value(fun, whole, has_aux), about)
 
     @wraps(fun, updated=())
     def function(*args: Any, **kwargs: Any) -> Any:
@@ -430,7 +437,7 @@ def _value_and_jacobian_function(
             problem = Problem(
                 operation, selected, chosen, has_aux=has_aux, labels=places, pack=choice.pack
             )
-            found = engine.found(problem)
+            found = problem.assemble(engine.matrix(problem))
             return ((problem.value, problem.aux) if has_aux else problem.value), found
         value, linear, aux = record(
             label, name, selected, chosen, has_aux, at_once=True, labels=places, each=True
@@ -451,6 +458,20 @@ def _value_and_jacobian_function(
         return ((value, aux) if has_aux else value), found
 
     return marked(function, about)
+
+
+def _with_value(
+    fun: Callable[..., Any], derivative: Callable[..., Any], has_aux: bool
+) -> Callable[..., Any]:
+    """The value of a function and its derivative, which another function computes."""
+
+    @wraps(fun, updated=())
+    def function(*args: Any, **kwargs: Any) -> Any:
+        found = derivative(*args, **kwargs)
+        value = fun(*args, **kwargs)
+        return value, (found[0] if has_aux else found)
+
+    return function
 
 
 def _warn(about: Derivative, problem: Problem) -> None:

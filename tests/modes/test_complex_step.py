@@ -15,7 +15,7 @@ FINE: list[Callable[[Any], Any]] = [
     lambda x: np.exp(x) / np.sqrt(np.sin(x) ** 3 + np.cos(x) ** 3 + 2),
     lambda x: np.linalg.solve(np.outer(x, x) + np.eye(3), x),
     lambda x: np.linalg.inv(np.outer(x, x) + np.eye(3)),
-    lambda x: np.fft.ifft(np.fft.fft(x) * np.fft.fft(x)),
+    lambda x: np.einsum("i,j,k->ijk", x, np.sqrt(x), np.arctan(x)),
     lambda x: np.cumsum(x) * np.prod(x),
     lambda x: x[::-1] @ x + x**2.5,
     lambda x: np.where(np.array([True, False, True]), x, x * x),
@@ -26,12 +26,8 @@ X = np.array([0.4, 1.3, 0.8])
 
 @pytest.mark.parametrize("k", range(len(FINE)))
 def test_analytic_functions(k: int) -> None:
-    real = lambda x: FINE[k](x).real if k == 3 else FINE[k](x)
     found = wg.jacobian(FINE[k], mode="complex-step")(X)
-    due = wg.jacfwd(real)(X)
-    if k == 3:  # fft turns real numbers into complex ones: i is everywhere
-        return
-    np.testing.assert_allclose(found, due, rtol=1e-13, atol=1e-14)
+    np.testing.assert_allclose(found, wg.jacfwd(FINE[k])(X), rtol=1e-13, atol=1e-14)
 
 
 WRONG: list[tuple[Callable[[Any], Any], str]] = [
@@ -81,6 +77,11 @@ def test_a_buffer_of_floats() -> None:
 def test_complex_arguments() -> None:
     with pytest.raises(wg.errors.DtypeError, match="is for real arguments"):
         wg.jacobian(np.exp, mode="complex-step")(1 + 2j)
+
+
+def test_complex_results() -> None:
+    with pytest.raises(wg.errors.NonAnalyticError, match="the result is complex"):
+        wg.jacobian(np.fft.fft, mode="complex-step")(X)
 
 
 def test_small_and_large_numbers() -> None:

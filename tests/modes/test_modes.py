@@ -198,3 +198,23 @@ def test_compare_modes_says_what_failed() -> None:
     assert "complex-step: jacobian of absolute: abs is not analytic" in repr(found)
     with pytest.raises(wg.errors.ModeError, match="there is no such mode"):
         wg.compare_modes(np.abs, X, modes=("fast",))
+
+
+@pytest.mark.parametrize("oracle", ["central", "finite", "complex-step"])
+def test_oracles_of_check_grads(oracle: str) -> None:
+    f = lambda p: np.sum(np.sin(p["a"]) ** 2 * p["b"])
+    args = ({"a": X, "b": 2.0},)
+    wg.test_util.check_grads(f, args, order=2, oracle=oracle)
+
+    @wg.custom_jvp
+    def wrong(x: Any) -> Any:
+        return x * x
+
+    wrong.defjvp(lambda primals, tangents: (wrong(*primals), 2.1 * primals[0] * tangents[0]))
+    with pytest.raises(AssertionError, match="disagrees with finite differences"):
+        wg.test_util.check_grads(wrong, (1.5,), oracle="central")
+    with pytest.raises(ValueError, match="oracle must be"):
+        wg.test_util.check_grads(f, args, oracle="guess")
+    if oracle != "central":
+        with pytest.raises((wg.errors.NonSmoothError, wg.errors.NonAnalyticError)):
+            wg.test_util.check_grads(np.abs, (0.0,), oracle=oracle)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
+from wengert.transforms.modes import choosing
 
 
 def tall(x: Any) -> Any:
@@ -90,12 +91,19 @@ def test_python_control_flow() -> None:
     assert found.equations == 2  # the comparison, and the product
 
 
-def test_a_wasteful_mode_warns_with_the_plan() -> None:
-    f = lambda x: np.sin(x * np.arange(20_000.0))
-    with pytest.warns(wg.WastefulModeWarning, match="20,000 passes") as caught:
-        found = wg.jacobian(f, mode="reverse", chunk_size=2000)(1.0)
-    assert "forward" in str(caught[0].message)
-    assert found.shape == (20_000,)
+def test_a_wasteful_mode_warns_with_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert choosing.is_wasteful("reverse", 3, 1_000_000)
+    assert choosing.is_wasteful("forward", 1_000_000, 3)
+    assert not choosing.is_wasteful("reverse", 1_000_000, 3)
+    assert not choosing.is_wasteful("reverse", 1_000, 20_000)
+    monkeypatch.setattr(choosing, "_MANY", 100)
+    f = lambda x: np.sin(x * np.arange(200.0))
+    with pytest.warns(wg.WastefulModeWarning, match='mode="auto" takes fewer') as caught:
+        found = wg.jacobian(f, mode="reverse")(1.0)
+    assert "200 passes, one for each number of the result" in str(caught[0].message)
+    assert "forward       1" in str(caught[0].message)
+    assert found.shape == (200,)
+    wg.jacobian(f)(1.0)  # without a warning
 
 
 def test_functions_that_are_no_derivatives() -> None:

@@ -55,6 +55,9 @@ def _expression(node: ast.AST) -> tuple[str, int]:
         case ast.UnaryOp():
             sign = _UNARY_SIGNS[type(node.op)]
             own = _NOT if sign == "not " else _UNARY
+            if isinstance(node.operand, ast.BinOp):  # a power, which binds more closely
+                own_text = f"({expression(node.operand)})"
+                return sign + own_text, own
             return sign + expression(node.operand, own), own
         case ast.BoolOp():
             word, own = (" and ", _AND) if isinstance(node.op, ast.And) else (" or ", _OR)
@@ -115,7 +118,7 @@ def _constant(value: object) -> tuple[str, int]:
         return _quoted(value), _ATOM
     if value is Ellipsis:
         return "...", _ATOM
-    text = repr(value)
+    text = repr(value).replace("e+", "e")
     return text, _UNARY if text.startswith("-") else _ATOM
 
 
@@ -148,7 +151,8 @@ def _binary(node: ast.BinOp) -> tuple[str, int]:
     sign, own = _BINARY[type(node.op)]
     if own == _POWER:
         left, right = expression(node.left, _POWER + 1), expression(node.right, _UNARY)
-        gap = "" if _is_short(node.left) and _is_short(node.right) else " "
+        plain = not isinstance(node.left, ast.UnaryOp) and not left.startswith("(")
+        gap = "" if plain and _is_short(node.left) and _is_short(node.right) else " "
         return f"{left}{gap}**{gap}{right}", own
     left, right = expression(node.left, own), expression(node.right, own + 1)
     return f"{left} {sign} {right}", own
@@ -290,7 +294,7 @@ def _statement(node: ast.stmt, indent: int) -> list[str]:
         case ast.If():
             return _if(node, indent, "if")
         case ast.For():
-            head = line(f"for {_bare(node.target)} in {_bare(node.iter)}:")
+            head = line(f"for {_bare(node.target)} in {_looped(node.iter)}:")
             return [*head, *statements(node.body, inner), *_else(node.orelse, indent)]
         case ast.While():
             head = line(f"while {expression(node.test)}:")
@@ -329,6 +333,11 @@ def _statement(node: ast.stmt, indent: int) -> list[str]:
     raise TypeError(f"a statement of {type(node).__name__} has no text")
 
 
+def _looped(node: ast.expr) -> str:
+    text = _bare(node)
+    return text if len(text) < WIDTH // 2 else expression(node)
+
+
 def _if(node: ast.If, indent: int, word: str) -> list[str]:
     lines = laid_out(f"{word} {expression(node.test)}:", indent)
     lines += statements(node.body, indent + 4)
@@ -361,7 +370,8 @@ def laid_out(text: str, indent: int) -> list[str]:
     is_display = start == 0 or text[start - 1] in " (=[{,"
     one_line = len(inner + body) <= WIDTH and not (is_display and len(items) > 1)
     star = any([i.startswith("*") for i in items]) and text.startswith("def ")
-    in_parentheses = is_display and text[start] == "(" and not _find(body + ",", ",") < len(body)
+    content = text[start + 1 : end]
+    in_parentheses = is_display and text[start] == "(" and not _all(content, ",")
     if one_line and (in_parentheses or not is_display or _is_comprehension(body)):
         return [" " * indent + head, inner + body, " " * indent + tail]
     if in_parentheses or _is_comprehension(body):
@@ -493,7 +503,15 @@ def _split(text: str) -> list[str]:
         return [text]
     cuts = _all(text, ",")
     items = [text[a + 1 : b].strip() for a, b in zip([-1, *cuts], [*cuts, len(text)], strict=True)]
-    return [i for i in items if i]
+    found: list[str] = []
+    for i in items:
+        if found and found[-1].partition("=")[2].startswith("lambda") and _find(found[-1], ":") < 0:
+            found[-1] += f", {i}"
+        elif found and found[-1].startswith("lambda") and _find(found[-1], ":") < 0:
+            found[-1] += f", {i}"
+        elif i:
+            found.append(i)
+    return found
 
 
 def _last_brackets(text: str) -> tuple[int, int] | None:

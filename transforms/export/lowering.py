@@ -22,7 +22,7 @@ from ..backward import backward_pass
 from ..checkpointing.recomputation import checkpoint_linear_p, checkpoint_p
 from ..control.cond import cond_p
 from ..control.loops import fori_loop
-from ..control.scan import scan_p
+from ..control.scan_primitive import scan_p
 from ..control.structured import Structured, batched_p, pullback_p, pushforward_p
 from ..control.subprograms import evaluate_jvp, evaluate_linearized, trace_flat
 from ..control.while_loop import while_loop, while_p

@@ -33,7 +33,7 @@ StatementRule = Callable[["Scope", Equation, list[ast.expr]], None]
 _ASSIGNED: Final = re.compile(r"([^\W\d]\w*)\s*(?::[^=]+)?=\s*[^={\[\s]")
 _SHORT: Final = 64
 """An expression of so many characters may stand where it is used."""
-_COMMENT: Final = WIDTH - 2
+_SINGLE: Final = (np.float16, np.float32, np.complex64)
 
 
 def name_of(text: str) -> ast.expr:
@@ -281,7 +281,17 @@ class Scope:
             found = lifter.inline(impl, [name_of(f"_{i}") for i in range(len(args))], params)
             if found is not None:
                 found = lifter.inline(impl, [self.plain(a) for a in args], params)
-        return lifter.call(impl, args, params, e.primitive.name) if found is None else found
+        if found is not None:
+            return found
+        found = lifter.call(impl, args, params, e.primitive.name)
+        aval = e.outputs[0].aval
+        if aval.dtype in _SINGLE and not e.primitive.multiple_results and args:
+            # Python's numbers have no type of their own in what is written here.
+            kind = self.module.dtype(aval.dtype)
+            found = (
+                call(self.module.np("asarray"), found, kind) if aval.shape else call(kind, found)
+            )
+        return found
 
     def result(self, a: Atom) -> ast.expr:
         """The expression for a result, with NumPy's type."""

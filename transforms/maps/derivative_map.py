@@ -58,7 +58,7 @@ def derivative_map(
 
     Example:
         >>> import numpy as np, wengert as wg
-        >>> D = wg.derivative_map(lambda x: np.array([x[0] * x[1], x[1]]), np.array([2.0, 3.0]))
+        >>> D = wg.derivative_map(lambda x: np.stack([x[0] * x[1], x[1]]), np.array([2.0, 3.0]))
         >>> D(np.array([1.0, 0.0])), D.T(np.array([1.0, 0.0])), D.shape
         (array([3., 0.]), array([3., 2.]), (2, 2))
         >>> wg.derivative_map(lambda x, y: x * y, 2.0, 3.0)(1.0, 0.0)

@@ -127,7 +127,7 @@ class Measured:
         samples: int | None = None,
         rng: Any = None,
     ) -> Any:
-        """A norm of the matrix; of that of `as_real()` for maps that are linear over the reals alone.
+        """A norm of the matrix; of that of `as_real()` for maps linear over the reals alone.
 
         Args:
             ord: 2, the largest singular value, by Lanczos's bidiagonalization from products with

@@ -100,6 +100,15 @@ def _raised_at(error: BaseException) -> Source | None:
 
 def check_analytic(problem: Problem) -> None:
     """Raise NonAnalyticError if an operation of the function is not analytic at the point."""
+    for aval in problem.out_avals:
+        if aval.dtype.kind == "c":
+            raise NonAnalyticError(
+                f"{problem.operation}: the result is complex, so its imaginary part does not tell "
+                "the derivative.",
+                got=repr(aval),
+                needed="a real function",
+                fix='mode="forward"; or return real and imaginary part as two results',
+            )
     x = problem.vector
     wiggle = np.random.default_rng(0).uniform(0.5, 1.0, x.shape)
     checked: set[Any] = set()

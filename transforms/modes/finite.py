@@ -93,7 +93,7 @@ def finite_difference(
             got=f"method={method!r}",
             needed=", ".join([repr(m) for m in METHODS]),
         )
-    if step is not None and not (np.isscalar(step) and step > 0):
+    if step is not None and not (isinstance(step, int | float | np.floating) and step > 0):
         raise ModeError(f"{operation}: the step must be a positive number.", got=f"step={step!r}")
 
     @boundary
@@ -212,8 +212,8 @@ def _extrapolated(
     near: tuple[Array, Array],
     rounding: Array,
 ) -> tuple[Array, Array]:
-    """The extrapolated quotient and its error. It starts with long steps, between which there may be
-    a kink: so it must agree with a quotient of a short step, or shorter ones are taken.
+    """The extrapolated quotient and its error. It starts with long steps, between which there may
+    be a kink: so it must agree with a quotient of a short step, or shorter ones are taken.
     """
     for _ in range(_STARTS):
         found, error, _ = differences.richardson(curve, longest, precision=precision)

@@ -8,6 +8,7 @@ results likewise. `assemble` cuts a matrix into the tree of blocks that `jacobia
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from ..api import (
     without,
 )
 
-__all__ = ["Problem", "joined"]
+__all__ = ["Problem", "has_derivative", "joined"]
 
 Pack = Callable[[Sequence[Any]], Any]
 
@@ -142,6 +143,35 @@ class Problem:
             else:
                 part = np.zeros((aval.size, self.size), aval.dtype)
             rows.append(self.pack(tree.unflatten(self.narrowed, self.blocks(part, aval))))
+        return tree.unflatten(self.out_tree, rows)
+
+    def assemble_second(self, found: Array) -> Any:
+        """The tree of second derivatives: for each result a tree like the arguments, of such trees;
+        `found` has three axes, for the numbers of the results and twice for those of the arguments.
+        """
+        rows, start = [], 0
+        ends = np.cumsum([0, *[a.size for a in self.in_avals]])
+        parts = [slice(a, b) for a, b in pairwise(ends.tolist())]
+        for y in self.outs:
+            if is_static_leaf(y):
+                rows.append(None)
+                continue
+            aval = aval_of(y)
+            if has_derivative(y):
+                block = found[start : start + aval.size]
+                start += aval.size
+            else:
+                block = np.zeros((aval.size, self.size, self.size))
+            outer = []
+            for a, p in zip(self.in_avals, parts, strict=True):
+                inner = [
+                    np.array(block[:, p, q].reshape((*aval.shape, *a.shape, *b.shape)), aval.dtype)[
+                        ()
+                    ]
+                    for b, q in zip(self.in_avals, parts, strict=True)
+                ]
+                outer.append(self.pack(tree.unflatten(self.narrowed, inner)))
+            rows.append(self.pack(tree.unflatten(self.narrowed, outer)))
         return tree.unflatten(self.out_tree, rows)
 
     @property

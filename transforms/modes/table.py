@@ -25,24 +25,20 @@ class Engine:
     """How a mode finds derivatives.
 
     `matrix` returns the Jacobian as one matrix, a row for each number of the result and a column
-    for each of the arguments. Where an engine returns something else, `jacobian` returns what the
-    user gets. `hessian` does so for second derivatives; without it the mode is applied to the
-    gradient, which `complex_gradient` says is to be taken of complex arguments. `jvp` gives the
-    derivative in one direction, as one vector; without it the matrix is multiplied by it.
+    for each of the arguments. `jvp` gives the derivative in one direction, as one vector; without
+    it the matrix is multiplied by it. `hessian` returns what the user gets for second derivatives;
+    without it the mode is applied to the gradient, which `complex_gradient` says is to be taken of
+    complex arguments too. Where an engine makes the whole function that a user gets, `jacobian_of`
+    and `hessian_of` do.
     """
 
     name: str
     matrix: Callable[[Problem], Array]
-    jacobian: Callable[[Problem], Any] | None = None
     hessian: Callable[[Problem], Any] | None = None
     jvp: Callable[[Problem, Array], Array] | None = None
     complex_gradient: bool = False
-
-    def found(self, problem: Problem) -> Any:
-        """The Jacobian as the user gets it."""
-        if self.jacobian is not None:
-            return self.jacobian(problem)
-        return problem.assemble(self.matrix(problem))
+    jacobian_of: Callable[..., Callable[..., Any]] | None = None
+    hessian_of: Callable[..., Callable[..., Any]] | None = None
 
     def directional(self, problem: Problem, direction: Array) -> Array:
         """The derivative in one direction, as one vector."""

@@ -29,7 +29,7 @@ from ...core.storage import current
 from ...core.tracing import Primitive, Tracer
 from ..batching import BatchTracer, without_names
 from ..collectives.collective_rules import couples
-from ..control.scan import scan_p
+from ..control.scan_primitive import scan_p
 from ..control.subprograms import evaluate_batch, evaluate_jvp, evaluate_linearized, trace_flat
 from ..evaluators import Often
 from ..linear import pushforward

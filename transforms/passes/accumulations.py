@@ -225,8 +225,10 @@ def _scattered(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
     for ct, (index, n) in zip(inputs, places, strict=False):
         own = [next(arrays) for _ in range(n)]
         k = r.values.get(own[0]) if n == 1 else None  # type: ignore[call-overload]  # or a literal
+        picks = [j for j, i in enumerate(index) if i is Place.ARRAY or type(i) is int]
         same = k is not None and k.ndim and len(k) >= FEWEST and (k == k[0]).all()
-        if not same or ct.aval.dtype not in _PRECISE:
+        apart = not picks or picks[-1] - picks[0] >= len(picks)
+        if not same or apart or ct.aval.dtype not in _PRECISE:
             cts.append(ct)
             rest += own
             new.append((index, n))

@@ -23,6 +23,7 @@ from .invariants import hoist_invariants
 from .loop_fission import split_loops
 from .movement import merge_moves
 from .one_hot import compress_one_hot
+from .reroll import reroll
 from .rewriting import Pass, everywhere
 from .scattered_sums import add_in_place
 from .scatters import join_scatters
@@ -36,6 +37,7 @@ __all__ = ["FAST_MATH", "PASSES", "improve", "steps_of"]
 _LIVE: Final = everywhere(without_dead_code)
 PASSES: Final[tuple[Pass, ...]] = (
     _LIVE,
+    reroll,
     take_known_branches,
     without_unused,
     hoist_invariants,

@@ -19,11 +19,11 @@ from ...core.aval import Array, ShapedArray
 from ...core.ir import Atom, Equation, Literal, Program, Var
 from ...core.primitives.indexing import Place, getitem_p
 from ...core.primitives.shaping import transpose_p
-from ..control.scan import scan_p
+from ..control.scan_primitive import scan_p
 from .dead_code import without_dead_code
 from .loop_parts import strong
 from .repeats import Repeat, Table, find_repeats, templates
-from .rewriting import Rewriter, everywhere
+from .rewriting import Found, Rewriter, everywhere
 from .rows import Rows, UnfitError
 
 __all__ = ["SHORTEST", "reroll"]
@@ -45,16 +45,25 @@ def reroll(program: Program, shortest: int | None = None) -> Program:
 
     @everywhere
     def rolled(program: Program) -> Program:
-        while len(program.equations) >= least:
-            table = Table(program)
+        if len(program.equations) < least:
+            return program
+        # The first step often has no copies where others have.
+        best, plain = program, Rewriter(program).run(_without_copies)
+        while len(plain.equations) >= least:
+            table = Table(plain)
             repeats = find_repeats(table)
-            new = _Rolling(table).run(repeats) if repeats else program
-            if len(new.equations) >= len(program.equations):
+            new = _Rolling(table).run(repeats) if repeats else plain
+            if len(new.equations) >= len(plain.equations):
                 break
-            program = new
-        return program
+            best = plain = new
+        return best
 
     return rolled(program)
+
+
+def _without_copies(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
+    copies = e.primitive.name == "copy" and inputs[0].aval == e.outputs[0].aval
+    return inputs if copies else None
 
 
 class _Rolling:

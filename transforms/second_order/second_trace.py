@@ -16,6 +16,7 @@ Forward Laplacian" (2023).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,7 @@ class SecondTrace(ForwardTrace):
 
         def fun(*values: Array) -> Sequence[Array]:
             found = primitive.bind(*_replaced(xs, active, values), **params)
-            return found if primitive.multiple_results else (found,)  # type: ignore[no-any-return]  # a tuple
+            return found if primitive.multiple_results else (found,)
 
         found = self.twice(primitive.name, fun, xs, firsts, seconds, active)
         return tuple(found) if primitive.multiple_results else found[0]
@@ -173,7 +174,7 @@ class SecondTrace(ForwardTrace):
     ) -> Array:
         """The results of an operation that is linear in its operands together."""
         linear = primitive.linear_in(params)
-        run = lambda *a: primitive.bind(*a, **params)
+        run = partial(primitive.bind, **params)
 
         def pushed(parts: Parts, every: bool) -> Array | None:
             if all([p is None for p in parts]):
@@ -198,8 +199,11 @@ class SecondTrace(ForwardTrace):
         params: Mapping[str, Any],
     ) -> Array:
         """The results of an operation that is linear in each operand while the others are fixed."""
-        run = lambda *a: primitive.bind(*a, **params)
-        flags = lambda *at: [i in at for i in range(len(xs))]
+        run = partial(primitive.bind, **params)
+
+        def flags(*at: int) -> list[bool]:
+            return [i in at for i in range(len(xs))]
+
         first: Array | None = None
         second: Array | None = None
         for n, i in enumerate(active):

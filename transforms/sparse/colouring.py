@@ -15,16 +15,19 @@ Read next: `compression.py`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from ...core.aval import Array
 
-__all__ = ["column_colours", "row_colours", "star_colours"]
+__all__ = ["MANY", "column_colours", "row_colours", "star_colours"]
 
 Matrix = Any
 """A sparse matrix of SciPy."""
+
+MANY: Final = 16
+"""With more colours than these, rows with many entries are tried apart, as the rest needs fewer."""
 
 
 def column_colours(pattern: Matrix) -> Array:
@@ -48,7 +51,27 @@ def star_colours(pattern: Matrix) -> Array:
     Neighbours differ, and every path over four vertices has three colours or more: then entry (i,
     j) is the only one of its colour in row i, or in row j.
     """
-    return _best_of_two(pattern, lambda order: _star(pattern, order))
+    best: Array = _best_of_two(pattern, lambda order: _star(pattern, order))
+    lengths = np.diff(pattern.indptr)
+    widest = int(lengths.max(initial=0))
+    limit = max(int(np.median(lengths)), 1) if widest else 1
+    while best.max(initial=-1) + 1 > MANY and 2 * limit < widest:
+        limit *= 2
+        hubs = np.flatnonzero(lengths > limit)
+        if hubs.size <= best.max():
+            found = _star_around(pattern, hubs)
+            best = found if found.max() < best.max() else best
+    return best
+
+
+def _star_around(pattern: Matrix, hubs: Array) -> Array:
+    """A star colouring in which some vertices have a colour that no other has."""
+    rest = np.ones(pattern.shape[0], bool)
+    rest[hubs] = False
+    colours = np.empty(rest.size, np.intp)
+    colours[rest] = _star(pattern[rest][:, rest], range(rest.size - hubs.size))
+    colours[hubs] = colours[rest].max(initial=-1) + 1 + np.arange(hubs.size)
+    return colours
 
 
 def _best_of_two(lists: Matrix, colour: Any) -> Array:

@@ -9,20 +9,17 @@ Read next: `plans.py`.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...core.aval import Array
-from .colouring import column_colours, row_colours, star_colours
+from .colouring import MANY, column_colours, row_colours, star_colours
 
 __all__ = ["Compression", "compressed", "compressed_symmetric"]
 
 Matrix = Any
 """A sparse matrix of SciPy."""
-
-MANY: Final = 16
-"""With more passes than these, dense rows are tried apart: they need passes of their own."""
 
 
 class Compression(NamedTuple):

@@ -33,6 +33,9 @@ __all__ = ["hessian_sparsity", "jacobian_sparsity", "sparse_hessian", "sparse_ja
 KEPT: Final = 8
 """So many plans a function keeps, for calls of different shapes."""
 
+ELEMENTS: Final = 100_000
+"""So many elements of arguments and results are computed with at once: more do not fit in caches."""
+
 Matrix = Any
 """A sparse matrix of SciPy."""
 
@@ -64,7 +67,7 @@ def sparse_jacobian(
         sparsity: what may differ from zero, where you know it better: a sparse or dense matrix.
             Or "point": the pattern is read off the derivative at each point anew, which also works
             where `if` and `while` in `fun` depend on values.
-        chunk_size: compute at most so many passes at once, which takes less memory.
+        chunk_size: compute at most so many passes at once; left out, what is fast.
         check: compute the derivative in one more direction, a random one, and compare: a pattern
             that misses entries is found. It is then made anew, or an error is raised.
 
@@ -118,7 +121,7 @@ def sparse_hessian(
         has_aux: `fun` returns a pair `(y, aux)`.
         argnames: names of arguments to differentiate, as for `sparse_jacobian`.
         sparsity: what may differ from zero, as for `sparse_jacobian`.
-        chunk_size: compute at most so many passes at once, which takes less memory.
+        chunk_size: compute at most so many passes at once; left out, what is fast.
         check: compute one more product and compare, as for `sparse_jacobian`.
 
     Returns:
@@ -375,7 +378,7 @@ class _Sparse:
         """The matrix."""
         linear, aux = self.recorded(args, kwargs)
         plan = self.plan_for(args, kwargs, linear)
-        shape = tuple([sum([v.size for v in vs]) for vs in (linear.out_avals, linear.in_avals)])
+        shape = _shape_of(linear)
         if plan.pattern.shape != shape:
             raise ShapeError(
                 f"{self.operation}: the sparsity pattern has another shape than the matrix.",
@@ -434,7 +437,7 @@ class _Sparse:
             avals, results = results, avals
         if not len(seeds):
             return np.zeros((0, sum([v.size for v in results])))
-        step = self.chunk_size or len(seeds)
+        step = self.chunk_size or max(2, ELEMENTS // max(sum(_shape_of(linear)), 1))
         parts = []
         for first in range(0, len(seeds), step):
             some = seeds[first : first + step]
@@ -452,6 +455,11 @@ class _Sparse:
             flat = [np.reshape(y, (len(some), -1)) for y in tree.leaves(found)]
             parts.append(np.concatenate(flat, axis=1))
         return np.concatenate(parts)
+
+
+def _shape_of(linear: LinearFunction) -> tuple[int, int]:
+    """The shape of the matrix."""
+    return sum([v.size for v in linear.out_avals]), sum([v.size for v in linear.in_avals])
 
 
 def _seeds(colours: Array, count: int) -> Array:

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from ...core.ir import Equation, Program, Var
 from ...core.primitives.indexing import getitem_shape
-from .templates import makes_new_memory, template
+from .templates import index_text, makes_new_memory, template
 
 __all__ = ["END", "Carried", "Memory", "carried_by", "own_rows", "written_by_numpy"]
 
@@ -167,7 +167,7 @@ class Memory:
                 if self._is_free(i, x, e if len(e.inputs) > 2 else None):
                     found[e.outputs[0]] = x
                     taken.add(x)
-            elif name == "scatter_sum" and puts_whole(e) and i not in self.late:
+            elif name == "scatter_sum" and puts_whole(e) and is_written_out(e):
                 x = e.inputs[0]
                 if self._is_free(i, x, e):
                     found[e.outputs[0]] = x
@@ -258,12 +258,22 @@ def _late_sums(program: Program) -> frozenset[int]:
     return frozenset([i for i in found if uses[equations[i].outputs[0]] == 1])
 
 
+def is_written_out(e: Equation) -> bool:
+    """True for a sum of scattered values whose places can be written in Python."""
+    for index, n in e.params["places"]:
+        if n and index_text(index, ["x"] * n) is None:
+            return False
+    return True
+
+
 def is_late(s: Equation, e: Equation) -> bool:
     """True if an equation adds the sum of scattered values to an array of its type."""
     if e.primitive.name != "add" or e.inputs.count(s.outputs[0]) != 1:
         return False
     avals = [a.aval for a in e.inputs]
     due = e.outputs[0].aval
+    if not is_written_out(s):
+        return False
     same = avals[0] == avals[1] == due and due.dtype.kind in "fc"
     return same and all([isinstance(a, Var) for a in e.inputs]) and bool(due.shape)
 

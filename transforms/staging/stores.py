@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 
 from ...core.ir import Atom, Equation, Literal, Var
-from .memory import puts_whole
+from ...core.primitives.indexing import Place
+from .memory import is_written_out, puts_whole
 from .scope import Scope
 from .templates import index_text
 
@@ -54,24 +55,20 @@ def _is_float(a: Atom) -> bool:
 
 
 def write_scatter(scope: Scope, i: int, e: Equation) -> bool:
-    """Zeros, to which the values are added where they belong."""
+    """Zeros, or the first value, to which the others are added where they belong."""
     if i in scope.memory.late:
         return True  # the next equation writes it
     places, out = e.params["places"], e.outputs[0]
     if not places or len(places) > _MOST or not out.aval.shape or out in scope.places:
         return False
-    whole = puts_whole(e)
-    lines = _additions(scope, e, first=True)
-    if lines is None:
+    if not is_written_out(e):
         return False
-    writer = scope.writer
-    if whole:
+    if puts_whole(e):
         y = e.inputs[0]
         assert isinstance(y, Var)
-        place = scope.own(i, e, y)
-        for line in lines[1:]:
-            writer.line(line.replace("{y}", place))
+        _add(scope, e, scope.own(i, e, y), range(1, len(places)))
         return True
+    writer = scope.writer
     place = scope.buffers.take_new(out)
     if place is None:
         dtype = writer.refer("dtype_", out.aval.dtype)
@@ -80,8 +77,13 @@ def write_scatter(scope: Scope, i: int, e: Equation) -> bool:
     else:
         writer.line(f"{place}.fill(0)")
         writer.line(f"{scope.name(out)} = {place}")
-    for line in lines:
-        writer.line(line.replace("{y}", scope.of[out]))
+    first = 0
+    index, n = places[0]
+    if not n:  # nothing is there yet to be added to
+        text = index_text(index, ()) or writer.refer("index_", index)
+        writer.line(f"{scope.of[out]}[{text}] = {_number_or_array(scope, e.inputs[0])}")
+        first = 1
+    _add(scope, e, scope.of[out], range(first, len(places)))
     return True
 
 
@@ -92,48 +94,38 @@ def write_late_sum(scope: Scope, i: int, e: Equation) -> bool:
     s = scope.program.equations[i - 1]
     y = e.inputs[1] if e.inputs[0] is s.outputs[0] else e.inputs[0]
     assert isinstance(y, Var)
-    lines = _additions(scope, s, first=False)
-    assert lines is not None
-    place = scope.own(i, e, y)
-    for line in lines:
-        scope.writer.line(line.replace("{y}", place))
+    _add(scope, s, scope.own(i, e, y), range(len(s.params["places"])))
     return True
 
 
-def _additions(scope: Scope, e: Equation, first: bool) -> list[str] | None:
-    """The lines that add values to {y}; with `first`, the first is put, as there are zeros."""
-    places = e.params["places"]
+def _number_or_array(scope: Scope, a: Atom) -> str:
+    return scope.float_text(a) if _is_float(a) else scope.operand(a)
+
+
+def _add(scope: Scope, e: Equation, y: str, which: range) -> None:
+    """The lines that add some of the values of a scattered sum to an array."""
+    places, writer = e.params["places"], scope.writer
     at = len(places)
-    found = []
-    writer = scope.writer
     for k, (index, n) in enumerate(places):
         arrays = [scope.operand(a) for a in e.inputs[at : at + n]]
         at += n
-        ct = e.inputs[k]
-        value = scope.float_text(ct) if _is_float(ct) else scope.operand(ct)
-        if arrays:
-            text = index_text(index, arrays)
-            if text is None:
-                return None
-            key = f"({text},)" if len(index) == 1 else f"({text})"
-            if ":" in text or "None" in text or "..." in text:
-                key = f"{writer.use('s_', np.s_)}[{text}]"
-            add_at = writer.use("add_at", np.add.at)
-            found.append(f"{add_at}({{y}}, {key}, {value})")
+        if k not in which:
             continue
-        text = index_text(index, ()) or writer.refer("index_", index)
-        if k == 0 and first:
-            found.append(f"{{y}}[{text}] = {value}")
-        elif all([type(j) is int for j in index]) and len(index) == len(e.params["shape"]):
-            found.append(f"{{y}}[{text}] += {value}")
+        value = _number_or_array(scope, e.inputs[k])
+        text = index_text(index, arrays) or writer.refer("index_", index)
+        if arrays:
+            if any([not isinstance(j, int | Place) for j in index]):
+                key = f"{writer.use('s_', np.s_)}[{text}]"
+            else:
+                key = f"({text})"
+            writer.line(f"{writer.use('add_at', np.add.at)}({y}, {key}, {value})")
+        elif index and len(index) == len(e.params["shape"]) and {type(j) for j in index} == {int}:
+            writer.line(f"{y}[{text}] += {value}")
         else:
-            name = writer.names.short()
-            found += [
-                f"{name} = {{y}}[{text}]",
-                f"{writer.use('add', np.add)}({name}, {value}, {name})",
-            ]
-            writer.names.release(name)
-    return found
+            part = writer.names.short()
+            writer.line(f"{part} = {y}[{text}]")
+            writer.line(f"{writer.use('add', np.add)}({part}, {value}, {part})")
+            writer.names.release(part)
 
 
 def write_stack(scope: Scope, i: int, e: Equation) -> bool:

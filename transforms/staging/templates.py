@@ -160,8 +160,10 @@ def _getitem(e: Equation) -> Template | None:
 
 def index_text(index: Any, arrays: Sequence[str]) -> str | None:
     """What stands between the brackets, for an index with arrays in their places; None if unknown."""
-    if not isinstance(index, tuple) or not index:
+    if not isinstance(index, tuple):
         return None
+    if not index:
+        return "..."
     parts = []
     rest = iter(arrays)
     for i in index:

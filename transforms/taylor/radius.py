@@ -40,9 +40,10 @@ def radius_of(c: Array) -> float:
     d = c[places[0] :: step]
     if len(d) < FEWEST or np.any(d == 0):
         return _by_roots(c[places], places)
-    found = _by_ratios(d)
+    numbers = places[0] / step + np.arange(len(d))
+    found = _by_ratios(d, numbers)
     if found is None:
-        found = _by_pairs(d)
+        found = _by_pairs(d, numbers)
     if found is None:
         return _by_roots(c[places], places)
     return float(found ** (1 / step))
@@ -50,10 +51,8 @@ def radius_of(c: Array) -> float:
 
 def _limit(values: Array, numbers: Array) -> Any:
     """Where a line in 1/k through values at the last numbers k meets 1/k = 0."""
-    slope_and_limit = np.polynomial.polynomial.polyfit(
-        1 / numbers[-LAST:], values[-LAST:], 1 if len(values) > 1 else 0
-    )
-    return slope_and_limit[0]
+    n = min(LAST, len(values))
+    return np.polynomial.polynomial.polyfit(1 / numbers[-n:], values[-n:], min(1, n - 1))[0]
 
 
 def _inverse(limit: float, last: float) -> float:
@@ -61,9 +60,9 @@ def _inverse(limit: float, last: float) -> float:
     return float("inf") if limit * last <= 0 or abs(limit) < 1e-9 * abs(last) else 1 / abs(limit)
 
 
-def _by_ratios(d: Array) -> float | None:
+def _by_ratios(d: Array, k: Array) -> float | None:
     """The estimate of Domb and Sykes; None where the ratios differ in sign or do not settle."""
-    k = np.arange(1.0, len(d))
+    k = k[1:]
     ratios = d[1:] / d[:-1]
     tail = ratios[-LAST:]
     if np.iscomplexobj(tail):
@@ -80,7 +79,7 @@ def _by_ratios(d: Array) -> float | None:
     return _inverse(float(limit), float(ratios[-1]))
 
 
-def _by_pairs(d: Array) -> float | None:
+def _by_pairs(d: Array, k: Array) -> float | None:
     """The estimate of Mercer and Roberts; None where it is not one of a conjugate pair."""
     if np.iscomplexobj(d) or len(d) < 6:
         return None
@@ -92,8 +91,7 @@ def _by_pairs(d: Array) -> float | None:
         squares = (over / under)[-LAST:]
     if not np.all(squares > 0):
         return None
-    k = np.arange(2.0, len(d) - 1)
-    return _inverse(float(_limit(np.sqrt(squares), k[-len(squares) :])), 1.0)
+    return _inverse(float(_limit(np.sqrt(squares), k[2:-1])), 1.0)
 
 
 def _by_roots(c: Array, places: Array) -> float:
