@@ -199,3 +199,39 @@ def _solve(step: Step) -> Found:
     if len(shape) == 1:
         return [reduced.take(np.zeros(step.out_avals[0].size, np.intp))]
     return [reduced.take(broadcast_places(kept, out))]
+
+
+CORES: Final = {
+    "by_sums": (2, 1),
+    "cofactors": (2,) * 16,
+    "expm_frechet": (2, 2),
+    "lfilter": (1, 1, 1),
+    "logm_frechet": (2, 2),
+    "lyapunov": (2, 2),
+    "outside": (2, 2, 1),
+    "solve_continuous_lyapunov": (2, 2),
+    "solve_sylvester": (2, 2, 2),
+    "spectral_join": (2, 1),
+    "spectral_split": (2, 1),
+}
+"""Of each operand, how many of the last axes one matrix, or vector, of a stack has."""
+
+
+@pattern_rule(*CORES)
+def _stacks(step: Step) -> Found:
+    """Each matrix of a stack by itself: all of it depends on all of the operands' matrices."""
+    cores = CORES[step.primitive.name][: len(step.avals)]
+    if any([v.ndim < core for v, core in zip(step.avals, cores, strict=True)]):
+        return all_of_operands(step)
+    leads = [v.shape[: v.ndim - core] for v, core in zip(step.avals, cores, strict=True)]
+    lead = np.broadcast_shapes(*leads)
+    found = []
+    for out in step.out_avals:
+        parts = []
+        for k in step.active:
+            shape = step.avals[k].shape
+            one = step.sets(k).reduced(shape, range(len(leads[k]), len(shape)))
+            wide = (*leads[k], *[1] * (out.ndim - len(lead)))
+            parts.append(one.take(broadcast_places(wide, out.shape)))
+        found.append(union(parts))
+    return found

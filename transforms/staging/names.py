@@ -17,7 +17,7 @@ __all__ = ["Lines", "Names"]
 _ASSIGNED: Final = re.compile(r"([^\W\d]\w*)\s*(?::[^=]+)?=[^=]")
 _BUFFER: Final = re.compile(r"b\d+")
 _FIXED: Final = frozenset([
-    *keyword.kwlist, *dir(builtins), "run", "buffers", *reserved(),
+    *keyword.kwlist, *dir(builtins), "run", "buffers",
     *[f"{name}_of" for name in MATH_NAMES],
 ])  # fmt: skip
 
@@ -30,7 +30,7 @@ class Names:
     """Names for variables, no two alike at a time."""
 
     def __init__(self) -> None:
-        self.taken = set(_FIXED)
+        self.taken = {*_FIXED, *reserved()}
         self.stems: dict[str, str] = {}
         self.free: dict[str, list[str]] = {}
         self.counts: dict[str, int] = {}

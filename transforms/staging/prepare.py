@@ -52,12 +52,12 @@ def _late(program: Program) -> Program:
     waiting: dict[Atom, Equation] = {}
     equations: list[Equation] = []
     for e in program.equations:
+        sums = [waiting.pop(a) for a in e.inputs if a in waiting]
+        equations += sorted(sums, key=lambda s: is_late(s, e))  # noqa: B023  # called at once
         if e.primitive.name == "scatter_sum" and uses[e.outputs[0]] == 1:
             waiting[e.outputs[0]] = e
-            continue
-        sums = [waiting.pop(a) for a in e.inputs if a in waiting]
-        sums.sort(key=lambda s: is_late(s, e))
-        equations += [*sums, e]
+        else:
+            equations.append(e)
     equations += waiting.values()
     return program.replace(equations=equations)
 

@@ -494,6 +494,11 @@ class Scope:
 WRITERS: Final[dict[str, Callable[[Scope, int, Equation], bool]]] = {}
 """What writes equations that are no expressions, by the names of primitives."""
 
+_ARITHMETIC: Final = frozenset([
+    "add", "sub", "mul", "div", "maximum", "minimum", "less", "less_equal", "greater",
+    "greater_equal", "equal", "not_equal", "arctan2", "hypot", "logaddexp",
+])  # fmt: skip
+"""Operations that take a number as well as an array of it."""
 _PYTHON: Final = {"f": "float", "c": "complex", "i": "int", "u": "int", "b": "bool"}
 
 
@@ -516,6 +521,8 @@ def _element_of(e: Equation) -> int | None:
 
 def _takes_arrays_for_numbers(e: Equation) -> bool:
     """True where a float64 array may stand for a Python number, because an operand is float64."""
-    if not e.outputs[0].aval.shape or e.primitive.name in ("pow", "ldexp"):
+    if not e.outputs[0].aval.shape or e.primitive.name not in _ARITHMETIC:
         return False
-    return any([a.aval.dtype == np.float64 for a in e.inputs if isinstance(a, Var)])
+    return any([
+        a.aval.dtype == np.float64 and not a.aval.weak_type for a in e.inputs if isinstance(a, Var)
+    ])  # fmt: skip

@@ -90,7 +90,10 @@ def template(e: Equation) -> Template | None:
     wide = bool(e.outputs[0].aval.shape)
     # NumPy is going to take a third operand of these for one to compare with.
     out = ", out={place}" if ufunc in (np.maximum, np.minimum) else "{out}"
-    return Template(f"{ufunc.__name__}({operands}{out})", {ufunc.__name__: ufunc}, wide, wide)
+    name = ufunc.__name__
+    if getattr(np, name, None) is not ufunc:
+        name = f"special_{name}"  # SciPy has names as k0
+    return Template(f"{name}({operands}{out})", {name: ufunc}, wide, wide)
 
 
 def _axis(axes: tuple[int, ...], ndim: int) -> str:

@@ -21,7 +21,15 @@ __all__ = ["radius_of"]
 FEWEST = 4
 """So many coefficients that are not zero are needed."""
 LAST = 8
-"""So many of the last ratios are fitted."""
+"""So many of the last ratios are fitted, or half of them where there are less than twice as many."""
+ROUNDING = 1e-13
+"""Coefficients that are so much smaller than the others are zero: sin has such at pi."""
+SMALL = 0.1
+"""A limit that is so much smaller than the last ratio is zero: the ratios are falling to it."""
+
+
+def _last(values: Array) -> Array:
+    return values[-min(LAST, max(3, len(values) // 2)) :]
 
 
 def radius_of(c: Array) -> float:
@@ -33,6 +41,19 @@ def radius_of(c: Array) -> float:
     places = np.flatnonzero(c)
     if len(places) == 0:
         return float("inf")
+    first, last = int(places[0]), int(places[-1])
+    if last > first:  # in a variable in which the ends are equal: nothing overflows
+        unit = float(np.abs(c[first]) / np.abs(c[last])) ** (1 / (last - first))
+        c = c / c[first] * unit ** (np.arange(len(c)) - float(first))
+        if not np.all(np.isfinite(c)):
+            return float("nan")
+        c = np.where(np.abs(c) < ROUNDING * np.max(np.abs(c)), 0, c)
+        return unit * _radius(c)
+    return _radius(c)
+
+
+def _radius(c: Array) -> float:
+    places = np.flatnonzero(c)
     # Odd and even functions are series in the square: c[first], c[first + step], ...
     step = gcd(*[int(i) for i in np.diff(places)]) if len(places) > 1 else 1
     if places[-1] + step < len(c):
@@ -50,21 +71,20 @@ def radius_of(c: Array) -> float:
 
 
 def _limit(values: Array, numbers: Array) -> Any:
-    """Where a line in 1/k through values at the last numbers k meets 1/k = 0."""
-    n = min(LAST, len(values))
-    return np.polynomial.polynomial.polyfit(1 / numbers[-n:], values[-n:], min(1, n - 1))[0]
+    """Where the line in 1/k through the values at the last numbers k meets 1/k = 0."""
+    return np.polynomial.polynomial.polyfit(1 / numbers, values, min(1, len(values) - 1))[0]
 
 
 def _inverse(limit: float, last: float) -> float:
-    """The radius for a limit of ratios; it has their sign, unless they fall to zero."""
-    return float("inf") if limit * last <= 0 or abs(limit) < 1e-9 * abs(last) else 1 / abs(limit)
+    """The radius for a limit of ratios."""
+    return 1 / abs(limit) if limit * last > 0 and abs(limit) > SMALL * abs(last) else float("inf")
 
 
 def _by_ratios(d: Array, k: Array) -> float | None:
     """The estimate of Domb and Sykes; None where the ratios differ in sign or do not settle."""
-    k = k[1:]
-    ratios = d[1:] / d[:-1]
-    tail = ratios[-LAST:]
+    k = _last(k[1:])
+    ratios = _last(d[1:] / d[:-1])
+    tail = ratios
     if np.iscomplexobj(tail):
         turns = tail / np.abs(tail)
         if np.max(np.abs(turns - turns[-1])) > 0.1:
@@ -73,8 +93,8 @@ def _by_ratios(d: Array, k: Array) -> float | None:
     elif np.any(tail * tail[-1] < 0):
         return None
     limit = _limit(ratios, k)
-    fitted = limit + (ratios[-1] - limit) * k[-1] / k[-len(tail) :]
-    if np.max(np.abs(fitted - ratios[-len(tail) :])) > 0.2 * np.max(np.abs(tail)):
+    fitted = limit + (ratios[-1] - limit) * k[-1] / k
+    if np.max(np.abs(fitted - ratios)) > 0.2 * np.max(np.abs(tail)):
         return None
     return _inverse(float(limit), float(ratios[-1]))
 
@@ -85,13 +105,14 @@ def _by_pairs(d: Array, k: Array) -> float | None:
         return None
     over = d[3:] * d[1:-2] - d[2:-1] ** 2
     under = d[2:-1] * d[:-3] - d[1:-2] ** 2
-    if np.any(under[-3:] == 0):
+    if np.any(_last(under) == 0):
         return None
     with np.errstate(all="ignore"):
-        squares = (over / under)[-LAST:]
+        squares = _last(over / under)
     if not np.all(squares > 0):
         return None
-    return _inverse(float(_limit(np.sqrt(squares), k[2:-1])), 1.0)
+    sizes = np.sqrt(squares)
+    return _inverse(float(_limit(sizes, _last(k[2:-1]))), float(sizes[-1]))
 
 
 def _by_roots(c: Array, places: Array) -> float:

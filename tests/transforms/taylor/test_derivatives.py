@@ -128,10 +128,14 @@ RADII: dict[str, tuple[Any, float, float]] = {
     "sqrt(2-x)": (lambda x: np.sqrt(2 - x), 0.0, 2.0),
     "tan": (np.tan, 0.0, np.pi / 2),
     "arctan": (np.arctan, 0.0, 1.0),
+    "far away": (lambda x: 1 / (1 + (x / 1e9) ** 2), 0.0, 1e9),
+    "far away at 1": (lambda x: 1 / (1 + (x / 1e9) ** 2), 3e8, math.hypot(1e9, 3e8)),
+    "very near": (lambda x: np.log(1 + x / 1e-12), 0.0, 1e-12),
+    "tan at pi": (np.tan, np.pi, np.pi / 2),
     "1/(1+x^2)": (lambda x: 1 / (1 + x * x), 0.0, 1.0),
     "1/(1+x^2) at 1": (lambda x: 1 / (1 + x * x), 1.0, math.sqrt(2)),
     "tanh at 1/2": (np.tanh, 0.5, math.hypot(0.5, np.pi / 2)),
-    "x/(exp(x)-1)": (lambda x: x / np.expm1(x), 1.0, math.hypot(1, 2 * np.pi)),
+    "log(1+x^2)*exp(x)": (lambda x: np.log(1 + x * x) * np.exp(x), 0.3, math.hypot(1, 0.3)),
 }
 
 
@@ -144,6 +148,7 @@ def test_radius_of_convergence(name: str) -> None:
 def test_radius_without_singularities() -> None:
     for f in (np.exp, np.sin, np.cosh, lambda x: x**3, lambda x: 0 * x, lambda x: np.exp(-x * x)):
         assert wg.taylor(f, 0.0, 20).radius() == np.inf
+    assert wg.taylor(np.sin, 0.4, 20).radius() == np.inf
     assert np.isnan(wg.taylor(np.tan, 0.4, 1).radius())
     with np.errstate(all="ignore"):
         assert np.isnan(wg.taylor(np.sqrt, 0.0, 4).radius())
