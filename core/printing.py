@@ -16,10 +16,10 @@ from .tracing import Primitive
 if TYPE_CHECKING:
     from .ir import Atom, Equation, Program, Var
 
-__all__ = ["program_text", "subprograms"]
+__all__ = ["letters", "literal_text", "plain_params", "program_text", "subprograms"]
 
 
-def _letters() -> Iterator[str]:
+def letters() -> Iterator[str]:
     """a, b, ..., z, aa, ab, ..."""
     for length in count(1):
         for n in range(26**length):
@@ -34,20 +34,21 @@ class _Names:
     """Names for variables, given in the order in which they are asked for."""
 
     def __init__(self) -> None:
-        self.letters = _letters()
+        self.letters = letters()
         self.names: dict[Var, str] = {}
 
     def of(self, atom: Atom) -> str:
         value = getattr(atom, "value", self)
         if value is not self:
-            return _scalar_text(value)
+            return literal_text(value)
         name = self.names.get(atom)  # type: ignore[arg-type]  # a Literal has a value, so this is a Var
         if name is None:
             name = self.names[atom] = next(self.letters)  # type: ignore[index]
         return name
 
 
-def _scalar_text(value: Any) -> str:
+def literal_text(value: Any) -> str:
+    """A number as it stands in a program."""
     return repr(value.item() if isinstance(value, np.generic) else value)
 
 
@@ -94,12 +95,12 @@ def subprograms(params: Mapping[str, Any]) -> list[tuple[str, Program]]:
     return found
 
 
-def _plain_params(params: Mapping[str, Any]) -> list[str]:
+def plain_params(params: Mapping[str, Any]) -> list[str]:
     """The texts of the other parameters."""
     found = []
     for key, value in params.items():
         if isinstance(value, dict):
-            found += _plain_params(value)
+            found += plain_params(value)
         elif hasattr(value, "held") or not subprograms({key: value}):
             found.append(f"{key}={_param_text(value)}")
     return found
@@ -115,7 +116,7 @@ def _param_text(value: Any) -> str:
 
 def _equation_sides(equation: Equation, names: _Names) -> tuple[list[tuple[str, str]], str]:
     inputs = " ".join([names.of(a) for a in equation.inputs])
-    params = ", ".join(_plain_params(equation.params))
+    params = ", ".join(plain_params(equation.params))
     left = [(names.of(v), repr(v.aval)) for v in equation.outputs]
     return (
         left,

@@ -12,7 +12,7 @@ function and return one; they compose.
 # NumPy first: its import takes a fifth longer from deep in the stack, where core would start it.
 import numpy as _numpy  # noqa: F401  # only for the order
 
-from . import core, errors, numpy, random, test_util, tree
+from . import core, errors, numpy, plot, random, test_util, tree
 from ._version import __version__
 from .audit import Report, audit
 from .core import Program, Tracer
@@ -181,6 +181,7 @@ __all__ = [
     "odeint",
     "pbroadcast",
     "plan",
+    "plot",
     "pmax",
     "pmean",
     "pmin",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
+from math import factorial
 from typing import Any
 
 import numpy as np
@@ -425,3 +426,77 @@ def test_jax_gives_the_same_types_to_python_numbers(jax: Oracle) -> None:
         due = jax.lax.scan(body, init, jax.numpy.asarray(x))
         for found in (wg.scan(body, init, x), wg.make_program(wg.scan, (0, 1))(body, init, x)(x)):
             assert [np.asarray(y).dtype for y in found] == [y.dtype for y in due]
+
+
+# Taylor mode.
+
+
+def _elementary(name: str, m: Any, x: Any) -> Any:
+    return getattr(m, name)(x)
+
+
+JETS: dict[str, tuple[Callable[..., Any], float]] = {
+    **{
+        name: (partial(_elementary, name), 0.6)
+        for name in (
+            *("sin", "cos", "tan", "arctan", "sinh", "cosh", "tanh", "arcsin", "arccos"),
+            *("arcsinh", "arctanh", "exp", "expm1", "exp2", "log", "log1p", "log2", "sqrt"),
+            *("cbrt", "square", "reciprocal", "abs", "sinc", "floor", "sign", "negative"),
+        )
+    },
+    "arccosh": (lambda m, x: m.arccosh(x), 1.6),
+    "power": (lambda m, x: x**2.5 + x**3 + x**-2 + 2.0**x, 0.6),
+    "x**x": (lambda m, x: x**x, 0.6),
+    "quotient": (lambda m, x: m.exp(x) / (1 + x * x), 0.6),
+    "maximum": (lambda m, x: m.maximum(x, x * x) * m.minimum(x, 0.1), 0.6),
+    "logaddexp": (lambda m, x: m.logaddexp(x, m.sin(x)), 0.6),
+    "arctan2": (lambda m, x: m.arctan2(m.sin(x), 1 + x), 0.6),
+    "where": (lambda m, x: m.where(x > 0, m.sin(x), m.cos(x)), 0.6),
+    "matmul": (lambda m, x: m.array([[1.0, 2.0], [3.0, 4.0]]) @ m.stack([x, m.exp(x)]), 0.6),
+    "reductions": (lambda m, x: m.prod(m.stack([x, x * x])) + m.max(m.stack([x, 2 * x])), 0.6),
+}
+JAX_HAS_NO_JET = "tan arctan arctan2 exp2 sinc logaddexp reductions cbrt arcsin arccos arccosh"
+"""For some of these, in some versions, jax.grad stands for it."""
+
+
+@pytest.mark.parametrize("name", JETS)
+def test_jax_has_the_same_jets(name: str, jax: Oracle) -> None:
+    from jax.experimental import jet
+
+    f, x = JETS[name]
+    series = [0.8, -0.5, 0.3]
+    theirs = lambda x: f(jax.numpy, x)
+    try:
+        due, terms_due = jet.jet(theirs, (x,), (series,))
+    except (KeyError, NotImplementedError, jax.errors.UnexpectedTracerError):
+        assert name in JAX_HAS_NO_JET.split()
+        g = lambda t: theirs(x + sum([c * t**k / factorial(k) for k, c in enumerate(series, 1)]))
+        due, terms_due = g(0.0), []
+        for _ in series:
+            g = jax.grad(g)
+            terms_due.append(g(0.0))
+    y, terms = wg.jet(lambda x: f(np, x), (x,), (series,))
+    np.testing.assert_allclose(y, due, rtol=1e-11)
+    np.testing.assert_allclose(terms, terms_due, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["exp", "quotient", "power"])
+def test_jax_has_the_same_unscaled_jets(name: str, jax: Oracle) -> None:
+    from jax.experimental import jet
+
+    f, x = JETS[name]
+    series = [0.8, -0.5, 0.3, 0.2]
+    due = jet.jet(lambda x: f(jax.numpy, x), (x,), (series,), factorial_scaled=False)[1]
+    found = wg.jet(lambda x: f(np, x), (x,), (series,), factorial_scaled=False)[1]
+    np.testing.assert_allclose(found, due, rtol=1e-11)
+
+
+def test_jax_has_the_same_structure_of_jets(jax: Oracle) -> None:
+    from jax.experimental import jet
+
+    f = lambda m: lambda x, y: {"a": x * y, "b": (m.sin(x), m.exp(y))}
+    args = ((0.3, 0.5), ((1.0, 0.2), (0.1, 0.7)))
+    got, due = wg.jet(f(np), *args), jet.jet(f(jax.numpy), *args)
+    assert wg.tree.structure(got) == wg.tree.structure(jax.tree.map(np.asarray, due))
+    for g, w in zip(wg.tree.leaves(got), jax.tree.leaves(due), strict=True):
+        np.testing.assert_allclose(g, w, rtol=1e-12)

@@ -8,6 +8,7 @@ operands.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from string import ascii_letters
 from typing import Any
 
@@ -263,6 +264,8 @@ def _einsum_transpose(i: int) -> Any:
         rest = [k for k in range(len(args)) if k != i]
         spec = ",".join([output, *[inputs[k] for k in rest]]) + "->" + inputs[i]
         g = einsum_p.bind(ct, *[args[k] for k in rest], subscripts=spec, optimize=optimize)
+        if g.shape == args[i].shape:
+            return unbroadcast(g, args[i])
         # einsum broadcasts axes of length 1: undo that in both directions.
         wide = np.broadcast_shapes(g.shape, args[i].shape)
         return unbroadcast(np.broadcast_to(g, wide), args[i])
@@ -326,7 +329,11 @@ def einsum(
         for x in xs:
             check_cast("np.einsum", x, dtype, casting)
         xs = [astype(x, dtype) for x in xs]
-    inputs, output = _expand_subscripts(spec, [aval_of(x).ndim for x in xs])
+    expanded, output, is_plain = _expand_subscripts(spec, tuple([aval_of(x).ndim for x in xs]))
+    if is_plain:
+        full = ",".join(expanded) + "->" + output
+        return einsum_p.bind(*xs, subscripts=full, optimize=optimize)
+    inputs = list(expanded)
     # Take diagonals and sums that concern one operand alone, so that every letter is in the output
     # or in another operand.
     for k, letters in enumerate(inputs):
@@ -370,8 +377,11 @@ def _parse_einsum(operands: Sequence[Any]) -> tuple[str, list[Any]]:
     return spec, [operands[2 * i] for i in range(pairs)]
 
 
-def _expand_subscripts(spec: str, ndims: Sequence[int]) -> tuple[list[str], str]:
-    """Subscripts without ellipses, and with the output written out."""
+@lru_cache
+def _expand_subscripts(spec: str, ndims: tuple[int, ...]) -> tuple[Sequence[str], str, bool]:
+    """Subscripts without ellipses, and with the output written out; and whether every letter of an
+    operand is there once, and elsewhere too.
+    """
     left, arrow, output = spec.partition("->")
     inputs = left.split(",")
     if len(inputs) != len(ndims):
@@ -398,4 +408,12 @@ def _expand_subscripts(spec: str, ndims: Sequence[int]) -> tuple[list[str], str]
         output = dots + "".join(
             sorted({c for c in letters if letters.count(c) == 1 and c not in dots})
         )
-    return expanded, output.replace("...", dots)
+    output = output.replace("...", dots)
+    is_plain = len(expanded) > 1 and all(
+        [
+            len(set(s)) == len(s)
+            and set(s) <= set("".join([output, *expanded[:k], *expanded[k + 1 :]]))
+            for k, s in enumerate(expanded)
+        ]
+    )
+    return tuple(expanded), output, is_plain

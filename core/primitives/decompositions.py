@@ -7,6 +7,7 @@ gives them.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -32,10 +33,17 @@ from .matrices import (
 
 
 def _cholesky_jvp(t: Array, y: Array, x: Array) -> Array:
-    middle = np.linalg.solve(y, adjoint(np.linalg.solve(y, hermitian(t))))
-    n = x.shape[-1]
-    half = np.tri(n, k=-1) + 0.5 * np.eye(n)
-    return y @ (middle * half.astype(real_dtype(aval_of(x).dtype)))
+    inverse = np.linalg.inv(y)
+    middle = inverse @ t @ adjoint(inverse)
+    return y @ ((middle + adjoint(middle)) * _quarters(x.shape[-1], real_dtype(aval_of(x).dtype)))
+
+
+@lru_cache
+def _quarters(n: int, dtype: Any) -> Array:
+    """Half of the lower triangle, and a quarter of the diagonal."""
+    weights = (0.5 * np.tri(n, k=-1) + 0.25 * np.eye(n)).astype(dtype)
+    weights.setflags(write=False)
+    return weights
 
 
 cholesky_p: Primitive = Primitive(

@@ -166,7 +166,7 @@ def det(a: Array) -> Array:
 
 
 def _slogdet_jvp(t: Array, y: tuple[Array, Array], x: Array) -> tuple[Array | None, Array]:
-    relative = np.trace(np.linalg.solve(x, t), axis1=-2, axis2=-1)
+    relative = np.sum(t * mT(np.linalg.inv(x)), axis=(-2, -1))
     if aval_of(x).dtype.kind == "c":
         return y[0] * (1j * np.imag(relative)), np.real(relative)
     return None, relative

@@ -427,16 +427,14 @@ def along_axis(shape: Shape, indices: Array, axis: int) -> tuple[Any, ...]:
     )
 
 
-def _diagonal_indices(n: int, m: int, offset: int) -> tuple[Array, Array]:
-    length = max(0, min(n + min(offset, 0), m - max(offset, 0)))
-    i = np.arange(length)
-    return i - min(offset, 0), i + max(offset, 0)
-
-
 def _diagonal_transpose(ct: Array, x: Any, *, offset: int) -> Array:
-    i, j = _diagonal_indices(x.shape[-2], x.shape[-1], offset)
-    index = (*[_ALL] * (len(x.shape) - 2), Place.ARRAY, Place.ARRAY)
-    return scatter(ct, index, x.shape, i, j)
+    *lead, n, m = x.shape
+    length = max(0, min(n + min(offset, 0), m - max(offset, 0)))
+    # In the matrix as one row, the diagonal is every (m + 1)th element.
+    start = max(offset, 0) - m * min(offset, 0)
+    places = slice(start, start + length * (m + 1) - m, m + 1) if length else slice(0)
+    y = scatter(ct, (*[_ALL] * len(lead), places), (*lead, n * m))
+    return np.reshape(y, x.shape)
 
 
 diagonal_p: Primitive = linear(
@@ -450,7 +448,9 @@ diagonal_p: Primitive = linear(
 @implements(np.diagonal)
 def diagonal(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     """`np.diagonal` on traced values."""
-    a = np.moveaxis(as_array(a, "np.diagonal"), (axis1, axis2), (-2, -1))
+    a = as_array(a, "np.diagonal")
+    if a.ndim != 2 or axis1 != 0 or axis2 != 1:
+        a = np.moveaxis(a, (axis1, axis2), (-2, -1))
     return read_only(diagonal_p.bind(a, offset=offset))
 
 
@@ -467,7 +467,7 @@ def diag(v: Array, k: int = 0) -> Array:
     """`np.diag` on traced values."""
     v = as_array(v, "np.diag")
     if v.ndim == 2:
-        return np.diagonal(v, k)
+        return diagonal(v, k)
     if v.ndim != 1:
         raise ShapeError(f"np.diag: the input must have one or two axes, but is {aval_of(v)!r}")
     n = v.shape[0] + abs(k)

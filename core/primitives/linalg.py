@@ -34,9 +34,9 @@ from .matrices import (
 
 
 def _solve_jvp_matrix(t: Array, y: Array, a: Array, b: Array) -> Array:
-    if b.ndim > 1:
-        return np.linalg.solve(a, -(t @ y))
-    return _solve_vectors(a, -np.matmul(t, y[..., None])[..., 0])
+    if b.ndim > 1 or a.ndim == 2:
+        return solve_p.bind(a, t @ -y)
+    return _solve_vectors(a, np.matmul(t, -y[..., None])[..., 0])
 
 
 def _solve_vectors(a: Array, b: Array) -> Array:

@@ -13,6 +13,7 @@ from ..aval import Array, ShapedArray, aval_of
 from ..errors import ConcretizationError, ShapeError
 from ..tracing import Primitive, Rule, Tracer
 from .elementwise import as_array, astype, real_dtype
+from .shaping import transpose_p
 
 
 class MatrixShapeError(ShapeError, np.linalg.LinAlgError):
@@ -21,12 +22,15 @@ class MatrixShapeError(ShapeError, np.linalg.LinAlgError):
 
 def mT(x: Array) -> Array:
     """The transposes of a stack of matrices."""
-    return np.swapaxes(x, -1, -2)
+    if type(x) is np.ndarray:
+        return x.swapaxes(-1, -2)
+    n = x.ndim
+    return transpose_p.bind(x, axes=(*range(n - 2), n - 1, n - 2))
 
 
 def adjoint(x: Array) -> Array:
     """The conjugate transposes of a stack of matrices."""
-    x = np.swapaxes(x, -1, -2)
+    x = mT(x)
     return np.conjugate(x) if aval_of(x).dtype.kind == "c" else x
 
 

@@ -37,13 +37,19 @@ reshape_p: Primitive = linear(
     put_back=lambda x, y, *, shape: np.reshape(y, x.shape),
 )
 
+
+def _inverse(axes: Sequence[int]) -> list[int]:
+    """The permutation that undoes one."""
+    return sorted(range(len(axes)), key=axes.__getitem__)
+
+
 transpose_p: Primitive = linear(
     "transpose",
     lambda x, *, axes: np.transpose(x, axes),
-    lambda ct, x, *, axes: np.transpose(ct, [int(i) for i in np.argsort(axes)]),
+    lambda ct, x, *, axes: np.transpose(ct, _inverse(axes)),
     shape=lambda x, *, axes: ShapedArray(tuple([x.shape[i] for i in axes]), x.dtype),
     batch=lambda size, batched, x, *, axes: transpose_p.bind(x, axes=(0, *[a + 1 for a in axes])),
-    put_back=lambda x, y, *, axes: np.transpose(y, [int(i) for i in np.argsort(axes)]),
+    put_back=lambda x, y, *, axes: np.transpose(y, _inverse(axes)),
 )
 
 

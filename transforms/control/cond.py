@@ -39,7 +39,7 @@ from .subprograms import (
     transpose_program,
 )
 
-__all__ = ["cond", "cond_p", "switch"]
+__all__ = ["agreeing", "cond", "cond_p", "switch"]
 
 Branches = tuple[Program, ...]
 Flags = Sequence[bool]
@@ -86,9 +86,7 @@ def _batch(
                 params={"branches": branches, **_flagged(linear)},
             )  # fmt: skip
         return _by_rows(size, _which(index, len(branches)), batched[1:], args, branches)
-    derived, flags = _agreeing(
-        branches, lambda b, force: batch_program(b, size, batched[1:], force)
-    )
+    derived, flags = agreeing(branches, lambda b, force: batch_program(b, size, batched[1:], force))
     ys = cond_p.bind(index, *args, branches=derived, **_flagged(linear))
     return tuple([
         y if f else np.broadcast_to(y, (size, *aval_of(y).shape))
@@ -135,13 +133,13 @@ def _jvp(
 ) -> tuple[Any, Any]:
     active = [t is not None for t in tangents[1:]]
     given = [t for t in tangents[1:] if t is not None]
-    derived, flags = _agreeing(branches, lambda b, force: jvp_program(b, active, force))
+    derived, flags = agreeing(branches, lambda b, force: jvp_program(b, active, force))
     ys = cond_p.bind(*primals, *given, branches=derived)
     n = len(flags)
     return ys[:n], _spread(flags, ys[n:])
 
 
-def _agreeing(
+def agreeing(
     branches: Branches, derive: Callable[[Program, Flags], tuple[Program, list[bool]]]
 ) -> tuple[Branches, list[bool]]:
     """Branches transformed by `derive(branch, force)`, until the flags of their results agree."""
@@ -173,7 +171,7 @@ def _linearize(
         return later
     active = [t is not None for t in tangents[1:]]
     given = [t for t in tangents[1:] if t is not None]
-    derived, flags = _agreeing(branches, lambda b, force: _linear_part(b, active, force))
+    derived, flags = agreeing(branches, lambda b, force: _linear_part(b, active, force))
     dots = cond_p.bind(
         *primals,
         *given,

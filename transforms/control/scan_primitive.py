@@ -58,14 +58,14 @@ def _run(
 ) -> tuple[Array, ...]:
     if length >= runs_that_pay(body):
         k, v = n_consts + n_carry, body.in_avals
-        avals = [*v[:k], *[batched_aval(length, x) for x in v[k:]]]
+        due = [*v[:k], *[batched_aval(length, x) for x in v[k:]]]
         params: dict[str, Any] = {
             "n_consts": n_consts,
             "n_carry": n_carry,
             "length": length,
             "reverse": reverse,
         }
-        found = run_loop(scan_p, args, body, avals, {"body": body, **params})
+        found = run_loop(scan_p, args, body, due, {"body": body, **params})
         if found is not None:
             return tuple(found)
         if linear:

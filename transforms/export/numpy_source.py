@@ -30,7 +30,7 @@ from .texts import BLOCKS, TEXTS, ufunc_text
 from .trees import Kinds, parts, rebuilt
 from .writer import Scope, Text, Writer, bare, call, name_of
 
-__all__ = ["define_numpy_source", "to_numpy_source"]
+__all__ = ["define_numpy_source", "parameter_names", "to_numpy_source"]
 
 
 @boundary
@@ -113,7 +113,7 @@ def _text(program: Program, fun: Any, name: str, caller: Source | None, comments
     module.names.taken.add(name)
     writer = Writer(module, _texts(), {**BLOCKS, **CONTROL}, caller, comments)
     kinds: Kinds = {}
-    parameters = _parameters(fun, program)
+    parameters = parameter_names(fun, program)
     for p in parameters:
         module.names.taken.add(p)
     inputs: list[ast.expr] = []
@@ -157,7 +157,7 @@ def _all_double(program: Program) -> bool:
     return all([a.dtype.kind not in "fc" or a.dtype in (np.float64, np.complex128) for a in avals])
 
 
-def _parameters(fun: Any, program: Program) -> list[str]:
+def parameter_names(fun: Any, program: Program) -> list[str]:
     """The names of the parameters."""
     n = len(program.in_tree.children)
     known = [] if isinstance(fun, Program) else positional_parameters(parameters_of(fun))

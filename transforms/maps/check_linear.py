@@ -196,7 +196,9 @@ def report_of(name: str, flat: Callable[..., Any], space: Space, over: str) -> L
         why = "what it does depends on the value of the argument"
         return LinearityReport(name, NONLINEAR, why, source=error.source)
     except (UnsupportedError, MissingRuleError) as error:
-        return LinearityReport(name, UNKNOWN, str(error).partition("\n")[0], source=error.source)
+        return LinearityReport(
+            name, UNKNOWN, str(error).partition("\n")[0].rstrip("."), source=error.source
+        )
     kind, cause, real_only = linearity_of_program(program, over)
     constant = None
     if kind == AFFINE:

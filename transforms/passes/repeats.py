@@ -20,7 +20,7 @@ from ...core.aval import Array, ShapedArray
 from ...core.ir import Atom, Equation, Literal, Program, Var
 from .rewriting import frozen
 
-__all__ = ["Repeat", "Table", "find_repeats", "kind_of_template", "templates"]
+__all__ = ["LONGEST_LAG", "Repeat", "Table", "find_repeats", "kind_of_template", "templates"]
 
 STEPS: Final = 8
 """A loop has so many steps, or more."""
@@ -28,7 +28,7 @@ SAVED: Final = 100
 """A loop saves so many equations, or more."""
 _CANDIDATES: Final = 24
 _WINDOWS: Final = (1, 4, 16, 64, 256)
-_LONGEST_LAG: Final = 6
+LONGEST_LAG: Final = 6
 _INT: Final = "any int"
 _NONE: Final = type(None)
 _MULTIPLES: Final = (1, 2, 3, 4, 6, 8)
@@ -205,6 +205,8 @@ def _of_program(program: Program, programs: dict[int, Hashable]) -> Hashable:
 def find_repeats(table: Table) -> list[Repeat]:
     """The repetitions that are worth a loop, innermost ones, in order; no two overlap."""
     kinds = table.kinds
+    if len(kinds) < SAVED:
+        return []
     taken = np.zeros(len(kinds), bool)
     found = []
     for period in _periods(kinds):
@@ -275,7 +277,7 @@ def _repeat(table: Table, low: int, high: int, period: int) -> Repeat | None:
     distance = users - made
     moving = ~fixed & (distance[mid] == distance[mid - 1]) & (made[mid] >= 0)
     steps_of = (made - low) // period
-    moving &= mid - steps_of[mid] <= _LONGEST_LAG
+    moving &= mid - steps_of[mid] <= LONGEST_LAG
     lags = np.where(moving, mid - steps_of[mid], -1)
     series = ~fixed & ~moving
     start, stop = 0, n
@@ -296,13 +298,13 @@ def _repeat(table: Table, low: int, high: int, period: int) -> Repeat | None:
         start = max(start, -(-(int(made[mid, fixed].max()) + 1 - low) // period))
     moves = (distance != distance[mid]) | (results != results[mid])
     narrow(moves & moving, lags)
-    for _ in range(3 * _LONGEST_LAG):
+    for _ in range(3 * LONGEST_LAG):
         # What comes from before the loop, in the first steps or in all.
         before = low + start * period
         age = np.arange(n)[:, None] - start
         outer = (age >= 0) & ((age < lags) & moving | series)
         rows = np.nonzero(((made >= before) & outer).any(axis=1))[0]
-        early, late = rows[rows < start + _LONGEST_LAG], rows[rows >= start + _LONGEST_LAG]
+        early, late = rows[rows < start + LONGEST_LAG], rows[rows >= start + LONGEST_LAG]
         if late.size:
             stop = min(stop, int(late.min()))
         if not early.size:

@@ -22,7 +22,7 @@ from ...core.primitives.shaping import transpose_p
 from ..control.scan_primitive import scan_p
 from .dead_code import without_dead_code
 from .loop_parts import strong
-from .repeats import Repeat, Table, find_repeats, templates
+from .repeats import LONGEST_LAG, Repeat, Table, find_repeats, templates
 from .rewriting import Found, Rewriter, everywhere
 from .rows import Rows, UnfitError
 
@@ -133,7 +133,7 @@ class _Loop:
         """The results that do not change, outside of the loop."""
         self.slots = {
             v: (c, k)
-            for step in range(max(0, self.n - 5), self.n)
+            for step in range(max(0, self.n - 1 - LONGEST_LAG), self.n)
             for c, e in enumerate(self.step(step))
             for k, v in enumerate(e.outputs)
         }
@@ -250,7 +250,8 @@ class _Loop:
             inputs.append(e.inputs[0])
         if any([a.aval != inputs[0].aval for a in inputs]):
             return self.item(series)
-        if (key := ("moved", *inputs)) not in self.items:
+        key = (first.primitive, repr(first.params), *[_key(a) for a in inputs])
+        if key not in self.items:
             same = all([a is inputs[0] for a in inputs])
             inner = self.outer(self.rows.read(inputs[0])) if same else self.of_series(inputs)
             made = [Var(v.aval) for v in first.outputs]
@@ -319,8 +320,7 @@ class _Loop:
         d = x.aval.shape[sum([i is not None for i in index[:at]])]
         axis = sum([type(i) is not int for i in index[:at]])
         whole = lambda part: self.rows.index(x, (*index[:at], part, *index[at + 1 :]))
-        windows = type(index[at]) is slice
-        if windows:
+        if type(index[at]) is slice:
             places = np.array(self.in_rows([range(*i[at].indices(d)) for i in indices]))
             stack = self.windows(whole, places, axis)
         else:

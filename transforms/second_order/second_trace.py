@@ -28,7 +28,7 @@ from ...core.source import NEAR, user_frame
 from ...core.tracing import Primitive
 from ..control.subprograms import evaluate_batch, evaluate_jvp
 from ..custom.custom_apply import apply, closed_call
-from ..custom.custom_call import CustomCall, Leaves
+from ..custom.custom_call import CustomCall, Leaves, closes_over
 from ..jvp import ForwardTrace, JVPTracer, zeros_of
 
 __all__ = ["SecondTrace", "SecondTracer"]
@@ -248,6 +248,9 @@ class SecondTrace(ForwardTrace):
         found, _ = evaluate_batch(
             name, both, self.size, [firsts[i] for i in active], every, [True] * (2 * n)
         )
+        leaked = next((t for t in found if self.is_mine(t)), None)
+        if leaked is not None:  # its rule closes over a value of this trace
+            raise closes_over(name, leaked)
         first, second = found[:n], [self.gathered(s) for s in found[n:]]
         inner = [seconds[i] for i in active]
         if any([s is not None for s in inner]):

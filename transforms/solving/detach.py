@@ -1,8 +1,8 @@
 """Leaving derivatives out for a while: what a solver does is not to be differentiated.
 
 `detached : [Trace] -> context`. While it lasts, operations on tracers of these traces (of jvp,
-linearize and jet) compute values and nothing else, also in functions that close over the tracers. The
-solver of an implicit function runs so; its derivative comes from a theorem (`implicit.py`).
+linearize and jet) compute values and nothing else, also in functions that close over the tracers.
+The solver of an implicit function runs so; its derivative comes from a theorem (`implicit.py`).
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def _part(pattern: Matrix, kept: Array) -> Matrix:
 
 
 def compressed_symmetric(pattern: Matrix) -> Compression:
-    """The passes for a symmetric matrix: forward ones, each entry or its mirror image being read."""
+    """The passes for a symmetric matrix: forward ones that show each entry, or its mirror image."""
     n = pattern.shape[0]
     colours = star_colours(pattern)
     row, column = _row_of_entries(pattern), pattern.indices

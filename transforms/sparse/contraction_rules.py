@@ -121,7 +121,7 @@ def _convolve_nd(step: Step) -> Found:
 
 
 def _convolution(step: Step, k: int, starts: Sequence[int]) -> IndexSets:
-    """Along the last axes, element i meets element j of the other operand in place i + j - start."""
+    """Along the last axes, i meets j of the other operand in place i + j - start."""
     rank = len(starts)
     shape, out = step.avals[k].shape, step.out_avals[0].shape
     core, lead = out[-rank:], out[:-rank]

@@ -1,7 +1,7 @@
 """Patterns of loops, branches, and of operations that are made of others.
 
-A scan is followed step by step, up to a number of steps; longer ones, and while loops, until what is
-carried depends on nothing new.
+A scan is followed step by step, up to a number of steps; longer ones, and while loops, until what
+is carried depends on nothing new.
 """
 
 from __future__ import annotations
@@ -11,12 +11,21 @@ from typing import Final
 
 import numpy as np
 
+from ...core.aval import Array, ShapedArray
 from ...core.errors import WengertError
-from ...core.ir import Program
+from ...core.ir import Equation, Program, Var
 from ...core.tracing import Tracer
 from ..control.subprograms import trace_flat
-from .index_sets import IndexSets, joined, union
-from .patterns import Flow, Found, Step, all_of_operands, flow, pattern_rule
+from .index_sets import IndexSets, grouped, joined, union
+from .patterns import (
+    Flow,
+    Found,
+    Step,
+    all_of_operands,
+    flow,
+    pattern_rule,
+    sets_of_results,
+)
 
 STEPS: Final = 500
 """So many steps of a scan are followed one by one."""
@@ -124,4 +133,122 @@ def _expanded(step: Step) -> Found:
         program = trace_flat(step.primitive.name, run, step.avals)
     except (WengertError, AttributeError, TypeError, ValueError):
         return all_of_operands(step)  # its implementation needs values
+    body = step.params.get("body")
+    if any(
+        [e.primitive is step.primitive and e.params.get("body") is body for e in program.equations]
+    ):
+        return all_of_operands(step)  # it is made of itself
     return [f.sets for f in flow(program, step.operands)]
+
+
+# Derivatives and batches of primitives that wait until values are known.
+
+
+def _own_pattern(
+    step: Step, avals: Sequence[ShapedArray], values: Sequence[Array | None]
+) -> tuple[Sequence[ShapedArray], list[Array], list[Array]]:
+    """What the results of the primitive `of` depend on, of its operands one after another.
+
+    (types of the results, where the list of each of their elements starts, the lists).
+    """
+    of, params = step.params["of"], step.params["params"]
+    outs: Sequence[ShapedArray] = of.shape(*avals, **params)
+    n, start = sum([v.size for v in avals]), 0
+    operands = []
+    for aval, value in zip(avals, values, strict=True):
+        inexact = aval.dtype.kind in "fc" and aval.size > 0
+        sets = IndexSets.identity(n, start, aval.size) if inexact else None
+        operands.append(Flow(sets, None if inexact else value))
+        start += aval.size
+    starts, members = [], []
+    if any([f.sets is not None for f in operands]):
+        equation = Equation(of, [Var(v) for v in avals], [Var(v) for v in outs], params)
+        found = sets_of_results(equation, operands)
+    else:
+        found = [None] * len(outs)
+    for sets, aval in zip(found, outs, strict=True):
+        matrix = joined(n, [(sets, aval.size)]).matrix()
+        starts.append(matrix.indptr)
+        members.append(matrix.indices)
+    return outs, starts, members
+
+
+def _together(n: int, flows: Sequence[Flow], avals: Sequence[ShapedArray]) -> IndexSets:
+    """The sets of several values, one after another."""
+    return joined(n, [(f.sets, v.size) for f, v in zip(flows, avals, strict=True)])
+
+
+@pattern_rule("pushforward")
+def _pushforward(step: Step) -> Found:
+    """The tangent of a result depends on the tangents of what the result depends on; and, as the
+    derivative may, on that itself.
+    """
+    active = step.params["active"]
+    k = len(active)
+    avals = step.avals[:k]
+    values = [f.value for f in step.operands[:k]]
+    outs, starts, members = _own_pattern(step, avals, values)
+    tangents = iter(step.operands[k:])
+    dots = [next(tangents) if a else Flow(None) for a in active]
+    both = union([_together(step.n, step.operands[:k], avals), _together(step.n, dots, avals)])
+    return [
+        grouped(both, s, m)
+        for v, s, m in zip(outs, starts, members, strict=True)
+        if v.dtype.kind in "fc"
+    ]
+
+
+@pattern_rule("pullback")
+def _pullback(step: Step) -> Found:
+    """The cotangent of an operand depends on those of the results that depend on it; and, as the
+    derivative may, on all that these results depend on.
+    """
+    active = step.params["active"]
+    k = len(active)
+    avals = step.avals[:k]
+    values = [f.value for f in step.operands[:k]]
+    outs, starts, members = _own_pattern(step, avals, values)
+    primals = _together(step.n, step.operands[:k], avals)
+    kept = [i for i, v in enumerate(outs) if v.dtype.kind in "fc"]
+    cts = _together(step.n, step.operands[k:], [outs[i] for i in kept])
+    results = np.concatenate([np.zeros(0, int), *[np.diff(starts[i]) for i in kept]])
+    rows = np.concatenate([[0], np.cumsum(results)])
+    columns = np.concatenate([np.zeros(0, int), *[members[i] for i in kept]])
+    reached = union([grouped(primals, rows, columns), cts])
+    order = np.argsort(columns, kind="stable")
+    row_of = np.repeat(np.arange(results.size), results)[order]
+    size = sum([v.size for v in avals])
+    back = np.concatenate([[0], np.cumsum(np.bincount(columns, minlength=size))])
+    whole = grouped(reached, back, row_of)
+    found, start = [], 0
+    for aval, needed in zip(avals, active, strict=True):
+        if needed:
+            found.append(whole.take(np.arange(start, start + aval.size)))
+        start += aval.size
+    return found
+
+
+@pattern_rule("batched")
+def _batched(step: Step) -> Found:
+    """Each member of a batch depends on the same member of the operands."""
+    size, flags = step.params["size"], step.params["batched"]
+    avals = [
+        ShapedArray(v.shape[1:], v.dtype) if b else v
+        for v, b in zip(step.avals, flags, strict=True)
+    ]
+    values = [None if b else f.value for f, b in zip(step.operands, flags, strict=True)]
+    outs, starts, members = _own_pattern(step, avals, values)
+    # Where each element of one member's operands stands, for every member.
+    places, start = [np.zeros((size, 0), int)], 0
+    for whole, aval, b in zip(step.avals, avals, flags, strict=True):
+        lane = np.arange(size)[:, None] * (aval.size if b else 0)
+        places.append(start + lane + np.arange(aval.size))
+        start += whole.size
+    table = np.concatenate(places, axis=1)
+    together = _together(step.n, step.operands, step.avals)
+    found: list[IndexSets | None] = []
+    for aval, s, m in zip(outs, starts, members, strict=True):
+        counts = np.tile(np.diff(s), size)
+        rows = np.concatenate([[0], np.cumsum(counts)])
+        found.append(grouped(together, rows, table[:, m].ravel()) if aval.size else None)
+    return found

@@ -103,8 +103,8 @@ class IndexSets:
                 f"sparse derivatives: {self.ids.size} x {self.n} entries are not sparse.",
                 got=f"{indptr[-1]} of them may differ from zero",
                 needed=f"at most {LIMIT}",
-                fix="use wg.jvp, wg.vjp or wg.hvp, which multiply with the matrix and never form it; "
-                "see where the entries come from with wg.jacobian_sparsity on a smaller problem",
+                fix="use wg.jvp, wg.vjp or wg.hvp, which multiply with the matrix and never form "
+                "it; wg.jacobian_sparsity of a smaller problem shows where the entries come from",
             )
         if not np.any(self.ids == FULL):
             found = self.table[self.ids]

@@ -189,7 +189,7 @@ def _cumsum(step: Step) -> Found:
     lanes = math.prod(shape) // n if n else 0
     if lanes * n * (n + 1) // 2 > PREFIX_LIMIT:
         return [mixed(step, 0, axis)]
-    rows, columns = np.tril_indices(n)
+    columns = np.tril_indices(n)[1]
     numbers = np.moveaxis(places_of(shape), axis, -1).reshape(lanes, n)
     starts = np.concatenate([[0], np.cumsum(np.tile(np.arange(1, n + 1), lanes))])
     found = grouped(step.sets(0), starts, numbers[:, columns].ravel())

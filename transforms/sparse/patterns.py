@@ -1,4 +1,4 @@
-"""Which results depend on which inputs: `flow : Program, sets of the inputs -> sets of the results`.
+"""Which results depend on which inputs: `flow : Program, sets of inputs -> sets of results`.
 
 The interpreter is for linear programs: those of tangents, which `jvp` gives. The pattern of the
 Jacobian of f is what the tangent of f(x) depends on, in the program of `jvp(f)`. So only operations
@@ -32,6 +32,7 @@ __all__ = [
     "mixed",
     "pattern_rule",
     "places_of",
+    "sets_of_results",
     "spread_axes",
 ]
 

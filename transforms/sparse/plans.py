@@ -24,12 +24,20 @@ from ..jvp import jvp
 from ..linearize import LinearFunction
 from ..program import make_program
 from . import contraction_rules, control_rules, movement_rules
+from .colouring import MANY
 from .compression import Compression
 from .extra import scipy_sparse
 from .index_sets import IndexSets, joined
 from .patterns import Flow, flow
 
-__all__ = ["Signature", "SparsePlan", "gradient_of", "point_pattern", "traced_pattern"]
+__all__ = [
+    "Signature",
+    "SparsePlan",
+    "TracedPattern",
+    "gradient_of",
+    "point_pattern",
+    "traced_pattern",
+]
 
 RULE_FILES: Final = (movement_rules, contraction_rules, control_rules)
 """Rules are registered when their files are imported."""
@@ -95,7 +103,8 @@ class SparsePlan:
     @property
     def is_wasteful(self) -> bool:
         """True if the matrix is large, and dense enough for an array to be better."""
-        return self.density > DENSE and self.pattern.nnz > LARGE
+        many = self.compression.passes > MANY
+        return many and self.density > DENSE and self.pattern.nnz > LARGE
 
     @property
     def note(self) -> str:
@@ -112,7 +121,7 @@ class SparsePlan:
         kinds = ((self.forward_passes, "forward"), (self.reverse_passes, "reverse"))
         passes = [f"{k} {name} pass{'es' * (k != 1)}" for k, name in kinds if k]
         text = (
-            f"sparse plan: {m} x {n}, {self.pattern.nnz} entries ({100 * self.density:.2g} %), "
+            f"sparse plan: {m} x {n}, {self.pattern.nnz} entries ({100 * self.density:.3g} %), "
             f"{' and '.join(passes) or 'no passes'}"
         )
         return text + (f"\nnote: {self.note}" if self.note else "")
@@ -170,6 +179,16 @@ def _float_aval(x: Any) -> ShapedArray | None:
     return None
 
 
+class TracedPattern(NamedTuple):
+    """A pattern; whether it holds only for the values that arguments have which are not
+    differentiated, as the course of the function depends on them; and whether results are complex.
+    """
+
+    matrix: Matrix
+    by_values: bool
+    is_complex: bool
+
+
 def traced_pattern(
     operation: str,
     choice: Choice,
@@ -177,16 +196,16 @@ def traced_pattern(
     kwargs: dict[str, Any],
     has_aux: bool,
     second: bool,
-) -> tuple[Matrix, bool]:
-    """The pattern for all values of the arguments; and True if the values of arguments that are not
-    differentiated had to be taken as they are, as the course of the function depends on them.
+) -> TracedPattern:
+    """The pattern for all values of the arguments, as far as the course of the function does not
+    depend on them.
     """
     try:
-        return _traced(choice, args, kwargs, has_aux, second, False), False
+        return _traced(choice, args, kwargs, has_aux, second, False)
     except ConcretizationError:
         pass  # perhaps only because of values that are the same in the next call
     try:
-        return _traced(choice, args, kwargs, has_aux, second, True), True
+        return _traced(choice, args, kwargs, has_aux, second, True)
     except ConcretizationError as error:
         reason = str(error).partition("\n")[0]
         raise ConcretizationError(
@@ -207,15 +226,13 @@ def _traced(
     has_aux: bool,
     second: bool,
     values: bool,
-) -> Matrix:
+) -> TracedPattern:
     leaves, treedef = tree.flatten((tuple(args), kwargs))
     _, chosen, _ = choice.select(args, kwargs)
     differentiated = {id(x) for x in tree.leaves(chosen)}
     avals = [_float_aval(x) for x in leaves]
     if values:
-        avals = [
-            v if id(x) in differentiated else None for x, v in zip(leaves, avals, strict=True)
-        ]
+        avals = [v if id(x) in differentiated else None for x, v in zip(leaves, avals, strict=True)]
     tangent_avals = [v for v in map(_float_aval, tree.leaves(chosen)) if v is not None]
 
     def pushed(given: list[Any], tangents: list[Any]) -> list[Any]:
@@ -225,14 +242,15 @@ def _traced(
         selected, now_chosen, _ = choice.select(now_args, now_kwargs)
         if second:
             selected = gradient_of(selected, len(now_chosen), has_aux)
-        now_leaves, chosen_tree = tree.flatten(now_chosen)
+        chosen_tree = tree.structure(now_chosen)
         dots = iter(tangents)
         t = [None if _float_aval(x) is None else next(dots) for x in tree.leaves(chosen)]
         found = jvp(selected, now_chosen, tree.unflatten(chosen_tree, t), has_aux=has_aux)
         return tree.leaves(found[1])
 
     program = make_program(pushed)([v for v in avals if v is not None], tangent_avals)
-    return _pattern(program, len(program.inputs) - len(tangent_avals))
+    found = _pattern(program, len(program.inputs) - len(tangent_avals))
+    return TracedPattern(found, values, any([v.dtype.kind == "c" for v in program.out_avals]))
 
 
 def point_pattern(linear: LinearFunction) -> Matrix:

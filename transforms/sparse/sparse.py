@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from ...core import tree
-from ...core.aval import Array, ShapedArray
+from ...core.aval import Array
 from ...core.errors import DtypeError, ShapeError, UnsupportedError
 from ...core.source import boundary, describe_function
 from ...core.tracing import Tracer
@@ -26,7 +26,14 @@ from ..linearize import LinearFunction, record
 from ..vmap import vmap
 from .compression import compressed, compressed_symmetric
 from .extra import scipy_sparse
-from .plans import Signature, SparsePlan, gradient_of, point_pattern, traced_pattern
+from .plans import (
+    Signature,
+    SparsePlan,
+    TracedPattern,
+    gradient_of,
+    point_pattern,
+    traced_pattern,
+)
 
 __all__ = ["hessian_sparsity", "jacobian_sparsity", "sparse_hessian", "sparse_jacobian"]
 
@@ -34,7 +41,7 @@ KEPT: Final = 8
 """So many plans a function keeps, for calls of different shapes."""
 
 ELEMENTS: Final = 100_000
-"""So many elements of arguments and results are computed with at once: more do not fit in caches."""
+"""So many elements of arguments and results are computed at once: more do not fit in caches."""
 
 Matrix = Any
 """A sparse matrix of SciPy."""
@@ -302,14 +309,12 @@ class _Sparse:
 
     def pattern(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Matrix:
         """The pattern alone."""
-        return self.traced(*self.checked(args, kwargs))[0]
+        found = self.traced(*self.checked(args, kwargs)).matrix
+        return _symmetric(found) if self.second else found
 
-    def traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Matrix, bool]:
-        """The pattern from the program, and whether values of other arguments count."""
-        found, by_values = traced_pattern(
-            self.operation, self.choice, args, kwargs, self.has_aux, self.second
-        )
-        return (_symmetric(found) if self.second else found), by_values
+    def traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TracedPattern:
+        """The pattern from the program."""
+        return traced_pattern(self.operation, self.choice, args, kwargs, self.has_aux, self.second)
 
     def plan_for(
         self,
@@ -321,10 +326,11 @@ class _Sparse:
         """The plan for a call, a known one if there is one; `anew`, one that was not known."""
         if self.sparsity is not None and not isinstance(self.sparsity, str) and self.plans:
             return self.plans[0][2]
+        if self.sparsity is not None and linear is None:
+            linear = self.recorded(args, kwargs)[0]
         if isinstance(self.sparsity, str):
-            linear = self.recorded(args, kwargs)[0] if linear is None else linear
-            found = point_pattern(linear)
-            return self.planned(_symmetric(found) if self.second else found, linear.out_avals)
+            assert linear is not None
+            return self.planned(point_pattern(linear), _has_complex(linear))
         k = self.known(args, kwargs)
         if k is not None:
             if not anew:
@@ -332,10 +338,12 @@ class _Sparse:
             del self.plans[k]
         values = False
         if self.sparsity is None:
-            pattern, values = self.traced(args, kwargs)
+            found = self.traced(args, kwargs)
+            values = found.by_values
+            plan = self.planned(found.matrix, found.is_complex)
         else:
-            pattern = _symmetric(self.sparsity) if self.second else self.sparsity
-        plan = self.planned(pattern, [] if linear is None else linear.out_avals)
+            assert linear is not None
+            plan = self.planned(self.sparsity, _has_complex(linear))
         self.plans.append((Signature.of(args, kwargs, values), values, plan))
         del self.plans[:-KEPT]
         return plan
@@ -347,24 +355,26 @@ class _Sparse:
                 return k
         return None
 
-    def planned(self, pattern: Matrix, out_avals: Sequence[ShapedArray]) -> SparsePlan:
+    def planned(self, pattern: Matrix, forward_only: bool) -> SparsePlan:
         """A plan for a pattern."""
-        if self.second:
-            return SparsePlan(pattern, compressed_symmetric(pattern))
-        forward_only = any([v.dtype.kind == "c" for v in out_avals])
-        plan = SparsePlan(pattern, compressed(pattern, forward_only))
+        # A given pattern that is no square is refused by its shape, when the matrix is computed.
+        if self.second and pattern.shape[0] == pattern.shape[1]:
+            pattern = _symmetric(pattern)
+            return self.worth_it(SparsePlan(pattern, compressed_symmetric(pattern)))
+        return self.worth_it(SparsePlan(pattern, compressed(pattern, forward_only)))
+
+    def worth_it(self, plan: SparsePlan) -> SparsePlan:
+        """The plan, with a warning if it is wasteful."""
         if plan.is_wasteful:
             warnings.warn(
                 f"{self.operation}: {plan.density:.0%} of {plan.pattern.shape[0]} x "
                 f"{plan.pattern.shape[1]} entries may differ from zero. A sparse matrix takes more "
-                "memory and time here than wg.jacobian.",
+                "memory and time here than an array: see wg.jacobian and wg.hessian.",
                 stacklevel=2,
             )
         return plan
 
-    def recorded(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[LinearFunction, Any]:
+    def recorded(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[LinearFunction, Any]:
         """The derivative at a point, of the function or of its gradient."""
         selected, chosen, places = self.choice.select(args, kwargs)
         if self.second:
@@ -460,6 +470,10 @@ class _Sparse:
 def _shape_of(linear: LinearFunction) -> tuple[int, int]:
     """The shape of the matrix."""
     return sum([v.size for v in linear.out_avals]), sum([v.size for v in linear.in_avals])
+
+
+def _has_complex(linear: LinearFunction) -> bool:
+    return any([v.dtype.kind == "c" for v in linear.out_avals])
 
 
 def _seeds(colours: Array, count: int) -> Array:

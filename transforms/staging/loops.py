@@ -9,7 +9,7 @@ so. Numbers that a body computes with are Python's.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from .scalars import computed_with, is_float
 from .scope import Rows, Scope
 
 __all__ = ["write_branches", "write_scan", "write_while"]
+
+_LARGEST: Final = 1 << 25
+"""Stacks of more bytes are not kept for the next call."""
 
 
 def write_scan(scope: Scope, i: int, e: Equation) -> bool:
@@ -157,8 +160,12 @@ class _Scan:
         for name, v, y in zip(names, outs, body.outputs[self.n_carry :], strict=True):
             if not y.aval.shape:
                 continue
-            dtype = writer.refer("dtype_", v.aval.dtype)
-            writer.line(f"{name} = {writer.use('empty', np.empty)}({v.aval.shape}, {dtype})")
+            large = v.aval.size * v.aval.dtype.itemsize > _LARGEST
+            place = None if large else self.scope.buffers.take_new(v)
+            if place is None:
+                dtype = writer.refer("dtype_", v.aval.dtype)
+                place = f"{writer.use('empty', np.empty)}({v.aval.shape}, {dtype})"
+            writer.line(f"{name} = {place}")
             row = self.new("row")
             self.targets.append(row)
             self.sources.append(f"{name}[::-1]" if self.reverse else name)

@@ -413,7 +413,9 @@ class Scope:
         text = f"{function}({', '.join([*args, *params])})"
         if e.primitive.multiple_results or e.outputs[0].aval.shape:
             return text
-        if e.outputs[0].aval.weak_type or not any([a.aval.shape for a in e.inputs]):
+        if e.outputs[0].aval.weak_type:
+            return text if self.writer.floats else f"{_PYTHON[e.outputs[0].aval.dtype.kind]}({text})"
+        if not any([a.aval.shape for a in e.inputs]):
             return text
         return f"{text}[()]"  # a number, where NumPy has a view without axes
 

@@ -48,7 +48,11 @@ _NEW: Final = frozenset([
 
 def reserved() -> set[str]:
     """The names that templates give to functions."""
-    return {"dot", "matmul", "max_of", "min_of", "sum_of", *[u.__name__ for u in UFUNCS]}
+    functions = {"add_at", "array", "columns_of", "concatenate", "copy_of", "empty", "zeros", "s_"}
+    functions.update(["dot", "matmul", "max_of", "min_of", "sum_of", "asarray", "bool", *_DTYPES])
+    functions.update(["float16", "longdouble", "clongdouble", "int8", "int16", "int32", "uint8"])
+    functions.update(["uint16", "uint32", "uint64"])
+    return functions.union([u.__name__ for u in UFUNCS])
 
 
 _UFUNC_OF: dict[Primitive, np.ufunc] = {}
@@ -69,6 +73,8 @@ def makes_new_memory(e: Equation) -> list[bool]:
     new = name in _NEW or (ufunc_of(e.primitive) is not None and not e.params)
     if name == "einsum":  # of one array it may be a view
         new = len(e.inputs) > 1
+    if name == "astype":
+        new = bool(e.inputs[0].aval.shape)
     return [new] * len(e.outputs)
 
 
@@ -80,6 +86,8 @@ def template(e: Equation) -> Template | None:
     ufunc = ufunc_of(e.primitive)
     if ufunc is None or e.params or ufunc.nin != len(e.inputs):
         return None
+    if not any([a.aval.shape for a in e.inputs]):
+        return None  # on NumPy's numbers `impl` is faster
     due = e.outputs[0].aval
     if due.weak_type:
         return None  # a Python number, and NumPy's would decide dtypes
@@ -186,7 +194,40 @@ def index_text(index: Any, arrays: Sequence[str]) -> str | None:
     return ", ".join(parts) + comma
 
 
+def _concatenate(e: Equation) -> Template | None:
+    dtype = e.outputs[0].aval.dtype
+    if any([a.aval.dtype != dtype or a.aval.weak_type or not a.aval.shape for a in e.inputs]):
+        return None
+    parts = ", ".join([f"{{{k}}}" for k in range(len(e.inputs))])
+    text = f"concatenate(({parts},), {e.params['axis']}{{out}})"
+    return Template(text, {"concatenate": np.concatenate}, out=True)
+
+
+def _clip(e: Equation) -> Template | None:
+    x, out = e.inputs[0].aval, e.outputs[0].aval
+    if not x.shape or x.shape != out.shape or x.dtype != out.dtype or e.params:
+        return None
+    return Template("{0}.clip({1}, {2}{out})", {}, out=True, in_place=True)
+
+
+def _diagonal(e: Equation) -> Template | None:
+    return Template(f"{{0}}.diagonal({e.params['offset']}, -2, -1)", {})
+
+
+def _astype(e: Equation) -> Template | None:
+    dtype = e.params["dtype"]
+    if not e.inputs[0].aval.shape or dtype.name not in _DTYPES or np.dtype(dtype.name) != dtype:
+        return None
+    return Template(f"{{0}}.astype({dtype.name})", {dtype.name: dtype.type})
+
+
+_DTYPES: Final = frozenset(["float64", "float32", "complex128", "complex64", "int64"])
+
 _MAKERS: dict[str, Maker] = {
+    "astype": _astype,
+    "clip": _clip,
+    "concatenate": _concatenate,
+    "diagonal": _diagonal,
     "getitem": _getitem,
     "matmul": _matmul,
     "mean": _mean,

@@ -52,9 +52,7 @@ def _tangents(
     run = lambda *xs: call.run([*xs, *primals[k:]])[0]
     active = [t is not None for t in dots[:k]]
     own = evaluate_jvp(call.name, run, primals[:k], active, given)[1]
-    return [
-        a if b is None else b if a is None else a + b for a, b in zip(found, own, strict=True)
-    ]
+    return [a if b is None else b if a is None else a + b for a, b in zip(found, own, strict=True)]
 
 
 JetTrace.apply_custom = apply_custom

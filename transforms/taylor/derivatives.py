@@ -124,5 +124,3 @@ def _stacked(y: Array, row: list[Array | None], scale: bool) -> Array:
     for k, t in enumerate(row, 1):
         terms.append(zeros if t is None else fit(t * float(factorial(k)) if scale else t, zeros))
     return plain_output(np.stack(terms))
-
-

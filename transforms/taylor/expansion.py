@@ -59,9 +59,7 @@ class Expansion:
         """The result, or the tuple of results, as tracers."""
         return tuple(self.outs) if self.several else self.outs[0]
 
-    def is_of(
-        self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
-    ) -> bool:
+    def is_of(self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]) -> bool:
         """True for the same operation on the same operands."""
         of, mine, given = self.of
         return (
@@ -150,9 +148,7 @@ def has_derivative(y: Any) -> bool:
         return False
 
 
-def expand(
-    trace: JetTrace, args: Sequence[Array], y: Any, order: int, push: Push, of: Of
-) -> Any:
+def expand(trace: JetTrace, args: Sequence[Array], y: Any, order: int, push: Push, of: Of) -> Any:
     """The results of an operation, with their coefficients as far as those of the operands are
     known.
     """

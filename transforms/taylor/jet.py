@@ -170,7 +170,11 @@ def _lists_into(
     kind = type(given)
     children, meta = (None, None) if find_node(kind) is None else node_of(kind).split(given)
     parts = None if children is None else list(children)
-    if kind is not treedef.kind or meta != treedef.meta or len(parts or ()) != len(treedef.children):
+    if (
+        kind is not treedef.kind
+        or meta != treedef.meta
+        or len(parts or ()) != len(treedef.children)
+    ):
         raise TreeError(
             f"{operation}: the series{path} does not have the structure of its argument.",
             got=repr(tree.structure(given)),

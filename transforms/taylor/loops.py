@@ -1,15 +1,17 @@
-"""Loops on power series, in programs: `scan` and `while_loop` whose bodies carry all coefficients
-along, so that they are programs that can be staged like any other.
+"""Loops and branches on power series, in programs: `scan`, `while_loop` and `cond` whose bodies
+have all coefficients as operands too, so that they are programs that can be staged like any other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from ...core.aval import Array, aval_of
 from ...core.ir import Program, Var, evaluate
 from ..checkpointing.derived_bodies import strong
+from ..control.cond import agreeing, cond_p
 from ..control.scan_primitive import scan_p
 from ..control.subprograms import rearranged, trace_flat
 from ..control.while_loop import while_p
@@ -73,7 +75,7 @@ class _Loop:
     ) -> None:
         self.order = order
         ends = [0, counts[0], sum(counts), len(args)]
-        self.spans = [slice(a, b) for a, b in zip(ends, ends[1:], strict=False)]
+        self.spans = [slice(a, b) for a, b in pairwise(ends)]
         self.values = trace.values(args)
         self.terms = [trace.coefficients(a, order)[1:] for a in args]
         self.active = [trace.is_mine(a) for a in args]
@@ -147,9 +149,7 @@ def of_scan(
     """A loop over stacks."""
     loop = _Loop(trace, args, order, body, [n_consts, n_carry])
     consts, carry, _ = [loop.count(span) for span in loop.spans]
-    ys = scan_p.bind(
-        *loop.operands(), body=loop.body, n_consts=consts, n_carry=carry, **params
-    )
+    ys = scan_p.bind(*loop.operands(), body=loop.body, n_consts=consts, n_carry=carry, **params)
     return loop.wrapped(trace, ys, n_carry)
 
 
@@ -184,5 +184,31 @@ def of_while(
     return loop.wrapped(trace, ys, n)
 
 
+def of_cond(
+    trace: JetTrace,
+    args: Sequence[Array],
+    order: int,
+    *,
+    branches: tuple[Program, ...],
+    linear: Flags = (),
+) -> tuple[Array, ...]:
+    """Branches, of which one is chosen by operand 0."""
+    active = [trace.is_mine(a) for a in args[1:]]
+    derived, flags = agreeing(branches, lambda b, force: jet_program(b, active, order, force))
+    terms = [
+        zeros_of(trace.value(a)) if t is None else t
+        for a, f in zip(args[1:], active, strict=True)
+        if f
+        for t in trace.coefficients(a, order)[1:]
+    ]
+    ys = cond_p.bind(*trace.values(args), *terms, branches=derived)
+    n, rest = len(flags), iter(ys[len(flags) :])
+    return tuple([
+        trace.wrap([y, *_take(rest, order)]) if f else y
+        for y, f in zip(ys[:n], flags, strict=True)
+    ])  # fmt: skip
+
+
+JetTrace.whole[cond_p] = of_cond
 JetTrace.whole[scan_p] = of_scan
 JetTrace.whole[while_p] = of_while

@@ -88,7 +88,7 @@ class TaylorPolynomial:
         n = self.order if order is None else self._checked(order)
         step = x if self.direction is not None else x - self.center
         shape = aval_of(self.coefficients).shape[1:]
-        u = np.asarray(step) if not isinstance(step, Tracer) else step
+        u: Array = step if isinstance(step, Tracer) else np.asarray(step)
         u = np.reshape(u, (*u.shape, *[1] * len(shape)))
         total = self.coefficients[n] + 0 * u
         for k in range(n - 1, -1, -1):
@@ -194,7 +194,9 @@ class TaylorPolynomial:
             try:
                 from matplotlib import pyplot
             except ImportError as error:
-                raise ImportError("TaylorPolynomial.plot needs matplotlib: pip install matplotlib") from error
+                raise ImportError(
+                    "TaylorPolynomial.plot needs matplotlib: pip install matplotlib"
+                ) from error
             ax = pyplot.subplots()[1]
         radius = self.radius()
         width = width or (1.5 * radius if np.isfinite(radius) and radius > 0 else 3.0)

@@ -76,7 +76,10 @@ def _batch(
 ) -> Any:
     operands, terms = _split(args, active)
     b_operands, b_terms = _split(list(batched), active)
-    lanes = lambda x, b: x if b else np.broadcast_to(x, (size, *aval_of(x).shape))
+
+    def lanes(x: Array, b: bool) -> Array:
+        return x if b else np.broadcast_to(x, (size, *aval_of(x).shape))
+
     flags = tuple([b or bool(a) for b, a in zip(b_operands, active, strict=True)])
     flat = [
         lanes(t, b)
@@ -84,9 +87,7 @@ def _batch(
         for t, b in zip(ts or (), bs or (), strict=True)
         if t is not None
     ]
-    whole = [
-        lanes(x, b) if f else x for x, b, f in zip(operands, b_operands, flags, strict=True)
-    ]
+    whole = [lanes(x, b) if f else x for x, b, f in zip(operands, b_operands, flags, strict=True)]
     inner = {"of": of, "size": size, "batched": flags, "params": params}
     return series_p.bind(*whole, *flat, of=batched_p, active=active, order=order, params=inner)
 

@@ -21,7 +21,7 @@ __all__ = ["radius_of"]
 FEWEST = 4
 """So many coefficients that are not zero are needed."""
 LAST = 8
-"""So many of the last ratios are fitted, or half of them where there are less than twice as many."""
+"""So many of the last ratios are fitted; half of them, where there are less than twice as many."""
 ROUNDING = 1e-13
 """Coefficients that are so much smaller than the others are zero: sin has such at pi."""
 SMALL = 0.1

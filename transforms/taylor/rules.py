@@ -115,8 +115,15 @@ def _square(order: int, y: Array, x: Terms) -> Recurrence:
     return lambda of_y: coefficient
 
 
-def _product(order: int, y: Array, a: Terms, b: Terms) -> Recurrence | None:
-    return _square(order, y, a) if a is b else None
+def _product(order: int, y: Array, a: Terms, b: Terms) -> Recurrence:
+    if a is b:
+        return _square(order, y, a)
+
+    def coefficient(k: int) -> Array | None:
+        found = cauchy(a, b, k)
+        return None if found is None else fit(found, y)
+
+    return lambda of_y: coefficient
 
 
 HIGHEST = 8

@@ -145,14 +145,14 @@ class JetTrace(ForwardTrace):
             return primitive.bind(*self.values(args), **params)
         for expansion in self.expanding:
             if expansion.is_of(primitive, args, params):
-                return expansion.result()  # type: ignore[no-any-return]  # a tracer, or several
+                return expansion.result()
         whole = self.whole.get(primitive)
         if whole is not None and all([a.complete for a in mine]):
-            return whole(self, args, order, **params)  # type: ignore[no-any-return]  # as above
-        if isinstance(primitive, Structured) and all([a.complete for a in mine]):
-            # With values it runs by itself; if it comes here nevertheless, its rule is needed.
-            if not all([has_value(a) for a in args]):
-                return self.of_structured(primitive, args, order, params)  # type: ignore[no-any-return]  # a tuple
+            return whole(self, args, order, **params)
+        # With values it runs by itself; if it comes here nevertheless, its rule is needed.
+        structured = isinstance(primitive, Structured) and not all([has_value(a) for a in args])
+        if structured and all([a.complete for a in mine]):
+            return self.of_structured(primitive, args, order, params)
         if primitive.jvp is not None:
             return self.expand_whole(primitive, args, order, params)
         y = primitive.bind(*self.values(args), **params)
@@ -164,7 +164,7 @@ class JetTrace(ForwardTrace):
             return y
         kept = [a if f else self.value(a) for a, f in zip(args, flags, strict=True)]
         push = lambda xs, dots, y: self.tangent(primitive, xs, dots, y, params)
-        return self.expand(kept, y, order, push, (primitive, kept, params))  # type: ignore[no-any-return]
+        return self.expand(kept, y, order, push, (primitive, kept, params))
 
     def expand_whole(
         self, primitive: Primitive, args: Sequence[Array], order: int, params: Mapping[str, Any]
@@ -175,7 +175,7 @@ class JetTrace(ForwardTrace):
         values = self.values(args)
         y = primitive.bind(*values, **params)
         push = lambda xs, dots, y: whole(xs, dots, **params)[1]
-        return self.expand(args, y, order, push, (primitive, args, params))  # type: ignore[no-any-return]
+        return self.expand(args, y, order, push, (primitive, args, params))
 
     def differentiable(self, primitive: Primitive, args: Sequence[Array]) -> list[bool]:
         """Which operands are tracers of this trace that the operation has a derivative by."""

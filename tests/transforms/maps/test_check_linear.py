@@ -33,7 +33,9 @@ LINEAR = {
     "mask": lambda x: np.where(np.arange(3) > 0, x, 0.0),
     "scan": lambda x: wg.scan(lambda c, a: (c + a, 2.0 * c), 0.0, x),
     "fori": lambda x: wg.fori_loop(0, 3, lambda i, v: v * i + x, x),
-    "while": lambda x: wg.while_loop(lambda v: v[0] < 3, lambda v: (v[0] + 1, 2.0 * v[1]), (0, x))[1],
+    "while": lambda x: wg.while_loop(
+        lambda v: v[0] < 3, lambda v: (v[0] + 1, 2.0 * v[1]), (0, x)
+    )[1],
     "cond": lambda x: wg.cond(True, lambda v: v, lambda v: -v, x),
     "checkpoint": wg.checkpoint(lambda x: 3.0 * x),
     "gradient": wg.grad(lambda x: np.sum(x * (A @ x))),
@@ -158,7 +160,12 @@ def test_constants_that_are_traced_are_not_known() -> None:
 
 @pytest.mark.parametrize(
     ("fun", "name"),
-    [(np.conj, "conjugate"), (np.real, "real"), (np.imag, "imag"), (lambda z: z + z.conj(), "conj")],
+    [
+        (np.conj, "conjugate"),
+        (np.real, "real"),
+        (np.imag, "imag"),
+        (lambda z: z + z.conj(), "conj"),
+    ],
 )
 def test_linear_over_the_reals_alone(fun: Any, name: str) -> None:
     report = wg.check_linear(fun, Z)

@@ -1,4 +1,4 @@
-"""`derivative_map` and `linear_map`: the pushforward, the pullback, the chain rule as an identity."""
+"""`derivative_map` and `linear_map`: pushforward, pullback, the chain rule as an identity."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_value_and_aux(x: Any) -> None:
 
 def test_leaves_without_a_derivative_have_none() -> None:
     D = wg.derivative_map(lambda p, n: (p["x"] ** n, n, "text"), {"x": np.ones(2), "s": "t"}, 3)
-    assert repr(D.domain) == "({'s': None, 'x': f64[2]}, None)"
+    assert repr(D.domain) == "({'x': f64[2], 's': None}, None)"
     assert repr(D.codomain) == "(f64[2], None, None)"
     pushed = D({"x": np.ones(2), "s": None}, None)
     np.testing.assert_array_equal(pushed[0], [3.0, 3.0])

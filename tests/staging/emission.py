@@ -80,6 +80,11 @@ def emitted(
     return f
 
 
+def code_of(text: str) -> str:
+    """A text without its comments."""
+    return "\n".join([line for line in text.splitlines() if not line.strip().startswith("#")])
+
+
 def emitted_of(fun: Fun, *args: Any, same: Callable[[Any, Any], bool] = same_bits) -> Emitted:
     """The same for a function."""
     return emitted(wg.make_program(fun)(*args), *args, same=same)
@@ -96,7 +101,7 @@ def _elementwise(rng: np.random.Generator) -> Fun:
         lambda x, w: np.tanh(x * w) + b,
         lambda x, w: x * x * 0.3 + a * w,
         lambda x, w: np.roll(x, 1) * a - x * w,
-        lambda x, w: np.stack([x[0] * w, x[1] - a, np.sin(x[2])]),
+        lambda x, w: np.stack([x[0] * w, x[1] - a, x[2] * x[2]]),
         lambda x, w: np.concatenate([x[1:], x[:1]]) + np.sum(x) * w,
         lambda x, w: np.where(x > w, x, -x),
         lambda x, w: m @ x * w + a,
@@ -179,7 +184,7 @@ def nest(rng: np.random.Generator, depth: int) -> Fun:
     if kind == "while":
         return _while(rng, f)
     if kind == "cond":
-        return lambda x, w: wg.cond(np.sum(x) * a > 0.4, f, lambda x, w: g(x, w) * np.cos(w), x, w)
+        return lambda x, w: wg.cond(np.sum(x) * a > 0.4, f, lambda x, w: g(x, w) * (w * w), x, w)
     if kind == "switch":
         which = lambda x, w: (np.sum(x) > 0).astype(int) + (x[0] > w * 0.2).astype(int)
         return lambda x, w: wg.switch(which(x, w), [f, g, lambda x, w: x], x, w)

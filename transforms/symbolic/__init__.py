@@ -1,0 +1,1 @@
+"""Programs as formulas of sympy. Read first: formulas.py."""
