@@ -33,6 +33,7 @@ from .custom.custom_rules import custom_jvp, custom_vjp, custom_vmap
 from .custom.linear_call import custom_transpose, linear_call
 from .custom.numerical import NumericalDerivativeWarning, numerical_rule
 from .custom.stop_gradient import stop_gradient
+from .export.numpy_source import define_numpy_source, to_numpy_source
 from .grad import grad, hvp, value_and_grad
 from .jacobian import (
     hessian,
@@ -71,6 +72,7 @@ from .sparse import (
 )
 from .staged import RetraceWarning, staged
 from .staging.threads import get_num_threads, set_num_threads
+from .symbolic.formulas import SymbolicDerivative, symbolic_derivative, to_latex, to_sympy
 from .taylor.derivatives import derivatives
 from .taylor.jet import jet
 from .taylor.polynomial import TaylorPolynomial, taylor
@@ -85,6 +87,7 @@ __all__ = [
     "NumericalDerivativeWarning",
     "RetraceWarning",
     "SparsePlan",
+    "SymbolicDerivative",
     "TaylorPolynomial",
     "WastefulModeWarning",
     "all_gather",
@@ -106,6 +109,7 @@ __all__ = [
     "custom_transpose",
     "custom_vjp",
     "custom_vmap",
+    "define_numpy_source",
     "derivative_map",
     "derivatives",
     "directional_derivative",
@@ -159,7 +163,11 @@ __all__ = [
     "staged",
     "stop_gradient",
     "switch",
+    "symbolic_derivative",
     "taylor",
+    "to_latex",
+    "to_numpy_source",
+    "to_sympy",
     "value_and_derivative_map",
     "value_and_grad",
     "value_and_hessian",

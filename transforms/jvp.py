@@ -169,6 +169,27 @@ class JVPTrace(ForwardTrace):
         y_dot = x.tangent * slope(y, primal)
         return JVPTracer(self, y, y_dot, frame.f_code, frame.f_lasti)
 
+    def process2(self, primitive: Primitive, a: Array, b: Array) -> Array:
+        if primitive.slope0 is None or primitive.slope1 is None or primitive.jvps is None:
+            return self.process(primitive, (a, b), _NO_PARAMS)
+        a_dot = b_dot = None
+        if type(a) is JVPTracer and a._trace is self:
+            a, a_dot = a.primal, a.tangent
+        if type(b) is JVPTracer and b._trace is self:
+            b, b_dot = b.primal, b.tangent
+        y = primitive.impl(a, b)
+        frame = sys._getframe(2)
+        by_a, by_b = primitive.jvps[0], primitive.jvps[1]
+        assert by_a is not None
+        assert by_b is not None
+        if b_dot is None:
+            y_dot = by_a(a_dot, y, a, b)
+        elif a_dot is None:
+            y_dot = by_b(b_dot, y, a, b)
+        else:
+            y_dot = by_a(a_dot, y, a, b) + by_b(b_dot, y, a, b)
+        return self.wrap(y, fit(y_dot, y), frame.f_code, frame.f_lasti)
+
     def process(
         self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
     ) -> Array:

@@ -55,10 +55,12 @@ def _outer(a: Array, ct: Array) -> Array:
 
 
 def _matmul_shape(a: ShapedArray, b: ShapedArray) -> ShapedArray:
-    stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    flat = a.ndim <= 2 and b.ndim <= 2
+    stack = () if flat else np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     rows = a.shape[-2:-1] if a.ndim > 1 else ()
     columns = b.shape[-1:] if b.ndim > 1 else ()
-    return ShapedArray((*stack, *rows, *columns), np.result_type(a.dtype, b.dtype))
+    dtype = a.dtype if a.dtype is b.dtype else np.result_type(a.dtype, b.dtype)
+    return ShapedArray((*stack, *rows, *columns), dtype)
 
 
 def _matmul_batch(size: int, batched: Sequence[bool], a: Array, b: Array) -> Array:

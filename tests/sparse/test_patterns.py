@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scipy.ndimage
-import scipy.signal
 from specs import CASES, Case
 from test_composition import PROGRAMS, X, control_flow
 
 import wengert as wg
+import wengert.scipy.ndimage as ndimage
+import wengert.scipy.signal as signal
 from wengert.core import tree
 from wengert.transforms.sparse import control_rules, movement_rules
 
@@ -88,7 +88,9 @@ def test_no_entry_of_a_jacobian_is_missed(case: Case, rng: np.random.Generator) 
     assert covers(wg.jacobian_sparsity(f, *xs, argnums=tuple(range(len(xs)))), dense)
 
 
-TWICE = [c for c in real_cases() if c.spec.order >= 2][::3]
+TWICE = [c for c in real_cases() if c.spec.order >= 2 and not c.spec.name.startswith("operator")][
+    ::3
+]
 
 
 @pytest.mark.parametrize("case", TWICE, ids=str)
@@ -164,8 +166,8 @@ SHARP: dict[str, tuple[Function, tuple[Array, ...]]] = {
     "diagonal": (lambda x: np.diagonal(x) ** 2, (x23,)),
     "convolve": (lambda x: np.convolve(x, [1.0, 0.0, -1.0], "same"), (x4,)),
     "convolve kernel": (lambda k: np.convolve(x4, k, "valid"), (x4[:2],)),
-    "convolve2d": (lambda x: scipy.signal.convolve2d(x, np.eye(2), "full"), (x23,)),
-    "ndimage": (lambda x: scipy.ndimage.correlate1d(x, [1.0, 0.0, -1.0], mode="wrap"), (x23,)),
+    "convolve2d": (lambda x: signal.convolve2d(x, np.eye(2), "full"), (x23,)),
+    "ndimage": (lambda x: ndimage.correlate1d(x, [1.0, 0.0, -1.0], mode="wrap"), (x23,)),
     "trapezoid": (lambda x: np.trapezoid(x, axis=0), (x23,)),
     "trapezoid widths": (lambda x, w: np.trapezoid(x, w, axis=1), (x23, x4[:3])),
     "bincount": (lambda x: np.bincount([0, 2, 2, 1], x), (x4,)),
@@ -173,7 +175,7 @@ SHARP: dict[str, tuple[Function, tuple[Array, ...]]] = {
     "stack of inverses": (lambda x: np.linalg.inv(x[:, None, None] + np.eye(2)), (x4,)),
     "stack of dets": (lambda x: np.linalg.det(x), (np.stack([x23[:, :2], x23[:, 1:] ** 2]),)),
     "windows": (lambda x: np.lib.stride_tricks.sliding_window_view(x, 2) ** 2, (x4,)),
-    "integers": (lambda x: x * np.floor(x), (x4,)),
+    "integers": (lambda x: x * np.floor(x), (x4 + 2.0,)),
     "stop_gradient": (lambda x: x * wg.stop_gradient(x[::-1]), (x4,)),
     "scan": (lambda x: wg.scan(lambda c, a: (a, a * c), 1.0, x)[1], (x4,)),
     "scan with counter": (
@@ -196,7 +198,7 @@ SHARP: dict[str, tuple[Function, tuple[Array, ...]]] = {
 
 def written(x: Array) -> Array:
     """Writes to slices, to index arrays with duplicates, and adds."""
-    y = np.zeros(6)
+    y = np.zeros(6, like=x)
     y[1:5] = x * x
     y[np.array([0, 0, 5])] = x[:3]
     y[2] += x[0]

@@ -1191,3 +1191,99 @@ def test_recursion_over_static_arguments() -> None:
 
     np.testing.assert_allclose(power(X, 5), X**5)
     np.testing.assert_allclose(wg.grad(lambda x: np.sum(power(x, 3)))(X), 3 * X**2)
+
+
+# What loops count with, and what happens when the program runs.
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64])
+def test_counters_of_loops_do_not_decide_dtypes(dtype: Any) -> None:
+    f = lambda x: wg.fori_loop(0, 20, lambda i, c: c * 0.9 + i * 1e-3, x)
+    x = np.ones(3, dtype)
+    got = wg.staged(f)(x)
+    assert got.dtype == dtype
+    np.testing.assert_allclose(got, f(x), rtol=1e-5)
+    assert wg.staged(wg.grad(lambda x: np.sum(np.abs(f(x)))))(np.abs(x)).dtype == np.abs(x).dtype
+
+
+def test_a_number_is_handed_to_a_loop_in_a_loop() -> None:
+    def f(k: Any) -> Any:
+        def outer(c: Any, _: Any) -> Any:
+            slope = np.sin(c)
+            inner = lambda d, _: (d * slope + 1.0, None)
+            return wg.scan(inner, c, length=3)[0], None
+
+        return wg.scan(outer, k, length=4)[0]
+
+    np.testing.assert_allclose(wg.staged(f)(0.5), f(0.5))
+    np.testing.assert_allclose(wg.staged(wg.grad(f))(0.5), wg.grad(f)(0.5))
+
+
+def test_errors_of_a_run_leave_the_function_as_it_was() -> None:
+    f = wg.staged(lambda a: np.tanh(np.linalg.inv(np.tanh(a)) * 2.0))
+    good, bad = np.eye(2), np.zeros((2, 2))
+    want = f(good)
+    for _ in range(6):
+        with pytest.raises(np.linalg.LinAlgError):
+            f(bad)
+        np.testing.assert_array_equal(f(good), want)
+
+
+def test_a_function_that_raises_while_traced_is_traced_again() -> None:
+    calls = []
+
+    @wg.staged
+    def f(x: Any) -> Any:
+        calls.append(x)
+        if len(calls) < 3:
+            raise KeyError("not yet")
+        return x * 2.0
+
+    for _ in range(2):
+        with pytest.raises(KeyError, match="not yet"):
+            f(1.0)
+    assert f(1.0) == f(1.0) == 2.0
+    assert len(calls) == 3
+
+
+def test_captured_arrays_that_change_under_transformations() -> None:
+    a, x = np.ones(3), np.array([1.0, 2.0, 3.0])
+    f = wg.staged(lambda x: np.sum(x * x * a))
+    transforms: list[Callable[[], Any]] = [
+        lambda: wg.grad(f)(x),
+        lambda: wg.vmap(f)(x[None]),
+        lambda: wg.jvp(f, (x,), (x,))[1],
+        lambda: wg.vjp(f, x)[1](1.0)[0],
+        lambda: wg.hessian(f)(x),
+    ]
+    for transform in transforms:
+        a[:] = 1.0
+        before = transform()
+        a[:] = 4.0
+        np.testing.assert_allclose(transform(), 4 * before)
+
+
+def test_generators_of_results_are_refused() -> None:
+    def f(x: Any) -> Any:
+        yield x
+
+    with pytest.raises(wg.errors.LeafTypeError, match="staged f: the result"):
+        wg.staged(f)(1.0)
+
+
+def test_threads_differentiate_many_shapes() -> None:
+    f = wg.staged(lambda x: np.sum(np.tanh(x) ** 2), cache_size=8)
+    gradient = wg.grad(f)
+
+    def work(k: int) -> bool:
+        draw = np.random.default_rng(k)
+        for n in draw.integers(1, 30, 125):
+            x = draw.normal(size=n)
+            t = np.tanh(x)
+            if not np.allclose(gradient(x), 2 * t * (1 - t * t)):
+                return False
+        return True
+
+    with warnings.catch_warnings(), ThreadPoolExecutor(8) as pool:
+        warnings.simplefilter("ignore", wg.RetraceWarning)
+        assert all(pool.map(work, range(8)))

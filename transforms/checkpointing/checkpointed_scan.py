@@ -25,6 +25,7 @@ from ..api import flatten_result
 from ..backward import backward_pass
 from ..control.bodies import Leaves, array_leaves, check_carry, same_structure
 from ..control.subprograms import batched_aval, evaluate_linearized, trace_flat
+from ..evaluators import Often
 from .checkpoint_plans import Plan, fitted
 from .derived_bodies import Batched, Body, Pushed, avals_of, run_body, strong
 from .recomputation import checkpoint_p
@@ -135,6 +136,9 @@ class Loop:
         if isinstance(step, Rerun):
             with step.bound(consts) as run:
                 yield step.writing(run)
+        elif type(step) is Program:
+            often = Often(step, self.length, first=lambda *args: run_body(step, args))
+            yield lambda *rest: list(often(*consts, *rest))
         else:
             yield lambda *rest: run_body(step, [*consts, *rest])
 

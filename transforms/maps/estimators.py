@@ -168,7 +168,7 @@ def _largest_singular_value(
     """
     adjoint = Conjugated(Transposed(op))
     single = op.codomain.dtype in (np.float32, np.complex64, np.float16)
-    tol = (1e-3 if single else 1e-6) if tol is None else tol
+    tol = (1e-3 if single else 1e-4) if tol is None else tol
     most = min(op.domain.size, op.codomain.size)
     steps = most if maxiter is None and most <= 300 else min(most, maxiter or 300)
     times = lambda part, v: products(part, v[None])[0].astype(wide, copy=False)

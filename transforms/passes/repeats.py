@@ -211,8 +211,9 @@ def find_repeats(table: Table) -> list[Repeat]:
     found = []
     for period in _periods(kinds):
         same = (kinds[:-period] == kinds[period:]) & ~taken[:-period] & ~taken[period:]
-        for low, high in _stretches(same, max(period * (STEPS - 1), SAVED)):
-            stop = high + period
+        low = 0
+        for start, end in _stretches(same, max(period * (STEPS - 1), SAVED)):
+            low, stop = max(low, start), end + period  # of two stretches a period may be in both
             while (repeat := _multiple(table, low, stop, period)) is not None:
                 found.append(repeat)
                 taken[repeat.start : repeat.stop] = True

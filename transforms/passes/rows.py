@@ -268,10 +268,11 @@ class Rows:
         """The result of an equation of many rows; None if it needs them one by one."""
         out = e.outputs[0].aval
         name = e.primitive.name
+        if name == "scatter_sum":
+            values = e.inputs[: len(e.params["places"])]
+            return self.scattered(e) if all([a.aval.dtype == out.dtype for a in values]) else None
         if any([a.aval.dtype != out.dtype for a in e.inputs]):
             return None
-        if name == "scatter_sum":
-            return self.scattered(e)
         if name not in ("stack", "concatenate") or set(e.params) != {"axis"}:
             return None
         runs = self.runs(e.inputs)
@@ -286,10 +287,11 @@ class Rows:
         The first value is put into zeros, where a -0.0 stays what it is, so it stays apart. For
         each element the terms come in the order in which they came.
         """
-        indices = [index for index, _ in e.params["places"]]
-        if len(indices) != len(e.inputs):
-            return None
-        groups = self.grouped(e.inputs, indices, e.params["shape"])
+        places_of = e.params["places"]
+        indices = [index for index, _ in places_of]
+        values, rest = e.inputs[: len(indices)], iter(e.inputs[len(indices) :])
+        own = [[self.read(next(rest)) for _ in range(n)] for _, n in places_of]
+        groups = self.grouped(values, indices, e.params["shape"])
         if groups is None:
             return None
         cts: list[Atom] = []
@@ -297,11 +299,12 @@ class Rows:
         new: list[tuple[Any, int]] = []
         for terms, positions, places in groups:
             if len(terms) == 1:
-                cts.append(self.read(e.inputs[terms[0]]))
-                new.append((indices[terms[0]], 0))
+                cts.append(self.read(values[terms[0]]))
+                arrays += own[terms[0]]
+                new.append(places_of[terms[0]])
                 continue
             axis = positions[0]
-            runs = self.runs([e.inputs[k] for k in terms])
+            runs = self.runs([values[k] for k in terms])
             if len(runs) > max(_PIECES, len(terms) // 4):
                 return None
             solid = bool(places.ndim == 3 and (np.diff(places.ravel()) == 1).all())
@@ -346,7 +349,7 @@ class Rows:
                     return None
                 found += groups
             return found
-        if any([type(i[0]) is not int for i in indices]):
+        if any([type(i[0]) is not int or Place.ARRAY in i for i in indices]):
             return None
         by_form: dict[Any, list[int]] = {}
         for k in range(1, len(indices)):
@@ -367,7 +370,7 @@ class Rows:
         self, terms: range, cts: Sequence[Atom], indices: Sequence[Any], shape: Sequence[int]
     ) -> list[_Group] | None:
         """The groups of terms that have the same between their brackets, but for the numbers."""
-        if len(terms) < _PIECES:
+        if len(terms) < _PIECES or Place.ARRAY in indices[terms[0]]:
             return [(np.array([k]), [], np.array([])) for k in terms]
         one_form = _places([indices[k] for k in terms], shape)
         if one_form is None:

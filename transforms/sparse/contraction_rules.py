@@ -38,7 +38,7 @@ def _einsum(step: Step) -> Found:
 def _matmul(step: Step) -> Found:
     a, b = [v.shape for v in step.avals]
     rank = max(len(a) - 2, len(b) - 2, 0)
-    stack, (i, j, k) = ascii_letters[:rank], ascii_letters[rank : rank + 3]
+    stack, (i, j, k) = ascii_letters[:rank], list(ascii_letters[rank : rank + 3])
     left = k if len(a) == 1 else stack[rank - len(a) + 2 :] + i + k
     right = k if len(b) == 1 else stack[rank - len(b) + 2 :] + k + j
     output = stack + (i if len(a) > 1 else "") + (j if len(b) > 1 else "")
@@ -74,8 +74,11 @@ def _by_known_factor(step: Step, inputs: list[str], output: str, k: int) -> Inde
     value = np.asarray(step.operands[1 - k].value)
     mine, others = inputs[k], inputs[1 - k]
     lengths = dict(zip(mine, step.avals[k].shape, strict=True))
-    if any([lengths.get(c, d) != d for c, d in zip(others, value.shape, strict=True)]):
-        return None  # an axis of length 1 is broadcast
+    # Axes of length 1 that are broadcast: the factor is the same, or the element is.
+    flat = [i for i, c in enumerate(others) if value.shape[i] == 1 and lengths.get(c, 1) > 1]
+    value = value.reshape([d for i, d in enumerate(value.shape) if i not in flat])
+    others = "".join([c for i, c in enumerate(others) if i not in flat])
+    stretched = [c for c, d in zip(others, value.shape, strict=True) if lengths.get(c, d) != d]
     free = [c for c in mine if c not in others]
     count = int(np.count_nonzero(value))
     width = math.prod([lengths[c] for c in free])
@@ -84,13 +87,15 @@ def _by_known_factor(step: Step, inputs: list[str], output: str, k: int) -> Inde
     where = dict(zip(others, [np.repeat(i, width) for i in np.nonzero(value)], strict=True))
     grid = np.indices([lengths[c] for c in free]).reshape(len(free), width)
     where.update(zip(free, [np.tile(g, count) for g in grid], strict=True))
+    source = _number([c for c in mine if c not in stretched], where, lengths, count * width)
     lengths.update(zip(others, value.shape, strict=True))
-    source = _number(mine, where, lengths, count * width)
     target = _number(output, where, lengths, count * width)
     return _grouped_by(step.sets(k), target, source, step.out_avals[0].size)
 
 
-def _number(letters: str, where: dict[str, Array], lengths: dict[str, int], size: int) -> Array:
+def _number(
+    letters: Sequence[str], where: dict[str, Array], lengths: dict[str, int], size: int
+) -> Array:
     found = np.zeros(size, np.intp)
     for c in letters:
         found = found * lengths[c] + where[c]

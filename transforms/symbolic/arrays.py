@@ -15,7 +15,7 @@ from .elements import ELEMENTS, choose, truth
 from .extra import sympy
 from .values import Formula, NoFormError, broadcast, integers
 
-__all__ = ["ARRAYS"]
+__all__ = ["ARRAYS", "fold"]
 
 Rule = Callable[[Equation, list[Formula]], Any]
 
@@ -223,9 +223,14 @@ def _slogdet(e: Equation, args: list[Formula]) -> list[Formula]:
 
 def _fft(e: Equation, args: list[Formula]) -> Formula:
     """The discrete Fourier transform, with exact roots of unity."""
+    return _fourier(args[0], e.params, e.params["inverse"])
+
+
+def _fourier(x: Formula, params: dict[str, Any], inverse: bool) -> Formula:
     s = sympy()
-    x, n = np.moveaxis(args[0], e.params["axis"], -1), e.params["n"]
-    sign = 1 if e.params["inverse"] else -1
+    axis, n = params["axis"], params["n"]
+    x = np.moveaxis(x, axis, -1)
+    sign = 1 if inverse else -1
     x = x[..., :n]
     m = x.shape[-1]
     roots = np.array([
@@ -233,12 +238,57 @@ def _fft(e: Equation, args: list[Formula]) -> Formula:
         for j in range(m)
     ], object)  # fmt: skip
     scale = {"backward": (1, n), "forward": (n, 1), "ortho": (s.sqrt(n), s.sqrt(n))}
-    by = scale[e.params["norm"] or "backward"][e.params["inverse"]]
-    return np.moveaxis(x @ roots / by, -1, e.params["axis"])
+    by = scale[params["norm"] or "backward"][inverse]
+    return np.moveaxis(x @ roots / by, -1, axis)
 
 
 def _same(e: Equation, args: list[Formula]) -> Formula:
     return broadcast(ELEMENTS["positive"], args[:1])
+
+
+def _linspace(e: Equation, args: list[Formula]) -> Formula:
+    n, endpoint = e.params["num"], e.params["endpoint"]
+    parts = max(n - 1 if endpoint else n, 1)
+    rows = [
+        broadcast(lambda a, b, i=i: a + (b - a) * sympy().Rational(i, parts), args)
+        for i in range(n)
+    ]
+    return np.stack(rows) if rows else np.empty(e.outputs[0].aval.shape, object)
+
+
+def _rfft(e: Equation, args: list[Formula]) -> Formula:
+    """The first half of the transform."""
+    whole = _fourier(args[0], e.params, inverse=False)
+    half = [slice(None)] * whole.ndim
+    half[e.params["axis"]] = slice(0, e.params["n"] // 2 + 1)
+    return whole[tuple(half)]
+
+
+def fold(name: str) -> Rule | None:
+    """`ufunc.reduce` and `ufunc.accumulate` of an elementwise operation, in NumPy's order."""
+    stem, _, method = name.rpartition("_")
+    step = ELEMENTS.get(_STEMS.get(stem, stem))
+    if step is None or method not in ("reduce", "accumulate"):
+        return None
+
+    def rule(e: Equation, args: list[Formula]) -> Formula:
+        axis = e.params["axis"] if method == "accumulate" else e.params["axes"][0]
+        if method == "reduce" and len(e.params["axes"]) != 1:
+            raise NoFormError("a reduction over several axes")
+        rows = list(np.moveaxis(args[0], axis, 0))
+        if not rows:
+            raise NoFormError("a reduction of nothing")
+        found = [np.asarray(rows[0], object)]
+        for row in rows[1:]:
+            found.append(broadcast(step, [found[-1], np.asarray(row, object)]))
+        if method == "accumulate":
+            return np.moveaxis(np.stack(found), 0, axis)
+        return np.reshape(found[-1], e.outputs[0].aval.shape)
+
+    return rule
+
+
+_STEMS: Final = {"divide": "div", "power": "pow", "float_power": "pow"}
 
 
 def _sorted(e: Equation, args: list[Formula]) -> Formula:
@@ -297,6 +347,8 @@ ARRAYS: Final[dict[str, Rule]] = {
     "solve": _solve,
     "slogdet": _slogdet,
     "fft": _fft,
+    "rfft": _rfft,
+    "linspace": _linspace,
     "sort": _sorted,
 }
 """By the primitive's name."""

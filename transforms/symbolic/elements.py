@@ -18,7 +18,7 @@ def choose(condition: Any, a: Any, b: Any) -> Any:
         return a
     if condition == s.false:
         return b
-    if istruth(condition):
+    if is_truth(condition):
         return s.Piecewise((a, condition), (b, True))
     return s.Piecewise((b, s.Eq(condition, 0)), (a, True))
 
@@ -26,7 +26,7 @@ def choose(condition: Any, a: Any, b: Any) -> Any:
 def _compared(name: str) -> Callable[[Any, Any], Any]:
     def compare(a: Any, b: Any) -> Any:
         s = sympy()
-        if istruth(a) or istruth(b):
+        if is_truth(a) or is_truth(b):
             same = s.Equivalent(truth(a), truth(b))
             if name in ("Eq", "Ne"):
                 return same if name == "Eq" else s.Not(same)
@@ -37,7 +37,7 @@ def _compared(name: str) -> Callable[[Any, Any], Any]:
 
 def truth(x: Any) -> Any:
     """A condition for a number: that it is not zero."""
-    return x if istruth(x) else sympy().Ne(x, 0)
+    return x if is_truth(x) else sympy().Ne(x, 0)
 
 
 def _arithmetic(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -46,7 +46,7 @@ def _arithmetic(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _number(x: Any) -> Any:
-    if istruth(x):
+    if is_truth(x):
         return choose(x, sympy().Integer(1), sympy().Integer(0))
     return x
 
@@ -57,7 +57,7 @@ def _logical(name: str) -> Callable[..., Any]:
 
 def _bits(name: str) -> Callable[..., Any]:
     def combine(*xs: Any) -> Any:
-        if not all([istruth(x) for x in xs]):
+        if not all([is_truth(x) for x in xs]):
             raise NoFormError("bits of integers")
         return getattr(sympy(), name)(*xs)
 

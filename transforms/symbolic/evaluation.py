@@ -14,7 +14,7 @@ import numpy as np
 
 from ...core.errors import MissingRuleError
 from ...core.ir import Equation, Literal, Program, Var
-from .arrays import ARRAYS
+from .arrays import ARRAYS, fold
 from .elements import ELEMENTS
 from .extra import sympy
 from .numbers import objects
@@ -56,7 +56,7 @@ def _equation(e: Equation, args: list[Formula]) -> list[Formula]:
     if element is not None and not e.params:
         found: Any = broadcast(element, args)
         return [np.asarray(found, object)]
-    rule = ARRAYS.get(name)
+    rule = ARRAYS.get(name) or fold(name)
     if rule is not None:
         found = rule(e, args)
         return list(found) if e.primitive.multiple_results else [_as_objects(found)]

@@ -66,10 +66,15 @@ def _traced(
     given = [g for g, x in zip(given, samples, strict=True) if not tree.is_static_leaf(x)]
     samples = [x for x in samples if not tree.is_static_leaf(x)]
     names = _names(program, parameter_names(fun, program))
-    formulas = [
-        _symbols(s, name, var, x) if g is None else g
-        for name, var, g, x in zip(names, program.inputs, given, samples, strict=True)
-    ]
+    for gap in ("", "_"):
+        formulas = [
+            _symbols(s, name, var, x, gap) if g is None else g
+            for name, var, g, x in zip(names, program.inputs, given, samples, strict=True)
+        ]
+        made = [v for f, g in zip(formulas, given, strict=True) if g is None for v in f.ravel()]
+        symbols = [v for v in made if v.is_Symbol]
+        if len(set(symbols)) == len(symbols):
+            break  # else the element 1 of x is called as the parameter x1
     return lower(program), formulas
 
 
@@ -101,7 +106,7 @@ def _names(program: Program, parameters: Sequence[str]) -> list[str]:
     return [name if plain.count(name) == 1 else f"{p}_{name}" for p, name in found]
 
 
-def _symbols(s: Any, name: str, var: Var, sample: Any) -> Formula:
+def _symbols(s: Any, name: str, var: Var, sample: Any, gap: str) -> Formula:
     """A symbol, or an array of symbols; the numbers themselves for arrays of integers."""
     aval = var.aval
     if aval.dtype.kind not in "fc" and (aval.shape or aval.dtype.kind == "b"):
@@ -112,7 +117,8 @@ def _symbols(s: Any, name: str, var: Var, sample: Any) -> Formula:
         return objects(sample)
     assumptions = {"f": {"real": True}, "c": {}}.get(aval.dtype.kind, {"integer": True})
     found = np.empty(aval.shape, object)
-    gap = "_" if max(aval.shape, default=0) > 10 and len(aval.shape) > 1 else ""
+    if max(aval.shape, default=0) > 10 and len(aval.shape) > 1:
+        gap = "_"
     for i in np.ndindex(aval.shape):
         found[i] = s.Symbol(name + gap + gap.join([str(k) for k in i]), **assumptions)
     return found

@@ -77,7 +77,7 @@ def _batch(
     operands, terms = _split(args, active)
     b_operands, b_terms = _split(list(batched), active)
 
-    def lanes(x: Array, b: bool) -> Array:
+    def lanes(x: Array, b: bool | None) -> Array:
         return x if b else np.broadcast_to(x, (size, *aval_of(x).shape))
 
     flags = tuple([b or bool(a) for b, a in zip(b_operands, active, strict=True)])

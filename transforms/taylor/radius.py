@@ -48,7 +48,7 @@ def radius_of(c: Array) -> float:
         if not np.all(np.isfinite(c)):
             return float("nan")
         c = np.where(np.abs(c) < ROUNDING * np.max(np.abs(c)), 0, c)
-        return unit * _radius(c)
+        return float(unit * _radius(c))
     return _radius(c)
 
 

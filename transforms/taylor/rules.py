@@ -141,7 +141,7 @@ def _power(order: int, y: Array, x: Terms, p: Terms) -> Recurrence | None:
         return None
     whole = np.imag(exponent) == 0 and np.real(exponent) == np.floor(np.real(exponent))
     if whole and 1 <= np.real(exponent) <= HIGHEST:
-        return _whole_power(order, y, x, int(np.real(exponent)))
+        return _whole_power(y, x, int(np.real(exponent)))
     if exponent == 0 or not _is_regular(x[0]):
         return None
 
@@ -160,39 +160,31 @@ def _power(order: int, y: Array, x: Terms, p: Terms) -> Recurrence | None:
     return recurrence
 
 
-def _whole_power(order: int, y: Array, x: Terms, n: int) -> Recurrence:
+def _whole_power(y: Array, x: Terms, n: int) -> Recurrence:
     """Products, by repeated squaring."""
-    squares: list[list[Array | None]] = []
-    product: list[list[Array | None]] = []
+    products: list[tuple[Terms, Terms, list[Array | None]]] = []
+
+    def product(a: Terms, b: Terms) -> Terms:
+        products.append((a, b, []))
+        return products[-1][2]
+
+    power: Terms = None
+    square = x
+    while n:
+        if n & 1:
+            power = square if power is None else product(power, square)
+        n >>= 1
+        if n:
+            square = product(square, square)
 
     def coefficient(k: int) -> Array | None:
-        factor, power, count, made = x, None, n, 0
-        while True:
-            if count & 1:
-                if power is None:
-                    power = factor
-                else:
-                    if made == len(product):
-                        product.append([])
-                    _grow(product[made], k, power, factor)
-                    power, made = product[made], made + 1
-            count >>= 1
-            if not count:
-                found = power[k]
-                return None if found is None else fit(found, y)
-            level = n.bit_length() - count.bit_length() - 1
-            if level == len(squares):
-                squares.append([])
-            _grow(squares[level], k, factor, factor)
-            factor = squares[level]
+        for a, b, found in products:
+            for i in range(len(found), k + 1):
+                found.append(cauchy(a, b, i))
+        term = power[k]
+        return None if term is None else fit(term, y)
 
     return lambda of_y: coefficient
-
-
-def _grow(found: list[Array | None], k: int, a: Terms, b: Terms) -> None:
-    """Compute the coefficients of a product up to order k."""
-    for i in range(len(found), k + 1):
-        found.append(cauchy(a, b, i))
 
 
 def _is_regular(x: Array) -> bool:
