@@ -155,3 +155,14 @@ def test_examples_say_what_is_missing(example: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stderr.strip() == "This example needs SciPy's optimizer: pip install scipy"
+
+
+def test_sparse_newton(tmp_path: Path) -> None:
+    """Newton's method converges quadratically, with a Jacobian in a few passes."""
+    pytest.importorskip("scipy")
+    printed = run("sparse_newton.py", "--quick", cwd=tmp_path)
+    assert "3600 x 3600, 17760 entries (0.137 %), 7 forward passes" in printed
+    left = [float(r) for r in re.findall(r"^ +\d+ +(\d\.\de[+-]\d+)", printed, re.M)]
+    assert len(left) <= 12
+    assert left[-1] < 1e-6 < left[-3]
+    assert float(re.search(r"error of the solution: (\S+),", printed)[1]) < 2e-3

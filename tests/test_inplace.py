@@ -564,3 +564,46 @@ def test_a_view_of_what_was_written_to_is_returned() -> None:
     np.testing.assert_array_equal(gradient, z)
     aux = wg.jvp(total, (z,), (z,), has_aux=True)[2]
     np.testing.assert_array_equal(aux[0], due[1:])
+
+
+def test_large_views_are_no_copies_and_keep_their_values() -> None:
+    def f(x: Any) -> Any:
+        x = x.copy()
+        part = x[:-1]
+        before, inner = part * 1.0, part[1:]
+        x[1] = 10.0 * x[0]
+        part[0] *= 3.0
+        after = inner * 2.0
+        x[2] = 0.0
+        return np.concatenate([before, after, part, inner * 1.0, x])
+
+    x = np.array([1.0, 2.0, 3.0, 4.0])
+    due = [1.0, 2.0, 3.0, 20.0, 6.0, 3.0, 10.0, 0.0, 10.0, 0.0, 3.0, 10.0, 0.0, 4.0]
+    weights = np.arange(14.0)
+    slopes = np.array([weights @ f(t) - weights @ f(0 * x) for t in np.eye(4)])
+    close(f(x), due)
+    close(wg.jvp(f, (x,), (x,))[0], due)
+    close(wg.linearize(f, x)[0], due)
+    close(wg.vmap(f)(np.stack([x, x]))[1], due)
+    close(wg.make_program(f)(x)(x), due)
+    close(wg.grad(lambda x: f(x) @ weights)(x), slopes)
+    program = wg.make_program(f)(x)
+    assert "copy" not in [e.primitive.name for e in program.equations], program
+
+
+def test_results_of_written_arrays_know_their_line() -> None:
+    found = []
+
+    def f(x: Any) -> Any:
+        x = x.copy()
+        x[0] = 1.0
+        y = 2.0 * x
+        z = np.sin(x)
+        found.extend([y, z])
+        return np.sum(y * z)
+
+    for transform in (wg.grad(f), lambda x: wg.jvp(f, (x,), (x,))):
+        found.clear()
+        transform(X)
+        lines = [v.where_made().text for v in found]
+        assert lines == ["y = 2.0 * x", "z = np.sin(x)"]

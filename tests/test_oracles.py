@@ -500,3 +500,28 @@ def test_jax_has_the_same_structure_of_jets(jax: Oracle) -> None:
     assert wg.tree.structure(got) == wg.tree.structure(jax.tree.map(np.asarray, due))
     for g, w in zip(wg.tree.leaves(got), jax.tree.leaves(due), strict=True):
         np.testing.assert_allclose(g, w, rtol=1e-12)
+
+
+def test_jax_has_the_same_linear_maps(jax: Oracle) -> None:
+    rng = np.random.default_rng(0)
+    x, t, ct = rng.normal(size=(3, 5)) + 1j * rng.normal(size=(3, 5))
+    f = lambda m: lambda z: m.exp(z) * m.conj(z)[::-1]  # linear over the reals alone
+    D = wg.derivative_map(f(np), x)
+    np.testing.assert_allclose(D(t), jax.linearize(f(jax.numpy), x)[1](t), rtol=1e-12)
+    pulled = jax.vjp(f(jax.numpy), x)[1](jax.numpy.asarray(ct))[0]
+    np.testing.assert_allclose(D.T(ct), pulled, rtol=1e-12)
+
+
+def test_jax_has_the_same_second_derivatives(jax: Oracle) -> None:
+    rng = np.random.default_rng(0)
+    W, x, v = rng.normal(size=(5, 6)), rng.normal(size=5), rng.normal(size=5)
+    f = lambda m: lambda x: m.tanh(x @ W) @ m.sin(x @ W)
+    hessian = jax.hessian(f(jax.numpy))(x)
+    np.testing.assert_allclose(wg.laplacian(f(np))(x), np.trace(hessian), rtol=1e-12)
+    np.testing.assert_allclose(wg.hessian_diagonal(f(np))(x), np.diag(hessian), rtol=1e-12)
+    model = lambda m: lambda x: m.tanh(x @ W)
+    loss = lambda m: lambda y: m.log(m.sum(m.exp(y)))
+    J = jax.jacobian(model(jax.numpy))(x)
+    H = jax.hessian(loss(jax.numpy))(model(np)(x))
+    found = wg.gnvp(model(np), (x,), (v,), loss=loss(np))
+    np.testing.assert_allclose(found, J.T @ H @ J @ v, rtol=1e-11)

@@ -19,6 +19,7 @@ import numpy as np
 from ..core.array_tracer import ArrayTracer
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import ConcretizationError, NonLinearError
+from ..core.primitives.contractions import matmul_p
 from ..core.primitives.elementwise import multiply_p
 from ..core.rules import fit
 from ..core.tracing import Primitive, Trace, Tracer
@@ -191,7 +192,21 @@ class LinearTrace(Trace):
     def process2(self, primitive: Primitive, x: Array, y: Array) -> Array:
         if primitive is multiply_p and type(y) is LinearTracer and not isinstance(x, Tracer):
             return y * x  # as recorded by the operator, which is quicker
+        if primitive is matmul_p:
+            left = type(x) is LinearTracer and x._trace is self
+            if left != (type(y) is LinearTracer and y._trace is self):
+                return self.matmul(x, y, left)
         return self.process(primitive, (x, y), _NO_PARAMS)
+
+    def matmul(self, x: Array, y: Array, left: bool) -> Array:
+        """The product of a traced matrix and another, in the one order or in the other."""
+        t, other = (x, y) if left else (y, x)
+        if self.captures is not None and type(other) is _ndarray:
+            other = self.captures.keep(other)
+        aval = t.aval
+        due = matmul_p.shape(aval_of(x), aval_of(y))  # type: ignore[misc]  # it has one
+        self.tape.append((LEFT if left else RIGHT, t.index, (other, aval)))
+        return LinearTracer(self, len(self.tape) - 1, due)
 
     def check_linear(
         self,

@@ -193,8 +193,8 @@ class StagedFunction:
         Example:
             >>> import numpy as np, wengert as wg
             >>> f = wg.staged(lambda x: np.sin(x) * 2.0)
-            >>> print(f.source(np.ones(3)).splitlines()[-1].strip())
-            return (v2,)
+            >>> "multiply" in f.source(np.ones(3))
+            True
         """
         return self._of(args, kwargs).emitted.source
 

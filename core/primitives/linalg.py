@@ -248,7 +248,7 @@ def linalg_cross(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
 @implements(np.linalg.matrix_transpose)
 def linalg_matrix_transpose(x: Array, /) -> Array:
     """`np.linalg.matrix_transpose` on traced values."""
-    return mT(x)
+    return np.matrix_transpose(x)
 
 
 @implements(np.linalg.diagonal)

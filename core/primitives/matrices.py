@@ -21,7 +21,7 @@ class MatrixShapeError(ShapeError, np.linalg.LinAlgError):
 
 
 def mT(x: Array) -> Array:
-    """The transposes of a stack of matrices."""
+    """The transposes of a stack of matrices, for inner use: no view of `x` that writes reach."""
     if type(x) is np.ndarray:
         return x.swapaxes(-1, -2)
     n = x.ndim

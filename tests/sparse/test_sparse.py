@@ -114,8 +114,8 @@ def test_bundle_adjustment() -> None:
     np.testing.assert_allclose(second.toarray(), whole, rtol=1e-9, atol=1e-6)
 
 
-def test_a_hundred_thousand_unknowns_take_little_memory() -> None:
-    n = 316
+def test_many_unknowns_take_little_memory() -> None:
+    n = 150
     u = np.random.default_rng(0).random((n, n))
     jacobian = wg.sparse_jacobian(periodic)
     tracemalloc.start()
@@ -124,7 +124,7 @@ def test_a_hundred_thousand_unknowns_take_little_memory() -> None:
     tracemalloc.stop()
     assert found.shape == (n * n, n * n)
     assert found.nnz == 5 * n * n
-    assert peak < 400e6  # the dense matrix would take 80 GB
+    assert peak < 40e6  # the dense matrix would take 4 GB
     v = np.random.default_rng(1).random((n, n))
     product = wg.jvp(periodic, (u,), (v,))[1]
     np.testing.assert_allclose((found @ v.ravel()).reshape(n, n), product, rtol=1e-9, atol=1e-9)
@@ -351,7 +351,11 @@ def test_errors() -> None:
         (lambda: wg.sparse_jacobian(np.sin)(np.arange(3)), DtypeError, "consists of integers"),
         (lambda: wg.sparse_hessian(np.sin)(x), NonScalarOutputError, "must return one scalar"),
         (lambda: wg.hessian_sparsity(np.sin, x), NonScalarOutputError, "must return one scalar"),
-        (lambda: wg.sparse_jacobian(np.sin, argnums=1)(x), ShapeError, "argnums=1 is out of range"),
+        (
+            lambda: wg.sparse_jacobian(burgers, argnums=1)(x),
+            ShapeError,
+            "argnums=1 is out of range",
+        ),
         (lambda: wg.sparse_jacobian(np.sin, sparsity="dense"), DtypeError, "the word 'point'"),
         (lambda: wg.sparse_jacobian(np.sin, sparsity=3), DtypeError, "sparsity must be a matrix"),
         (lambda: wg.sparse_jacobian(np.sin, chunk_size=0), DtypeError, "chunk_size must be"),

@@ -41,9 +41,7 @@ def close(a: Any, b: Any) -> bool:
     return bool(np.allclose(a, b, rtol=tol, atol=tol, equal_nan=True))
 
 
-def emitted(
-    program: Program, *args: Any, same: Callable[[Any, Any], bool] = same_bits
-) -> Emitted:
+def emitted(program: Program, *args: Any, same: Callable[[Any, Any], bool] = same_bits) -> Emitted:
     """The emitted program, after checks of values, types and memory against evaluation."""
     f = emit(program)
     with warnings.catch_warnings(), np.errstate(all="ignore"):

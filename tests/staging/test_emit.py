@@ -64,8 +64,10 @@ UNARY: list[Any] = [
     np.transpose, np.sum, np.isnan, np.real, np.floor, np.cumsum, lambda x: 1.0 / x,
     lambda x: x * 2, lambda x: 1 - x, lambda x: x**2, lambda x: x > 0, lambda x: x[None],
     lambda x: x[::-1] if x.ndim else x, lambda x: x[..., -1] if x.ndim else x,
-    lambda x: x[1:] if x.ndim and len(x) > 1 else x, lambda x: np.mean(x, axis=-1) if x.ndim and x.size else x,
-    lambda x: np.max(x, axis=0) if x.ndim and x.size else x, lambda x: np.broadcast_to(x, (2, *x.shape)),
+    lambda x: x[1:] if x.ndim and len(x) > 1 else x,
+    lambda x: np.mean(x, axis=-1) if x.ndim and x.size else x,
+    lambda x: np.max(x, axis=0) if x.ndim and x.size else x,
+    lambda x: np.broadcast_to(x, (2, *x.shape)),
     lambda x: np.stack([x, x * 2.0]), lambda x: np.clip(x, -1, 2), lambda x: np.reshape(x, (-1, 1)),
     lambda x: np.concatenate([x, x]) if x.ndim else x, lambda x: np.sort(x) if x.ndim else x,
     lambda x: x.astype(np.float32), lambda x: x[np.array([0, -1])] if x.ndim else x,
@@ -290,7 +292,9 @@ def test_warnings_are_those_of_numpy() -> None:
         return np.log(x) + 1.0 / y
 
     for args in ((0.0, 1.0), (1.0, 0.0), (-1.0, 1.0), (X * 0, X), (np.float64(-1), np.float64(0))):
-        g = emit(wg.make_program(f)(1.0, 1.0) if np.ndim(args[0]) == 0 else wg.make_program(f)(X, X))
+        g = emit(
+            wg.make_program(f)(1.0, 1.0) if np.ndim(args[0]) == 0 else wg.make_program(f)(X, X)
+        )
         args = tuple([np.float64(a) if np.ndim(a) == 0 else a for a in args])
         found = []
         for one in (f, lambda *a, g=g: g(*a)[0]):

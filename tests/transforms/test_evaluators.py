@@ -104,6 +104,10 @@ LOOPS: dict[str, tuple[Callable[[Any], Any], Any]] = {
         )[1],
         np.ones(3),
     ),
+    "checkpoints": (
+        lambda x: wg.scan(lambda c, s: (np.sin(c) * s, c), x, RAMP, checkpoint_every=50),
+        np.ones(3),
+    ),
     "empty": (lambda x: wg.scan(lambda c, s: (c * s, c), x, RAMP), np.ones(0)),
     "gradient": (
         wg.grad(lambda x: np.sum(wg.scan(lambda c, s: (np.sin(c) * s, None), x, RAMP)[0])),

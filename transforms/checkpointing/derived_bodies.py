@@ -14,7 +14,7 @@ import numpy as np
 
 from ...core.aval import Array, ShapedArray, aval_of
 from ...core.errors import UnsupportedError
-from ...core.ir import Literal, Program, Var
+from ...core.ir import Equation, Literal, Program, Var
 from ...core.storage import current
 from ...core.tracing import Tracer
 from ..backward import backward_pass
@@ -49,22 +49,28 @@ def run_body(body: Body, args: Sequence[Array]) -> list[Array]:
     if type(body) is not Program:
         found: list[Array] = body(*args)
         return found
-    last: dict[Var, int] = {}
-    for i, equation in enumerate(body.equations):
-        for v in (*equation.inputs, *equation.outputs):
-            if isinstance(v, Var):
-                last[v] = i
-    for v in body.outputs:
-        if isinstance(v, Var):
-            last[v] = -1
     env: dict[Var, Array] = dict(body.constants)
     env.update(zip(body.inputs, args, strict=True))
-    for i, e in enumerate(body.equations):
+    for e, unused in _with_last_uses(body):
         value = e.primitive.bind(*[_read(env, a) for a in e.inputs], **e.params)
         env.update(zip(e.outputs, value if e.primitive.multiple_results else (value,), strict=True))
-        for v in {v for v in (*e.inputs, *e.outputs) if isinstance(v, Var) and last[v] == i}:
+        for v in unused:
             del env[v]
     return [_read(env, a) for a in body.outputs]
+
+
+def _with_last_uses(program: Program) -> list[tuple[Equation, list[Var]]]:
+    """The equations, each with the variables that nothing uses after it; kept with the program."""
+    found: list[tuple[Equation, list[Var]]] | None = program.derived.get("last uses")
+    if found is None:
+        found, used = [], {v for v in program.outputs if isinstance(v, Var)}
+        for e in reversed(program.equations):
+            mine = dict.fromkeys([v for v in (*e.inputs, *e.outputs) if isinstance(v, Var)])
+            found.append((e, [v for v in mine if v not in used]))
+            used.update(mine)
+        found.reverse()
+        program.derived["last uses"] = found
+    return found
 
 
 def _read(env: dict[Var, Array], atom: Any) -> Array:

@@ -138,7 +138,9 @@ def _turns(
     at = len(writer.lines)
     writer.line("while True:")
     writer.indent += 1
+    comments, writer.comments = writer.comments, False
     test = _inner(scope, condition, [*args[:n_condition], *names])
+    writer.comments = comments
     value = expression(test.operand(condition.outputs[0]))
     if len(writer.lines) == at + 1 and len(value) < 80:
         writer.lines[at] = writer.lines[at].replace("while True", f"while {value}")
@@ -159,10 +161,10 @@ def _cond(scope: Scope, e: Equation, args: list[ast.expr]) -> None:
     """An `if` statement."""
     writer, branches = scope.writer, e.params["branches"]
     names = [scope.take(v) for v in e.outputs]
-    args = [scope.plain(a) for a in args] if len(branches) > 1 else args
-    index = expression(args[0])
-    numbers = list(range(len(branches)))
     boolean = e.inputs[0].aval.dtype.kind == "b"
+    index = expression(args[0] if boolean else scope.plain(args[0]))
+    args = [scope.plain(a) if i else a for i, a in enumerate(args)]
+    numbers = list(range(len(branches)))
     if boolean:
         branches, numbers = branches[1::-1], [1, 0]
     shown = writer.shown
@@ -201,7 +203,7 @@ def _pullback(scope: Scope, e: Equation, args: list[ast.expr]) -> None:
     avals = body.in_avals
     start = avals[params["n_body"] :]
     carry = [writer.temporary() for _ in start]
-    states = writer.names.new("states")
+    states, before = writer.names.new("states"), len(writer.lines)
     writer.line(f"{states} = []")
     _assign(scope, carry, primals[k:])
     _turns(scope, params, primals, carry, states)
@@ -215,8 +217,9 @@ def _pullback(scope: Scope, e: Equation, args: list[ast.expr]) -> None:
     for name, i in zip(sums, which, strict=True):
         zeros = _zeros(scope, avals[i])
         writer.assign(name, zeros)
-    left = ", ".join(carry) + ("," if len(carry) == 1 else "")
+    left = ", ".join(carry) if len(carry) > 1 else f"({carry[0]},)"
     writer.line(f"for {left} in reversed({states}):")
+    at = len(writer.lines)
     writer.indent += 1
     inputs = [*primals[n_condition:k], *map(name_of, carry), *map(name_of, pulled_back)]
     inner = _inner(scope, back, inputs)
@@ -226,6 +229,9 @@ def _pullback(scope: Scope, e: Equation, args: list[ast.expr]) -> None:
     ]
     _assign(scope, [*sums, *pulled_back], [*added, *found[len(sums) :]])
     writer.indent -= 1
+    if len(writer.lines) == at:  # the turns do not change the cotangents
+        del writer.lines[before:]
+        _assign(scope, pulled_back, cts)
     by_start = dict(zip(inexact, pulled_back, strict=True))
     results: list[ast.expr] = []
     rest = iter(sums)

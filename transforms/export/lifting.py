@@ -384,6 +384,7 @@ class _Replaced(ast.NodeTransformer):
             return ast.Constant(False)
         if known and isinstance(fun, type) and issubclass(fun, WengertError):
             node.keywords = []
+            node.args = [_shortened(a) for a in node.args]
         node.args = [b for a in node.args for b in self.spread(a)]
         node.keywords = [ast.keyword(k.arg, self.visit(k.value)) for k in node.keywords]
         starred = any([isinstance(a, ast.Starred) for a in node.args])
@@ -500,6 +501,25 @@ class _Replaced(ast.NodeTransformer):
             if found and isinstance(found[-1], ast.Return | ast.Raise):
                 break
         return found
+
+
+_MESSAGE: Final = 60
+
+
+def _shortened(message: ast.expr) -> ast.expr:
+    """The start of the message of an error, which fits on a line."""
+    if not isinstance(message, ast.JoinedStr):
+        return message
+    room, kept = _MESSAGE, []
+    for part in message.values:
+        if isinstance(part, ast.Constant):
+            text = str(part.value)
+            if len(text) > room:
+                kept.append(ast.Constant(text[:room].rpartition(" ")[0]))
+                break
+            room -= len(text)
+        kept.append(part)
+    return ast.JoinedStr(kept)
 
 
 def _asks_for_tracer(kind: Any) -> bool:

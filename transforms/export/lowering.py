@@ -29,7 +29,7 @@ from ..control.while_loop import while_loop, while_p
 from ..custom.custom_apply import custom_call_p
 from ..custom.custom_linear import linear_map_p
 
-__all__ = ["lower", "pulled", "without_sources_at"]
+__all__ = ["lower", "pulled", "while_backwards", "without_sources_at"]
 
 _KEPT: Final = (scan_p, cond_p, while_p)
 _WRAPPERS: Final = (custom_call_p, linear_map_p, checkpoint_p, checkpoint_linear_p)
@@ -160,7 +160,7 @@ def _taken_now(e: Equation, avals: Sequence[ShapedArray], within: bool) -> Equat
             return e.replace(params={**params, "params": {
                 k: lower(v, True) if isinstance(v, Program) else v for k, v in inner.items()
             }})  # fmt: skip
-        return lower(_while_backwards(e, avals), within)
+        return lower(while_backwards(e, avals), within)
     n = len(params["active"])
     if of in _KEPT:
         run: Callable[..., Any] = lambda *xs: of.bind(*xs, **inner)
@@ -230,7 +230,7 @@ def _lanes(e: Equation, avals: Sequence[ShapedArray]) -> Program:
     return trace_flat(f"batch of {of.name}", run, avals)
 
 
-def _while_backwards(e: Equation, avals: Sequence[ShapedArray]) -> Program:
+def while_backwards(e: Equation, avals: Sequence[ShapedArray]) -> Program:
     """The transpose of a while loop in which each state is computed again from the first: the turns
     are counted, and then gone through from the last to the first.
     """

@@ -92,11 +92,11 @@ def _described(fun: Any, name: str) -> str:
     while hasattr(fun, "__wrapped__"):
         code = getattr(fun, "__code__", None)
         if fun.__class__ is FunctionType and code is not None:
-            found = code.co_qualname.split(".")[0]
+            found = code.co_qualname.split(".")[0].strip("_")
             before.append("value_and_grad" if found == "gradient_function" else found)
         fun = fun.__wrapped__
     kept = [b for b in before if b != "boundary"]
-    return "_".join([*kept, name])
+    return "_".join([*kept, *([] if kept and name.startswith("<lambda>") else [name])])
 
 
 def _function_name(wanted: str) -> str:

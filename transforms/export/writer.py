@@ -154,7 +154,7 @@ class Scope:
         names = {}
         for line, (v, _) in found.items():
             match = _ASSIGNED.match(line.text)
-            if match is not None:
+            if match is not None and "<lambda>" not in line.place:
                 names[v] = match.group(1)
         return names
 
@@ -305,8 +305,8 @@ class Scope:
         return value
 
 
-_TAKE_ONCE: Final = frozenset(["setitem", "scatter_sum"])
-"""Blocks that write each operand down once."""
+_TAKE_ONCE: Final = frozenset(["setitem", "scatter_sum", "cond"])
+"""Blocks that write each operand down once, or give it a name themselves."""
 
 
 def _is_signed_number(value: ast.expr) -> bool:

@@ -91,7 +91,8 @@ def complex_or_real(op: Operator) -> Operator:
 def refuse_real_linear(operation: str, op: Operator, what: str) -> None:
     """Raise the error for a map that has no complex matrix."""
     raise DtypeError(
-        f"{operation}: the map is linear over the reals alone, so it has no {what}.",
+        f"{operation}: the map is linear over the reals alone, or mixes real and complex leaves, "
+        f"so it has no complex {what}.",
         got=f"{op.domain!r} -o {op.codomain!r}",
         needed="real arguments, or a map that commutes with multiplication by 1j, as derivatives "
         "of holomorphic functions do",

@@ -143,7 +143,12 @@ def norm_of(
     if smaller == 0:
         return op.codomain.dtype.type(0).real
     if smaller <= SMALL or is_traced(op):
-        return np.linalg.norm(dense_matrix(op, None), 2)
+        matrix = dense_matrix(op, None)
+        if not is_traced(op) and not np.all(np.isfinite(matrix)):
+            return matrix.dtype.type(np.nan).real
+        if matrix.dtype == np.float16:  # which LAPACK has no routines for
+            return np.linalg.norm(matrix.astype(np.float32), 2).astype(np.float16)
+        return np.linalg.norm(matrix, 2)
     return _largest_singular_value(operation, op, tol, maxiter, generator(operation, rng or 0))
 
 
@@ -171,24 +176,26 @@ def _largest_singular_value(
     tol = (1e-3 if single else 1e-4) if tol is None else tol
     most = min(op.domain.size, op.codomain.size)
     steps = most if maxiter is None and most <= 300 else min(most, maxiter or 300)
-    times = lambda part, v: products(part, v[None])[0].astype(wide, copy=False)
-    wide = np.complex128 if op.domain.kind == "complex" else np.float64
-    narrow = lambda part, v: v.astype(part.domain.dtype)
+    wide = np.dtype(np.complex128 if op.domain.kind == "complex" else np.float64)
+
+    def times(part: Operator, v: Array) -> Array:
+        return products(part, v[None].astype(part.domain.dtype))[0].astype(wide, copy=False)
 
     v = rng.normal(size=op.domain.size).astype(wide)
     if op.domain.kind == "complex":
         v = v + 1j * rng.normal(size=op.domain.size)
-    right, left = [v / np.linalg.norm(v)], []
+    right: list[Array] = [v / np.linalg.norm(v)]
+    left: list[Array] = []
     bidiagonal = np.zeros((steps, steps))
     sigma = 0.0
     for k in range(steps):
-        u = _orthogonal(times(op, narrow(op, right[k])), left)
+        u = _orthogonal(times(op, right[k]), left)
         alpha = float(np.linalg.norm(u))
         if not np.isfinite(alpha):
             return op.codomain.dtype.type(np.nan).real
         bidiagonal[k, k] = alpha
         left.append(u / alpha if alpha else u)
-        v = _orthogonal(times(adjoint, narrow(adjoint, left[k])), right)
+        v = _orthogonal(times(adjoint, left[k]), right)
         beta = float(np.linalg.norm(v))
         last = alpha == 0 or k + 1 == most
         if last or k < 24 or k % 8 == 7 or k + 1 == steps or beta == 0:

@@ -21,6 +21,7 @@ from ...core.ir import Program
 from ...core.source import boundary
 from ...core.tracing import Tracer
 from ..api import as_array_leaf, distinct, is_array_leaf, plain_output
+from ..passes.dead_code import without_dead_code
 from ..program import make_program
 from ..stacks import applied_to_stack
 from .measures import Measured
@@ -48,6 +49,10 @@ class LinearMap(Measured):
     composes, and `A + B`, `A - B`, `2.0 * A`, `-A` combine maps without computing anything. The
     transpose is the plain one, without conjugation, as everywhere in wengert. A tree with an axis
     in front of all leaves is a stack of vectors: `L.many(stack)`.
+
+    As a tree, a map consists of the arrays that it depends on. So the derivative *of* a map, where
+    a function returns one, has the derivatives of these arrays as its leaves, and is not to be
+    applied: differentiate what is done with the map.
 
     Args:
         operator: what does the work; users get maps from `derivative_map`, `linear_map`, and
@@ -192,7 +197,7 @@ class LinearMap(Measured):
     def program(self) -> Program:
         """The map as a linear program, to print, or to pass to any transformation."""
         example = self.domain.tree(self.domain.avals)
-        return make_program(_named(self._apply, self.__name__))(example)
+        return without_dead_code(make_program(_named(self._apply, self.__name__))(example))
 
     def __repr__(self) -> str:
         formula = self.__name__

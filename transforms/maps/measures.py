@@ -240,7 +240,7 @@ class Measured:
         Raises:
             ConvergenceError: if the residual does not become small. (With "lsmr": if the least
                 squares solution is not reached.)
-            ShapeError: for "cg" and "gmres", if the map does not go from a space to itself.
+            ShapeError: for "cg" and "gmres", if the map has not as many numbers in as out.
 
         Example:
             >>> import numpy as np, wengert as wg

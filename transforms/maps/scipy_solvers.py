@@ -7,12 +7,14 @@ SciPy is imported when it is used. Where anything is traced, the solvers are tho
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from ...core.aval import Array
 from ...core.errors import ConvergenceError, ShapeError, UnsupportedError
+from ...core.primitives.elementwise import astype
 from ...core.tracing import Tracer
 from ..solving.iterative import cg, gmres
 from .dense import is_traced, products, refuse_real_linear, uniform
@@ -25,12 +27,12 @@ METHODS = ("gmres", "cg", "lsmr")
 
 def _scipy_linalg(what: str) -> Any:
     try:
-        import scipy.sparse.linalg as found
+        return import_module("scipy.sparse.linalg")
     except ImportError:
         raise UnsupportedError(
-            f"{what} needs SciPy, which is not installed.", fix="pip install scipy"
+            f"{what} needs SciPy, which is not installed.",
+            fix="pip install scipy; wengert.cg and wengert.gmres need none",
         ) from None
-    return found
 
 
 def linear_operator(op: Operator) -> Any:
@@ -63,7 +65,7 @@ def linear_operator(op: Operator) -> Any:
         rmatvec=lambda v: backward(np.reshape(v, (-1, 1)))[:, 0],
         matmat=forward,
         rmatmat=backward,
-        dtype=np.result_type(op.domain.dtype, op.codomain.dtype),
+        dtype=np.result_type(op.domain.dtype, op.codomain.dtype, np.float32),  # no halves in LAPACK
     )
 
 
@@ -84,9 +86,9 @@ def solved(
         )
     if method != "lsmr":
         for part, what in ((op, "the map"), (M, "M")):
-            if part is not None and (part.domain != op.codomain or part.codomain != op.domain):
+            if part is not None and not part.domain.size == part.codomain.size == op.domain.size:
                 raise ShapeError(
-                    f"{operation}: {what} must go from the space of b to itself, for {method!r}.",
+                    f"{operation}: {what} must have as many numbers in as out, for {method!r}.",
                     got=f"{part.domain!r} -o {part.codomain!r}",
                     fix='method="lsmr" finds the least squares solution with a map of any shape',
                 )
@@ -94,14 +96,16 @@ def solved(
         raise ShapeError(f'{operation}: "lsmr" takes no M.', fix='method="gmres" does')
     maps = [part for part in (op, M) if part is not None]
     vectors = [*b, *(x0 or [])]
-    if any([is_traced(part) for part in maps]) or any([isinstance(x, Tracer) for x in vectors]):
-        return _solved_traced(operation, op, b, x0, M, method, tol, maxiter)
+    traced = any([is_traced(part) for part in maps]) or any(
+        [isinstance(x, Tracer) for x in vectors]
+    )
+    run = _solved_traced if traced else _solved_plain
     if all([uniform(part) for part in maps]):
-        return _solved_plain(operation, op, b, x0, M, method, tol, maxiter)
+        return run(operation, op, b, x0, M, method, tol, maxiter)
     halves = to_parts(b, op.codomain, 1.0)
     start = None if x0 is None else to_parts(x0, op.domain, 1.0)
     near = None if M is None else Real(M)
-    found = _solved_plain(operation, Real(op), halves, start, near, method, tol, maxiter)
+    found = run(operation, Real(op), halves, start, near, method, tol, maxiter)
     return from_parts(found, op.domain)
 
 
@@ -120,11 +124,17 @@ def _solved_traced(
             f'{operation}: "lsmr" works on plain arrays alone, and here something is traced.',
             fix='solve the normal equations: (L.H @ L).solve(L.H(b), "cg")',
         )
+    dtype = np.result_type(op.domain.dtype, op.codomain.dtype)
+
+    def on_rows(part: Operator) -> Any:
+        return lambda v: astype(part.codomain.flat(part.push(part.domain.unflat(v))), dtype)
+
     run: Any = cg if method == "cg" else gmres
-    near = None if M is None else (lambda v: M.push(v))
-    start = None if x0 is None else list(x0)
-    found = run(lambda v: op.push(v), list(b), start, tol=tol, maxiter=maxiter, M=near)
-    return list(found)
+    near = None if M is None else on_rows(M)
+    start = None if x0 is None else astype(op.domain.flat(x0), dtype)
+    right = astype(op.codomain.flat(b), dtype)
+    found = run(on_rows(op), right, start, tol=tol, maxiter=maxiter, M=near)
+    return op.domain.unflat(found)
 
 
 def _solved_plain(
@@ -139,6 +149,7 @@ def _solved_plain(
 ) -> list[Array]:
     linalg = _scipy_linalg(f'solve with method="{method}"')
     right = op.codomain.flat(b)
+    right = right.astype(np.result_type(right, np.float32), copy=False)
     if not np.all(np.isfinite(right)):
         raise ConvergenceError(f"{operation}: b is not finite.", got=repr(right))
     n = op.domain.size

@@ -33,7 +33,7 @@ class Space:
         self.treedef = treedef
         self.avals = tuple([strong(v) for v in avals])
         self.size = sum([v.size for v in self.avals])
-        self.dtype = np.result_type(*[v.dtype for v in self.avals] or [np.float64])
+        self.dtype = np.result_type(*[v.dtype for v in self.avals] or [np.dtype(float)])
 
     @classmethod
     def around(cls, operation: str, x: Any) -> Space:

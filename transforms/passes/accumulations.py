@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from ...core.aval import Array
 from ...core.ir import Atom, Equation, Program, Var
 from ...core.primitives.contractions import matmul_p
 from ...core.primitives.elementwise import add_p
@@ -224,11 +225,8 @@ def _scattered(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
     changed = False
     for ct, (index, n) in zip(inputs, places, strict=False):
         own = [next(arrays) for _ in range(n)]
-        k = r.values.get(own[0]) if n == 1 else None  # type: ignore[call-overload]  # or a literal
-        picks = [j for j, i in enumerate(index) if i is Place.ARRAY or type(i) is int]
-        same = k is not None and k.ndim and len(k) >= FEWEST and (k == k[0]).all()
-        apart = not picks or picks[-1] - picks[0] >= len(picks)
-        if not same or apart or ct.aval.dtype not in _PRECISE:
+        k = _same_rows(r, index, own) if ct.aval.dtype in _PRECISE else None
+        if k is None:
             cts.append(ct)
             rest += own
             new.append((index, n))
@@ -237,19 +235,27 @@ def _scattered(r: Rewriter, e: Equation, inputs: Sequence[Atom]) -> Found:
         at = index.index(Place.ARRAY)
         axis = sum([type(i) is not int for i in index[:at]])
         made = r.definition(ct, "stack")
-        if k.ndim == 2 and made is not None and made.params["axis"] == axis + 1:
-            parts = [(x, int(i)) for x, i in zip(made.inputs, k[0], strict=True)]
-        else:
-            parts = [(ct, int(k[0]) if k.ndim == 1 else r.constant(k[0]))]
+        parts: list[tuple[Atom, Any]] = [(ct, k)]
+        if k.ndim and made is not None and made.params["axis"] == axis + 1:
+            parts = list(zip(made.inputs, k, strict=True))
         for x, i in parts:
             cts.append(r.emit(reduce_sum_p, [x], {"axes": (axis,)}, e.source)[0])
-            place = i if type(i) is int else Place.ARRAY
-            rest += [] if type(i) is int else [i]
-            new.append(((*index[:at], place, *index[at + 1 :]), int(place is Place.ARRAY)))
+            place: Any = Place.ARRAY if np.ndim(i) else int(i)
+            rest += [r.constant(i)] if np.ndim(i) else []
+            new.append(((*index[:at], place, *index[at + 1 :]), np.ndim(i) and 1))
     if not changed:
         return None
     params = {**e.params, "places": tuple(new)}
     return r.emit(scatter_sum_p, [*cts, *rest], params, e.source)
+
+
+def _same_rows(r: Rewriter, index: Sequence[Any], arrays: Sequence[Atom]) -> Array | None:
+    """A row of the one index array, if all its rows are the same."""
+    k = r.values.get(arrays[0]) if len(arrays) == 1 and type(arrays[0]) is Var else None
+    picks = [j for j, i in enumerate(index) if i is Place.ARRAY or type(i) is int]
+    if k is None or not k.ndim or len(k) < FEWEST or picks[-1] - picks[0] >= len(picks):
+        return None
+    return k[0] if (k == k[0]).all() else None
 
 
 # Products of the parts of an array with the same matrix.

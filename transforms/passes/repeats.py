@@ -27,6 +27,7 @@ STEPS: Final = 8
 SAVED: Final = 100
 """A loop saves so many equations, or more."""
 _CANDIDATES: Final = 24
+_NEAR: Final = 64
 _WINDOWS: Final = (1, 4, 16, 64, 256)
 LONGEST_LAG: Final = 6
 _INT: Final = "any int"
@@ -74,7 +75,7 @@ class Table:
         atoms: list[int] = []
         for i, e in enumerate(equations):
             for a in e.inputs:
-                if type(a) is Var:
+                if isinstance(a, Var):
                     if a in later_result:
                         results[len(made)] = later_result[a]
                     made.append(position.get(a, -1))
@@ -209,7 +210,7 @@ def find_repeats(table: Table) -> list[Repeat]:
         return []
     taken = np.zeros(len(kinds), bool)
     found = []
-    for period in _periods(kinds):
+    for period in _periods(table):
         same = (kinds[:-period] == kinds[period:]) & ~taken[:-period] & ~taken[period:]
         low = 0
         for start, end in _stretches(same, max(period * (STEPS - 1), SAVED)):
@@ -232,11 +233,22 @@ def _multiple(table: Table, low: int, high: int, period: int) -> Repeat | None:
     return None
 
 
-def _periods(kinds: Array) -> list[int]:
-    """Likely periods, the short ones first."""
-    n = len(kinds)
-    rng = np.random.default_rng(0)
-    codes = rng.integers(1, 1 << 62, int(kinds.max()) + 1, dtype=np.uint64)[kinds]
+def _periods(table: Table) -> list[int]:
+    """Likely periods, the short ones first: of what equations do, and of that together with where
+    their operands come from, if from near.
+    """
+    codes = np.random.default_rng(0).integers(1, 1 << 62, (2, 1 << 16), dtype=np.uint64)
+    kinds = codes[0][table.kinds & 0xFFFF]
+    distance = table.users - table.made
+    near = (table.made >= 0) & (distance <= _NEAR)
+    place = np.arange(len(table.made)) - table.first[table.users]
+    sums = np.cumsum(codes[1][np.where(near, 8 * distance + place % 8, 0)])
+    at = np.concatenate([np.zeros(1, np.uint64), sums])[table.first]
+    return sorted({*_likely(kinds), *_likely(kinds + np.diff(at))})
+
+
+def _likely(codes: Array) -> list[int]:
+    n = len(codes)
     gaps = np.zeros(n + 1, np.intp)
     width = 1
     factor = np.full(1, 0x9E3779B97F4A7C15, np.uint64)  # an array: it wraps around
@@ -254,13 +266,15 @@ def _periods(kinds: Array) -> list[int]:
     often = np.flatnonzero(gaps >= STEPS)
     often = often[(often > 0) & (often <= n // STEPS)]
     best = often[np.argsort(-gaps[often] * often, kind="stable")][:_CANDIDATES]
-    return [int(p) for p in np.sort(best)]
+    return [int(p) for p in best]
 
 
 def _stretches(same: Array, shortest: int) -> list[tuple[int, int]]:
     """The ranges of True values of some length."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2) if b - a >= shortest]
+    pairs = edges.reshape(-1, 2)
+    long = pairs[pairs[:, 1] - pairs[:, 0] >= shortest]
+    return [(int(a), int(b)) for a, b in long]
 
 
 def _repeat(table: Table, low: int, high: int, period: int) -> Repeat | None:

@@ -11,6 +11,7 @@ Short programs stay as they are: a straight line is read, and run, faster than a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +22,7 @@ from ...core.primitives.indexing import Place, getitem_p
 from ...core.primitives.shaping import transpose_p
 from ..control.scan_primitive import scan_p
 from .dead_code import without_dead_code
+from .joined_rows import keep
 from .loop_parts import strong
 from .repeats import LONGEST_LAG, Repeat, Table, find_repeats, templates
 from .rewriting import Found, Rewriter, everywhere
@@ -101,7 +103,7 @@ class _Rolling:
         at, made = 0, False
         for repeat in repeats:
             for e in equations[at : repeat.start]:
-                self.rows.keep(e)
+                keep(self.rows, e)
             at = repeat.start
             try:
                 _Loop(self.table, self.rows, repeat).build()
@@ -109,7 +111,7 @@ class _Rolling:
                 continue
             at, made = repeat.stop, True
         for e in equations[at:]:
-            self.rows.keep(e)
+            keep(self.rows, e)
         return made
 
 
@@ -124,7 +126,7 @@ class _Loop:
         self.carry: list[tuple[Var, Atom, Callable[[], Atom]]] = []
         self.carried: dict[Any, Var] = {}
         self.xs: list[tuple[Var, Atom]] = []
-        self.items: dict[Any, Var] = {}
+        self.items: dict[Any, Atom] = {}
         self.of: dict[Slot, Atom] = {}
         """What stands for the results of the step, in the body."""
         self.stacks: list[tuple[Slot, Atom]] = []
@@ -144,10 +146,13 @@ class _Loop:
         start = self.repeat.start + k * self.period
         return self.table.program.equations[start : start + self.period]
 
+    def all_steps(self, c: int) -> Sequence[Equation]:
+        """Equation c of the steps."""
+        return self.table.program.equations[self.repeat.start + c : self.repeat.stop : self.period]
+
     def operands(self, c: int, k: int) -> list[Atom]:
         """Operand k of equation c in all steps."""
-        start, equations = self.repeat.start + c, self.table.program.equations
-        return [equations[start + j * self.period].inputs[k] for j in range(self.n)]
+        return [e.inputs[k] for e in self.all_steps(c)]
 
     def in_rows(self, series: Sequence[Any]) -> list[Any]:
         """A series over the steps in the order of the rows of stacks."""
@@ -159,8 +164,7 @@ class _Loop:
         repeat = self.repeat
         low = self.table.first[repeat.start]
         for c, (e, other) in enumerate(zip(self.step(0), self.step(1), strict=True)):
-            for i, j in zip(templates(e), templates(other), strict=True):
-                votes += _direction(i, j)
+            votes += sum(map(_direction, templates(e), templates(other)))
             at = self.table.first[repeat.start + c] - low
             for k, (a, b) in enumerate(zip(e.inputs, other.inputs, strict=True)):
                 if not repeat.fixed[at + k] and repeat.lags[at + k] < 0:
@@ -174,7 +178,7 @@ class _Loop:
             at = self.table.first[self.repeat.start + c] - low
             lags = self.repeat.lags[at : at + len(e.inputs)]
             fixed = self.repeat.fixed[at : at + len(e.inputs)]
-            indices = [templates(self.step(j)[c]) for j in range(self.n)] if templates(e) else []
+            indices = [templates(one) for one in self.all_steps(c)] if templates(e) else []
             moves = any([i != indices[0] for i in indices])
             if moves and e.primitive is getitem_p and fixed[0] and len(e.inputs) == 1:
                 item = self.item_of_array(e, [i for (i,) in indices])
@@ -319,7 +323,10 @@ class _Loop:
         at = moving[0]
         d = x.aval.shape[sum([i is not None for i in index[:at]])]
         axis = sum([type(i) is not int for i in index[:at]])
-        whole = lambda part: self.rows.index(x, (*index[:at], part, *index[at + 1 :]))
+
+        def whole(part: slice) -> Atom:
+            return self.rows.index(x, (*index[:at], part, *index[at + 1 :]))
+
         if type(index[at]) is slice:
             places = np.array(self.in_rows([range(*i[at].indices(d)) for i in indices]))
             stack = self.windows(whole, places, axis)
@@ -407,10 +414,10 @@ class _Loop:
                 aval = strong(self.of[slot].aval)
                 zeros: Any = np.broadcast_to(np.zeros((), aval.dtype), aval.shape)
                 end = self.of[slot]
-                self.carry.append((Var(aval), r.constant(zeros), lambda end=end: end))
+                self.carry.append((Var(aval), r.constant(zeros), partial(_itself, end)))
                 known = [len(self.carry) - 1]
             ends[slot] = known[0]
-        inputs = [*self.consts.values(), *[v for v, _, _ in self.carry], *[v for v, _ in self.xs]]
+        inputs = [*self.consts.values(), *[v for v, *_ in self.carry], *[v for v, _ in self.xs]]
         outputs = [*[then() for _, _, then in self.carry], *[self.of[s] for s in ys]]
         body = Program(inputs, self.body, outputs, name="step")
         found: Sequence[Atom] = ()
@@ -432,13 +439,13 @@ class _Loop:
         for (c, k), i in ends.items():
             self.rows.put(last[c].outputs[k], found[i])
         for (c, k), one in self.same.items():
-            for j in range(self.n):
-                self.rows.put(self.step(j)[c].outputs[k], one)
+            for e in self.all_steps(c):
+                self.rows.put(e.outputs[k], one)
         stacked.update(zip(ys, found[len(self.carry) :], strict=True))
         for (c, k), stack in stacked.items():
-            for j in range(self.n):
+            for j, e in enumerate(self.all_steps(c)):
                 row = self.n - 1 - j if self.reverse else j
-                self.rows.put_row(self.step(j)[c].outputs[k], stack, row)
+                self.rows.put_row(e.outputs[k], stack, row)
 
     def used_outside(self) -> dict[Slot, set[int]]:
         """The results that are needed after the loop, and those of which steps."""
@@ -460,7 +467,7 @@ class _Loop:
             at = table.position.get(a, -1) if isinstance(a, Var) else -1
             if repeat.start <= at < repeat.stop:
                 step, c = divmod(at - repeat.start, repeat.period)
-                k = equations[at].outputs.index(a)  # type: ignore[arg-type]  # a variable
+                k = equations[at].outputs.index(a)
                 found.setdefault((c, k), set()).add(step)
         return found
 
@@ -468,6 +475,10 @@ class _Loop:
 def is_move(e: Equation) -> bool:
     """True for moves of elements, which are done again where their result is needed."""
     return e.primitive.name in _MOVES and len(e.inputs) == 1
+
+
+def _itself(a: Atom) -> Atom:
+    return a
 
 
 def _key(a: Atom) -> Any:

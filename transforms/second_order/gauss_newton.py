@@ -67,7 +67,8 @@ def gnvp(
     name = describe_function(fun)
     choice = Choice(f"gnvp of {name}", fun, argnums, argnames)
     places = choice.select(primals, {})[2]
-    y, linear, aux = record("gnvp", name, fun, primals, has_aux)
+    # A loss is the user's code, which might write to arrays that the linear part needs.
+    y, linear, aux = record("gnvp", name, fun, primals, has_aux, at_once=loss is None)
     y_dot = linear(*tangents)
     curved = tree.map(_conjugate, y_dot) if loss is None else jvp(grad(loss), (y,), (y_dot,))[1]
     found = linear.transpose(curved)

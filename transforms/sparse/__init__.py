@@ -2,7 +2,7 @@
 passes as there are colours.
 
 Read in this order: `index_sets.py`, `patterns.py`, `movement_rules.py`, `contraction_rules.py`,
-`control_rules.py`, `colouring.py`, `compression.py`, `plans.py`, `sparse.py`.
+`control_rules.py`, `colouring.py`, `compression.py`, `plans.py`, `evaluation.py`, `sparse.py`.
 """
 
 from .plans import SparsePlan

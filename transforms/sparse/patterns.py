@@ -98,7 +98,7 @@ def flow(program: Program, inputs: Sequence[Flow]) -> list[Flow]:
     """What the results of a program depend on, from what its inputs depend on."""
     env: dict[Atom, Flow] = {v: Flow(None, x) for v, x in program.constants}
     env.update(zip(program.inputs, inputs, strict=True))
-    last = {v: i for i, e in enumerate(program.equations) for v in e.inputs if type(v) is Var}
+    last = {v: i for i, e in enumerate(program.equations) for v in e.inputs if isinstance(v, Var)}
     kept = set(program.outputs)
 
     def read(atom: Atom) -> Flow:
@@ -112,7 +112,7 @@ def flow(program: Program, inputs: Sequence[Flow]) -> list[Flow]:
             found = [Flow(None, x) for x in _known_results(e, operands)]
         env.update(zip(e.outputs, found, strict=True))
         for v in {*e.inputs, *e.outputs}:  # sets are large: they go when they are no longer needed
-            if last.get(v, -1) <= i and v not in kept and type(v) is Var:
+            if isinstance(v, Var) and last.get(v, -1) <= i and v not in kept:
                 env.pop(v, None)
     return [read(a) for a in program.outputs]
 

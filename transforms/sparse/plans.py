@@ -4,7 +4,7 @@
 point arguments; `point_pattern` off the derivative at a point. Integers, bools and all that is no
 array count with their values.
 
-Read next: `sparse.py`.
+Read next: `evaluation.py`.
 """
 
 from __future__ import annotations

@@ -25,8 +25,9 @@ from .fused import write_fused
 from .loops import write_branches, write_scan, write_while
 from .prepare import prepared
 from .scalars import RAISED
-from .scope import WRITERS, Scope, Writer
+from .scope import WRITERS, Scope
 from .stores import write_broadcast, write_late_sum, write_scatter, write_setitem, write_stack
+from .writer import Writer
 
 __all__ = ["Emitted", "emit"]
 

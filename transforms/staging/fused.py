@@ -20,7 +20,7 @@ from .kernels import Block, Kernel
 from .sizes import block_rows
 
 if TYPE_CHECKING:
-    from .emit import Scope
+    from .scope import Scope
 
 __all__ = ["write_fused"]
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from ...core.ir import Atom, Equation, Program, Var
-from .memory import Memory, own_rows
+from .memory import memory_of_body, own_rows
 from .scalars import computed_with, is_float
 from .scope import Rows, Scope
 
@@ -69,15 +69,8 @@ class _Scan:
         before = len(writer.lines)
         writer.line(self.head())
         writer.indent += 1
-        own = scope.memory.loops[self.i].own
         after = body.outputs[:k]
-        copied = {v for v in body.outputs[k:] if isinstance(v, Var)} - rows - set(after)
-        memory = Memory(
-            body,
-            [body.inputs[self.n_consts + j] for j in own],
-            copied,
-            {after[j]: body.inputs[self.n_consts + j] for j in own},  # type: ignore[misc]
-        )
+        memory = memory_of_body(e, scope.memory.loops[self.i].own)
         inner = Scope(
             writer,
             body,
@@ -136,7 +129,7 @@ class _Scan:
                 text = f"{text}{backwards}"
             self.targets.append(name)
             self.sources.append(text)
-        counts = {rows.name: rows.count for rows in scope.rows.values()}
+        counts = {rows.name: rows.width for rows in scope.rows.values()}
         for name, columns in lists.items():
             n = counts[name]
             if n == 1:
@@ -187,11 +180,13 @@ class _Scan:
         return f"for {', '.join(targets)} in zip({', '.join(self.sources)}):"
 
     def numbers(self, inner: Scope) -> list[str]:
-        """Keep the numbers of a step in lists; the lines after the loop that make arrays of them."""
+        """Keep the numbers of a step in lists; the lines that make arrays of them."""
         scope, writer = self.scope, self.writer
         kept: list[tuple[Var, Atom]] = []
         groups: dict[Any, list[tuple[Var, Atom]]] = {}
-        for v, y in zip(self.e.outputs[self.n_carry :], self.body.outputs[self.n_carry :], strict=True):
+        for v, y in zip(
+            self.e.outputs[self.n_carry :], self.body.outputs[self.n_carry :], strict=True
+        ):
             if y.aval.shape:
                 continue
             if is_float(y.aval) and writer.floats and _only_in_loops(scope, v):
@@ -242,7 +237,7 @@ def columns_of(numbers: list[Any], n: int, dtype: Any, reverse: bool) -> list[An
 
 
 def _only_in_loops(scope: Scope, v: Var) -> bool:
-    """True for a stack that loops take apart, into numbers that they compute with, and none else."""
+    """True for a stack that loops take apart into numbers to compute with, and none else reads."""
     if v in scope.program.outputs:
         return False
     found = False
@@ -353,14 +348,7 @@ def write_while(scope: Scope, i: int, e: Equation) -> bool:
     writer.line(f"if not {test.result(condition.outputs[0])}:")
     writer.line("    break")
     test.leave()
-    own = scope.memory.loops[i].own
-    inputs = body.inputs[m:]
-    memory = Memory(
-        body,
-        [inputs[j] for j in own],
-        (),
-        {body.outputs[j]: inputs[j] for j in own},  # type: ignore[misc]  # variables, as they are own
-    )
+    memory = memory_of_body(e, scope.memory.loops[i].own)
     inner = Scope(
         writer,
         body,
@@ -371,7 +359,7 @@ def write_while(scope: Scope, i: int, e: Equation) -> bool:
         memory=memory,
     )
     inner.write()
-    _carry_on(inner, carry, body.outputs, inputs)
+    _carry_on(inner, carry, body.outputs, body.inputs[m:])
     writer.indent -= 1
     inner.leave()
     _note_floats(scope, e.outputs, [j - m for j in changed])

@@ -13,14 +13,24 @@ Read next: `buffers.py`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 from typing import Final, NamedTuple
 
-from ...core.ir import Equation, Program, Var
+from ...core.ir import Atom, Equation, Program, Var
 from ...core.primitives.indexing import getitem_shape
 from .templates import index_text, makes_new_memory, template
 
-__all__ = ["END", "Carried", "Memory", "carried_by", "own_rows", "written_by_numpy"]
+__all__ = [
+    "END",
+    "Carried",
+    "Memory",
+    "is_late",
+    "is_written_out",
+    "memory_of_body",
+    "own_rows",
+    "puts_whole",
+]
 
 END: Final = 1 << 60
 """After all equations."""
@@ -158,39 +168,38 @@ class Memory:
     def _places(self) -> dict[Var, Var]:
         """What is written in place."""
         found: dict[Var, Var] = {}
-        taken: set[Var] = set()
+        taken: set[Atom] = set()
         for i, e in enumerate(self.program.equations):
-            name = e.primitive.name
-            if name == "setitem":
-                x = e.inputs[0]
-                # NumPy itself looks whether a value overlaps with the slice it is written to.
-                if self._is_free(i, x, e if len(e.inputs) > 2 else None):
-                    found[e.outputs[0]] = x
-                    taken.add(x)
-            elif name == "scatter_sum" and puts_whole(e) and is_written_out(e):
-                x = e.inputs[0]
-                if self._is_free(i, x, e):
-                    found[e.outputs[0]] = x
-                    taken.add(x)
-            elif i - 1 in self.late:
-                sum_ = self.program.equations[i - 1]
-                y = e.inputs[1] if e.inputs[0] is sum_.outputs[0] else e.inputs[0]
-                if self._is_free(i, y, sum_):
-                    found[e.outputs[0]] = y
-                    taken.add(y)
-            elif i in self.loops:
-                n = len(e.inputs) - len(e.outputs) if name == "while" else e.params["n_consts"]
-                for j in self.loops[i].own:
-                    x = e.inputs[n + j]
-                    if x not in taken and self._is_free(i, x, e):
-                        found[e.outputs[j]] = x
-                        taken.add(x)
-            elif e.outputs and e.outputs[0] in self.pairs:
-                x = self.pairs[e.outputs[0]]
-                if x not in taken and self._is_past(i, x, e):
-                    found[e.outputs[0]] = x
+            for out, x in self._candidates(i, e):
+                if isinstance(x, Var) and x not in taken:
+                    found[out] = x
                     taken.add(x)
         return found
+
+    def _candidates(self, i: int, e: Equation) -> Iterator[tuple[Var, Atom]]:
+        """The results of equation i that may take the place of something, and of what."""
+        name = e.primitive.name
+        if name == "setitem":
+            # NumPy itself looks whether a value overlaps with the slice it is written to.
+            if self._is_free(i, e.inputs[0], e if len(e.inputs) > 2 else None):
+                yield e.outputs[0], e.inputs[0]
+        elif name == "scatter_sum" and puts_whole(e) and is_written_out(e):
+            if self._is_free(i, e.inputs[0], e):
+                yield e.outputs[0], e.inputs[0]
+        elif i - 1 in self.late:
+            sum_ = self.program.equations[i - 1]
+            y = e.inputs[1] if e.inputs[0] is sum_.outputs[0] else e.inputs[0]
+            if self._is_free(i, y, sum_):
+                yield e.outputs[0], y
+        elif i in self.loops:
+            n = len(e.inputs) - len(e.outputs) if name == "while" else e.params["n_consts"]
+            for j in sorted(self.loops[i].own):
+                if self._is_free(i, e.inputs[n + j], e):
+                    yield e.outputs[j], e.inputs[n + j]
+        elif e.outputs and e.outputs[0] in self.pairs:
+            x = self.pairs[e.outputs[0]]
+            if self._is_past(i, x, e):
+                yield e.outputs[0], x
 
     def _find_slots(self) -> None:
         """Values that are read by nothing but the equation that writes them into an array."""
@@ -202,13 +211,13 @@ class Memory:
         ]
         if not changes:
             return
-        made = {v: i for i, e in enumerate(equations) for v in e.outputs}
+        made: dict[Atom, int] = {v: i for i, e in enumerate(equations) for v in e.outputs}
         uses = Counter([a for e in equations for a in e.inputs])
         uses.update(self.program.outputs)
         for i, e in changes:
             x, v = e.inputs
-            d = made.get(v, -1)  # type: ignore[call-overload]  # a literal is made nowhere
-            if uses[v] != 1 or d <= made.get(x, -1) or not isinstance(v, Var):  # type: ignore[call-overload]
+            d = made.get(v, -1)
+            if uses[v] != 1 or d <= made.get(x, -1) or not isinstance(v, Var):
                 continue
             between = [a for q in equations[d + 1 : i] for a in q.inputs if isinstance(a, Var)]
             if any([x in self.of(a) for a in between]):
@@ -219,7 +228,7 @@ class Memory:
             if same and v.aval.size and v.aval.shape and found is not None and found.in_place:
                 self.slots[v] = e
 
-    def _is_free(self, i: int, x: object, e: Equation | None) -> bool:
+    def _is_free(self, i: int, x: Atom, e: Equation | None) -> bool:
         """True if the memory of an operand of equation i is ours and used last there; and, if `e`
         is given, by no other operand of that.
         """
@@ -248,7 +257,7 @@ def _late_sums(program: Program) -> frozenset[int]:
     equations = program.equations
     found = [
         i
-        for i, (s, e) in enumerate(zip(equations, equations[1:], strict=False))
+        for i, (s, e) in enumerate(pairwise(equations))
         if s.primitive.name == "scatter_sum" and is_late(s, e)
     ]
     if not found:
@@ -260,10 +269,8 @@ def _late_sums(program: Program) -> frozenset[int]:
 
 def is_written_out(e: Equation) -> bool:
     """True for a sum of scattered values whose places can be written in Python."""
-    for index, n in e.params["places"]:
-        if n and index_text(index, ["x"] * n) is None:
-            return False
-    return True
+    places = e.params["places"]
+    return not any([n and index_text(index, ["x"] * n) is None for index, n in places])
 
 
 def is_late(s: Equation, e: Equation) -> bool:
@@ -299,45 +306,56 @@ def written_by_numpy(program: Program) -> set[Var]:
 
 
 def own_rows(e: Equation) -> set[Var]:
-    """The values that a step of a scan writes to its stacks at once."""
+    """The values that a step of a scan writes to its stacks at once; a while loop has none."""
+    if e.primitive.name != "scan":
+        return set()
     body, n = e.params["body"], e.params["n_carry"]
     return written_by_numpy(body).intersection(body.outputs[n:])
 
 
+def memory_of_body(e: Equation, own: Iterable[int]) -> Memory:
+    """The memory of a step of a loop that may write to some of the arrays that it carries."""
+    body, first, n = _carried_inputs(e)
+    rows = own_rows(e)
+    before, after = body.inputs[first : first + n], body.outputs[:n]
+    copied = [v for v in body.outputs[n:] if v not in rows and v not in after]
+    pairs = {v: before[j] for j, v in enumerate(after) if j in own and isinstance(v, Var)}
+    return Memory(
+        body,
+        [before[j] for j in own],
+        [v for v in copied if isinstance(v, Var)],
+        {v: x for v, x in pairs.items() if v.aval.size * v.aval.dtype.itemsize >= _LARGE},
+    )
+
+
+def _carried_inputs(e: Equation) -> tuple[Program, int, int]:
+    """The body of a loop; from which of its inputs on it carries how many values."""
+    p = e.params
+    if e.primitive.name == "scan":
+        return p["body"], p["n_consts"], p["n_carry"]
+    return p["body"], p["n_body"], len(e.outputs)
+
+
 def carried_by(e: Equation) -> Carried:
     """What a loop does with the arrays that it carries."""
-    body: Program = e.params["body"]
-    if e.primitive.name == "scan":
-        first, n, least = e.params["n_consts"], e.params["n_carry"], e.params["length"]
-        rows = own_rows(e)
-    else:
-        first, n, least, rows = e.params["n_body"], len(e.outputs), 0, set()
-    before, after = body.inputs[first : first + n], body.outputs[:n]
-    copied = set(body.outputs[n:]) - rows
-    copied.difference_update(after)
-    own = {j for j, v in enumerate(after) if v.aval.shape and isinstance(v, Var) and v not in rows}
+    body, first, n = _carried_inputs(e)
+    before, after, rows = body.inputs[first : first + n], body.outputs[:n], own_rows(e)
+    own = [j for j, v in enumerate(after) if v.aval.shape and v not in rows]
     while True:
-        ours = {before[j] for j in own}
-        pairs = {v: before[j] for j, v in enumerate(after) if j in own and _is_large(v)}
-        memory = Memory(body, ours, copied, pairs)
-        all_of = [memory.of(v) if isinstance(v, Var) else frozenset() for v in after]
-        good = set()
+        memory = memory_of_body(e, own)
+        found = [memory.of(v) if isinstance(v, Var) else frozenset() for v in after]
+        stacked = [memory.of(v) for v in rows]
+        good = []
         for j in own:
-            roots = all_of[j]
-            others = [all_of[k] for k in range(n) if k != j]
-            stacked = [memory.of(v) for v in body.outputs[n:] if v in rows]
-            if all([w is before[j] or (w in memory.new and w not in ours) for w in roots]) and all(
-                [roots.isdisjoint(o) for o in (*others, *stacked)]
-            ):
-                good.add(j)
+            others = [*found[:j], *found[j + 1 :], *stacked]
+            ours = [w is before[j] or (w in memory.new - memory.ours) for w in found[j]]
+            if ours and all(ours) and all([found[j].isdisjoint(o) for o in others]):
+                good.append(j)
         if good == own:
             break
         own = good
     targets = set(memory.over.values())
     used = frozenset([j for j in own if before[j] in targets])
-    new = {j for j in own if j in used or (least > 0 and before[j] not in all_of[j])}
+    least = e.params.get("length", 0)
+    new = [j for j in own if j in used or (least > 0 and before[j] not in found[j])]
     return Carried(used, frozenset(new))
-
-
-def _is_large(v: Var) -> bool:
-    return v.aval.size * v.aval.dtype.itemsize >= _LARGE

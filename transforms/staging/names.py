@@ -34,6 +34,8 @@ class Names:
         self.stems: dict[str, str] = {}
         self.free: dict[str, list[str]] = {}
         self.counts: dict[str, int] = {}
+        self.large: list[str] = []
+        """Free names that still hold a large array."""
 
     def new(self, wanted: str) -> str:
         """The name itself if it is free, or with a number."""
@@ -53,6 +55,8 @@ class Names:
 
     def short(self) -> str:
         """A name for a value that the user gave none."""
+        if self.large:
+            return self.large.pop()
         n = self.counts.get("", 0)
         free = self.free.get("")
         if free and n >= _MANY:
@@ -64,9 +68,12 @@ class Names:
         self.stems[name] = ""
         return name
 
-    def release(self, name: str) -> None:
-        """Let a name stand for something else from here on."""
-        self.free.setdefault(self.stems[name], []).append(name)
+    def release(self, name: str, large: bool = False) -> None:
+        """Let a name stand for something else from here on; at once, if that frees an array."""
+        if large and not self.stems[name]:
+            self.large.append(name)
+        else:
+            self.free.setdefault(self.stems[name], []).append(name)
 
 
 class Line(NamedTuple):

@@ -53,7 +53,7 @@ def _late(program: Program) -> Program:
     equations: list[Equation] = []
     for e in program.equations:
         sums = [waiting.pop(a) for a in e.inputs if a in waiting]
-        equations += sorted(sums, key=lambda s: is_late(s, e))  # noqa: B023  # called at once
+        equations += sorted(sums, key=lambda s: is_late(s, e))
         if e.primitive.name == "scatter_sum" and uses[e.outputs[0]] == 1:
             waiting[e.outputs[0]] = e
         else:

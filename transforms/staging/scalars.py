@@ -1,7 +1,8 @@
 """Scalars as Python floats: operations on numbers with Python's operators and `math`.
 
-They cost a fifth of what NumPy's scalars do. Where `math` raises, NumPy has an infinity, a NaN and
-a warning: then the whole function runs again, with NumPy's scalars (see `emit.py`).
+They cost a fifth of what NumPy's scalars do. Where Python raises, NumPy has an infinity, a NaN and
+a warning: then the whole function runs again, with NumPy's scalars (see `emit.py`). Where sums,
+products and quotients overflow, Python has NumPy's infinity or NaN, but no warning.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""The text of a function as it grows: names, constants, buffers, and the variables of each program.
+"""The text of one program: the whole, the body of a loop, or a branch, and its variables.
 
-`Writer` is the function, `Scope` one of its programs: the whole, the body of a loop, a branch. What
-is more than an expression is written by a function in `WRITERS`, under the name of the primitive,
-which returns False to leave an equation to `Scope.plain`.
+What is more than an expression is written by a function in `WRITERS`, under the name of the
+primitive, which returns False to leave an equation to `Scope.plain`.
 
 Names are given anew when what they stood for is not needed any more, so that long functions have
 few variables: Python is slower with more than 256 of them.
@@ -20,78 +19,27 @@ import numpy as np
 
 from ...core.aval import ShapedArray
 from ...core.ir import Atom, Equation, Literal, Program, Var
-from .buffers import Buffers, Key
+from .buffers import Buffers
 from .memory import Memory
-from .names import Lines, Names
+from .names import Lines
 from .scalars import is_float, scalar_text
 from .templates import Template, index_text, template
+from .writer import Writer
 
-__all__ = ["WRITERS", "Rows", "Scope", "Writer", "is_number"]
+__all__ = ["WRITERS", "Rows", "Scope"]
 
 
 class Rows(NamedTuple):
     """A stack of numbers as a column of a list, whose items are the numbers of one step of a loop.
 
-    `count`: of the columns; with one, the items are numbers, else tuples of numbers. `reverse`: if
+    `width`: of the columns; with one, the items are numbers, else tuples of numbers. `reverse`: if
     the steps went from the end.
     """
 
     name: str
     column: int
-    count: int
+    width: int
     reverse: bool
-
-
-class Writer:
-    """The text of a function so far, with what it refers to."""
-
-    def __init__(self, floats: bool) -> None:
-        self.floats = floats
-        self.has_floats = False
-        self.names = Names()
-        self.globals: dict[str, Any] = {}
-        self.known: dict[Any, str] = {}
-        self.arrays: dict[str, Any] = {}
-        self.keys: list[Key] = []
-        self.free: dict[Key, list[str]] = {}
-        """Buffers that nothing lives in."""
-        self.lines: list[str] = []
-        self.functions: list[str] = []
-        """The texts of functions besides: those of fused equations."""
-        self.indent = 1
-
-    def line(self, text: str) -> None:
-        """Add a line."""
-        self.lines.append("    " * self.indent + text)
-
-    def use(self, name: str, value: Any) -> str:
-        """A global under a fixed name, which no variable has."""
-        self.names.taken.add(name)
-        self.globals[name] = value
-        return name
-
-    def refer(self, stem: str, value: Any) -> str:
-        """The name of a global that holds a value."""
-        key = (type(value), repr(value)) if isinstance(value, float | complex) else id(value)
-        name = self.known.get(key)
-        if name is None:
-            name = self.known[key] = self.names.new(f"{stem}{len(self.known)}")
-            self.globals[name] = value
-        return name
-
-    def literal(self, value: Any) -> str:
-        """A number."""
-        if type(value) in (bool, int) or (type(value) is float and np.isfinite(value)):
-            text = repr(value)
-            return f"({text})" if text.startswith("-") else text
-        return self.refer("c", value)
-
-    def array_of(self, value: float) -> str:
-        """A float64 as an array without axes: NumPy computes much faster with it."""
-        text = repr(value)
-        if text not in self.arrays:
-            self.arrays[text] = np.array(value)
-        return self.refer("c", self.arrays[text])
 
 
 class Scope:
@@ -133,7 +81,9 @@ class Scope:
         self.rows: dict[Var, Rows] = {}
         """Stacks of numbers that are lists in the text."""
         equations = program.equations
-        self.texts = [scalar_text(e) for e in equations] if writer.floats else [None] * len(equations)
+        self.texts = (
+            [scalar_text(e) for e in equations] if writer.floats else [None] * len(equations)
+        )
         """The expressions in Python's arithmetic."""
         self.wanted = {
             a
@@ -171,6 +121,7 @@ class Scope:
             if e.primitive.name == "getitem"
             and e.outputs[0] in self.wanted
             and _element_of(e) is not None
+            and isinstance(e.inputs[0], Var)
         ])  # fmt: skip
 
     def make_float(self, v: Var) -> None:
@@ -240,6 +191,9 @@ class Scope:
         args = [self.operand(a, numbers) for a in e.inputs]
         if found is None:
             text = self.call(e, args)
+            if len(e.outputs) == 1 and is_float(e.outputs[0].aval) and e.outputs[0] in self.wanted:
+                text = f"float({text.removesuffix('[()]')})"
+                self.floats.add(e.outputs[0])
             left = ", ".join([self.name(v, i, e) for v in e.outputs])
             comma = "," if e.primitive.multiple_results and len(e.outputs) == 1 else ""
             writer.line(f"{left}{comma} = {text}" if left else text)
@@ -253,9 +207,8 @@ class Scope:
             writer.line(found.text.format(*args, out=f", {place}", place=place))
             self.same_name(out, over)
             return
-        place = self.place(i, e, found) if found.out and aval.shape and aval.size else None
-        where = "" if place is None else f", {place}"
-        text = found.text.format(*args, out=where, place=place)
+        at = self.place(i, e, found) if found.out and aval.shape and aval.size else None
+        text = found.text.format(*args, out="" if at is None else f", {at}", place=at)
         if out in self.wanted and is_float(aval):
             text = f"float({text})"
             self.floats.add(out)
@@ -383,7 +336,7 @@ class Scope:
         """Let go of the names of variables that are read last by equation i."""
         for a in atoms:
             if a in self.given and self.last_read[a] == i:
-                self.drop(a)  # type: ignore[arg-type]  # literals have no names
+                self.drop(a)
 
     def drop(self, v: Var) -> None:
         """Let go of the names of a variable."""
@@ -391,7 +344,7 @@ class Scope:
             self.shared[name] -= 1
             if not self.shared[name]:
                 del self.shared[name]
-                self.writer.names.release(name)
+                self.writer.names.release(name, v.aval.size >= _LARGE)
 
     def leave(self) -> None:
         """Let go of all names: what the results are has been written."""
@@ -414,7 +367,9 @@ class Scope:
         if e.primitive.multiple_results or e.outputs[0].aval.shape:
             return text
         if e.outputs[0].aval.weak_type:
-            return text if self.writer.floats else f"{_PYTHON[e.outputs[0].aval.dtype.kind]}({text})"
+            return (
+                text if self.writer.floats else f"{_PYTHON[e.outputs[0].aval.dtype.kind]}({text})"
+            )
         if not any([a.aval.shape for a in e.inputs]):
             return text
         return f"{text}[()]"  # a number, where NumPy has a view without axes
@@ -501,6 +456,8 @@ _ARITHMETIC: Final = frozenset([
     "greater_equal", "equal", "not_equal", "arctan2", "hypot", "logaddexp",
 ])  # fmt: skip
 """Operations that take a number as well as an array of it."""
+_LARGE: Final = 1 << 14
+"""Arrays of so many elements are let go of as soon as they are not needed."""
 _PYTHON: Final = {"f": "float", "c": "complex", "i": "int", "u": "int", "b": "bool"}
 
 

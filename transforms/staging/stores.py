@@ -26,6 +26,8 @@ __all__ = [
 
 _MOST: Final = 12
 """With more places than this, a sum of scattered values is a call."""
+_FEW: Final = 6
+"""So many arrays are put into a new one as fast as NumPy's stack does it."""
 _SMALL: Final = 4096
 """So many elements are copied in the time that NumPy takes to make a broadcast view."""
 
@@ -68,23 +70,30 @@ def write_scatter(scope: Scope, i: int, e: Equation) -> bool:
         assert isinstance(y, Var)
         _add(scope, e, scope.own(i, e, y), range(1, len(places)))
         return True
-    writer = scope.writer
+    index, n = places[0]
+    covers = not n and all([j is None or j is Ellipsis or j == slice(None) for j in index])
+    name = _new(scope, e, "empty" if covers else "zeros")
+    first = 0
+    if not n:  # nothing is there yet to be added to
+        text = index_text(index, ()) or scope.writer.refer("index_", index)
+        scope.writer.line(f"{name}[{text}] = {_number_or_array(scope, e.inputs[0])}")
+        first = 1
+    _add(scope, e, name, range(first, len(places)))
+    return True
+
+
+def _new(scope: Scope, e: Equation, how: str) -> str:
+    """The name of the result of an equation, which is zeros or "empty" at first."""
+    out, writer = e.outputs[0], scope.writer
     place = scope.buffers.take_new(out)
     if place is None:
-        dtype = writer.refer("dtype_", out.aval.dtype)
-        text = f"{writer.use('zeros', np.zeros)}({out.aval.shape}, {dtype})"
-        writer.line(f"{scope.name(out)} = {text}")
-    else:
+        make = writer.use(how, np.zeros if how == "zeros" else np.empty)
+        place = f"{make}({out.aval.shape}, {writer.refer('dtype_', out.aval.dtype)})"
+    elif how == "zeros":
         writer.line(f"{place}.fill(0)")
-        writer.line(f"{scope.name(out)} = {place}")
-    first = 0
-    index, n = places[0]
-    if not n:  # nothing is there yet to be added to
-        text = index_text(index, ()) or writer.refer("index_", index)
-        writer.line(f"{scope.of[out]}[{text}] = {_number_or_array(scope, e.inputs[0])}")
-        first = 1
-    _add(scope, e, scope.of[out], range(first, len(places)))
-    return True
+    name = scope.name(out)
+    writer.line(f"{name} = {place}")
+    return name
 
 
 def write_late_sum(scope: Scope, i: int, e: Equation) -> bool:
@@ -129,18 +138,25 @@ def _add(scope: Scope, e: Equation, y: str, which: range) -> None:
 
 
 def write_stack(scope: Scope, i: int, e: Equation) -> bool:
-    """Numbers, or arrays, joined without the functions of NumPy that look at them first."""
-    out, writer = e.outputs[0], scope.writer
-    if out in scope.places or out.aval.dtype != np.float64 or not e.inputs:
+    """Numbers, or a few arrays, joined without the functions of NumPy that look at them first."""
+    out, writer, axis = e.outputs[0], scope.writer, e.params["axis"]
+    if out in scope.places or not e.inputs:
         return False
-    if all([_is_float(a) for a in e.inputs]):
+    if all([_is_float(a) for a in e.inputs]) and out.aval.dtype == np.float64:
         if all([isinstance(a, Literal) for a in e.inputs]):
             return False
         args = [scope.float_or_scalar(a) for a in e.inputs]
         text = f"{writer.use('array', np.array)}([{', '.join(args)}])"
         writer.line(f"{scope.name(out, i, e)} = {text}")
         return True
-    return False
+    same = [isinstance(a, Var) and a.aval.dtype == out.aval.dtype for a in e.inputs]
+    if not all(same) or not e.inputs[0].aval.shape or len(e.inputs) > _FEW or axis < 0:
+        return False
+    args = [scope.operand(a) for a in e.inputs]
+    name = _new(scope, e, "empty")
+    for k, text in enumerate(args):
+        writer.line(f"{name}[{':, ' * axis}{k}] = {text}")
+    return True
 
 
 def write_broadcast(scope: Scope, i: int, e: Equation) -> bool:

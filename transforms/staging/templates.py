@@ -170,7 +170,7 @@ def _getitem(e: Equation) -> Template | None:
 
 
 def index_text(index: Any, arrays: Sequence[str]) -> str | None:
-    """What stands between the brackets, for an index with arrays in their places; None if unknown."""
+    """What stands between the brackets, for an index with these arrays; None if it is unknown."""
     if not isinstance(index, tuple):
         return None
     if not index:

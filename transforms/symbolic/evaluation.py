@@ -14,6 +14,7 @@ import numpy as np
 
 from ...core.errors import MissingRuleError
 from ...core.ir import Equation, Literal, Program, Var
+from ..export.lowering import lower, while_backwards
 from .arrays import ARRAYS, fold
 from .elements import ELEMENTS
 from .extra import sympy
@@ -152,8 +153,15 @@ def _while(e: Equation, args: list[Formula]) -> list[Formula]:
     raise NoFormError(f"it turns more than {_TURNS} times, which is too long for a formula")
 
 
+def _pullback(e: Equation, args: list[Formula]) -> list[Formula]:
+    """The transpose of a while loop."""
+    program = lower(while_backwards(e, [a.aval for a in e.inputs]))
+    return evaluate_formulas(program, args)
+
+
 _CONTROL: Final[dict[str, Callable[[Equation, list[Formula]], list[Formula]]]] = {
     "cond": _cond,
+    "pullback": _pullback,
     "scan": _scan,
     "while": _while,
 }

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from ...core import tree
-from ...core.errors import DtypeError, MissingRuleError, ShapeError, TreeError
+from ...core.errors import DtypeError, ShapeError, TreeError
 from ...core.ir import Program, Var
 from ...core.printing import subprograms
 from ...core.source import boundary, describe_function
@@ -120,7 +120,7 @@ def _symbols(s: Any, name: str, var: Var, sample: Any, gap: str) -> Formula:
     if max(aval.shape, default=0) > 10 and len(aval.shape) > 1:
         gap = "_"
     for i in np.ndindex(aval.shape):
-        found[i] = s.Symbol(name + gap + gap.join([str(k) for k in i]), **assumptions)
+        found[i] = s.Symbol(gap.join([name, *[str(k) for k in i]]), **assumptions)
     return found
 
 
@@ -332,17 +332,15 @@ def symbolic_derivative(
     own = _OWN_RULES & set(_primitives(make_program(fun)(*[1.0] * count)))
     found = []
     for i in numbers:
-        if own:
+        formula = None
+        if not own:
+            formula = s.diff(evaluate_formulas(program, inputs)[0][()], variables[i], order)
+        # sympy has no derivative of floor and such, and a generalised one of sign.
+        if formula is None or formula.has(s.Derivative, s.Subs, s.DiracDelta):
             g = fun
             for _ in range(order):
                 g = grad(g, i % count)
             formula = evaluate_formulas(*_traced(operation, g, variables))[0][()]
-        else:
-            formula = s.diff(evaluate_formulas(program, inputs)[0][()], variables[i], order)
-            if formula.has(s.Derivative) or formula.has(s.Subs):
-                raise MissingRuleError(
-                    f"{operation}: sympy has no derivative of this formula.", got=str(formula)
-                )
         found.append(_simplified(s, formula))
     expression = found[0] if isinstance(argnums, int) else tuple(found)
     return SymbolicDerivative(describe_function(fun), variables, expression)

@@ -6,6 +6,7 @@ Read next: `derivatives.py`, which computes it, and `radius.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from math import factorial
 from typing import Any
 
@@ -181,7 +182,7 @@ class TaylorPolynomial:
 
         Raises:
             ShapeError: for a function whose results are no single numbers.
-            ImportError: if matplotlib is not installed.
+            UnsupportedError: if matplotlib is not installed.
         """
         c = self._plain("plot")
         along = self.direction is not None
@@ -191,13 +192,7 @@ class TaylorPolynomial:
                 got=f"coefficients of shape {c.shape} and dtype {c.dtype}",
             )
         if ax is None:
-            try:
-                from matplotlib import pyplot
-            except ImportError as error:
-                raise ImportError(
-                    "TaylorPolynomial.plot needs matplotlib: pip install matplotlib"
-                ) from error
-            ax = pyplot.subplots()[1]
+            ax = _pyplot().subplots()[1]
         radius = self.radius()
         width = width or (1.5 * radius if np.isfinite(radius) and radius > 0 else 3.0)
         center = 0.0 if along else float(self.center)
@@ -241,6 +236,17 @@ class TaylorPolynomial:
         parts = [(k, v) for k, v in enumerate(c) if v != 0]
         text = " ".join([_monomial(v, k, base, first=i == 0) for i, (k, v) in enumerate(parts)])
         return f"{text or '0'} + O({_power(base, self.order + 1)})"
+
+
+def _pyplot() -> Any:
+    try:
+        return import_module("matplotlib.pyplot")
+    except ImportError as error:
+        raise UnsupportedError(
+            "TaylorPolynomial.plot draws with matplotlib, which is not installed.",
+            needed="the package matplotlib",
+            fix='pip install "wengert[plot]"',
+        ) from error
 
 
 def _shifted(center: Any) -> str:

@@ -2,7 +2,7 @@
 y_k)`, or None where the operation is better expanded by its derivative.
 
 Only what the derivative gives no recurrence for is here: products and quotients, which all other
-recurrences are made of, and powers. Cost: O(k) operations for the coefficient of order k. The
+recurrences are made of, linear systems, and powers. Cost: O(k) operations for the coefficient of order k. The
 recurrences are those of Griewank and Walther, Evaluating Derivatives (2nd ed., 2008), chapter 13.
 """
 
@@ -16,11 +16,12 @@ import numpy as np
 
 from ...core.aval import Array, aval_of
 from ...core.primitives import elementwise as ew
+from ...core.primitives.linalg import solve_p
 from ...core.rules import fit
 from ...core.storage import current
 from ...core.tracing import Primitive, Tracer
 
-__all__ = ["RULES", "Constant", "Terms", "multilinear"]
+__all__ = ["IMPLICIT", "RULES", "Constant", "Terms", "implicit", "multilinear"]
 
 
 class Constant:
@@ -39,7 +40,7 @@ Terms: TypeAlias = Any
 """Coefficients by their order: a list that grows, or a `Constant`."""
 
 Rule: TypeAlias = Callable[[int], Array | None]
-Recurrence: TypeAlias = Callable[[list[Array | None]], Rule]
+Recurrence: TypeAlias = Callable[[list[Any]], Rule]
 
 
 def cauchy(
@@ -90,12 +91,69 @@ def multilinear(
 def _quotient(order: int, y: Array, a: Terms, b: Terms) -> Recurrence:
     """From y b = a."""
 
-    def recurrence(of_y: list[Array | None]) -> Rule:
+    def recurrence(of_y: list[Any]) -> Rule:
         def coefficient(k: int) -> Array | None:
             rest, a_k = cauchy(b, of_y, k, 1), a[k]
             if rest is None:
                 return None if a_k is None else fit(a_k / b[0], y)
             return fit((-rest if a_k is None else a_k - rest) / b[0], y)
+
+        return coefficient
+
+    return recurrence
+
+
+def plus(a: Any, b: Any) -> Any:
+    """The sum of two coefficients, or of those of several results; None is zero."""
+    if a is None or b is None:
+        return b if a is None else a
+    if isinstance(a, tuple):
+        return tuple([plus(x, y) for x, y in zip(a, b, strict=True)])
+    return a + b
+
+
+def implicit(primitive: Primitive, y: Array, terms: Sequence[Terms], params: Any) -> Recurrence:
+    """What solves an equation L(a) y = b that is linear in a, in b, and in y: linear systems and
+    their kin. L(a_0) y_k = b_k - L(a_1) y_(k-1) - ... - L(a_k) y_0, and -L(a_0)^-1 L(a_dot) y is
+    the jvp rule by a.
+    """
+    linear = primitive.linear_in(params)
+    others = [i for i, t in enumerate(terms) if i not in linear and type(t) is not Constant]
+    fixed = [Constant(t[0]) if i in others else t for i, t in enumerate(terms)]
+    active = any([type(t) is not Constant for t in fixed])
+    found = multilinear(primitive, y, fixed, params) if active else None
+    values = [t[0] for t in terms]
+    rules: Any = primitive.jvps
+
+    def recurrence(of_y: list[Any]) -> Rule:
+        right = None if found is None else found(of_y)
+
+        def coefficient(k: int) -> Any:
+            total = None if right is None else right(k)
+            for j in others:
+                for i in range(1, k + 1):
+                    a, v = terms[j][i], of_y[k - i]
+                    if a is not None and v is not None:
+                        total = plus(total, rules[j](a, v, *values, **params))
+            return total
+
+        return coefficient
+
+    return recurrence
+
+
+def _solve(order: int, y: Array, a: Terms, b: Terms) -> Recurrence:
+    """`implicit`, with one system for each order."""
+    values = [a[0], b[0]]
+    if type(a) is Constant or (aval_of(b[0]).ndim == 1 and aval_of(a[0]).ndim > 2):
+        return implicit(solve_p, y, [a, b], {})
+
+    def recurrence(of_y: list[Any]) -> Rule:
+        def coefficient(k: int) -> Array | None:
+            rest, b_k = cauchy(a, of_y, k, 1, operator.matmul), b[k]
+            if rest is None:
+                return None if b_k is None else solve_p.bind(values[0], b_k)
+            return solve_p.bind(values[0], -rest if b_k is None else b_k - rest)
 
         return coefficient
 
@@ -145,7 +203,7 @@ def _power(order: int, y: Array, x: Terms, p: Terms) -> Recurrence | None:
     if exponent == 0 or not _is_regular(x[0]):
         return None
 
-    def recurrence(of_y: list[Array | None]) -> Rule:
+    def recurrence(of_y: list[Any]) -> Rule:
         def coefficient(k: int) -> Array | None:
             total = None
             for i in range(1, k + 1):
@@ -198,9 +256,16 @@ def _is_regular(x: Array) -> bool:
     return bool(np.all(np.isfinite(x) & (x != 0)))
 
 
+IMPLICIT = frozenset(
+    "solve_triangular solve_banded solve_sylvester solve_continuous_lyapunov lyapunov lfilter "
+    "spectral_split spectral_join by_sums".split()
+)
+"""The names of the operations that `implicit` is for; not all are always imported."""
+
 RULES: dict[Primitive, Callable[..., Recurrence | None]] = {
     ew.multiply_p: _product,
     ew.divide_p: _quotient,
+    solve_p: _solve,
     ew.square_p: _square,
     ew.power_p: _power,
 }

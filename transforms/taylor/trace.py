@@ -28,7 +28,7 @@ from ...core.tracing import Primitive, Tracer
 from ..control.structured import Structured, has_value
 from ..custom.custom_call import CustomCall, Leaves
 from ..jvp import ForwardTrace
-from .rules import RULES, Constant, Terms, multilinear
+from .rules import IMPLICIT, RULES, Constant, Terms, implicit, multilinear
 
 __all__ = ["JetTrace", "JetTracer"]
 
@@ -193,7 +193,7 @@ class JetTrace(ForwardTrace):
         y: Array,
         order: int,
         params: Mapping[str, Any],
-    ) -> Callable[[list[Array | None]], Rule] | None:
+    ) -> Callable[[list[Any]], Rule] | None:
         """The rule for the coefficients, given the list of those of the result; None where the
         operation has none but its derivative.
         """
@@ -213,6 +213,8 @@ class JetTrace(ForwardTrace):
             return lambda of_y: coefficient
         own = RULES.get(primitive)
         found = None if own is None else own(order, y, *terms, **params)
+        if found is None and primitive.name in IMPLICIT:
+            found = implicit(primitive, y, terms, params)
         if found is None and primitive.linear == "separately":
             found = multilinear(primitive, y, terms, params)
         return found
@@ -230,20 +232,19 @@ class JetTrace(ForwardTrace):
         primitive: Primitive,
         y: Array,
         order: int,
-        rule: Callable[[list[Array | None]], Rule],
+        rule: Callable[[list[Any]], Rule],
         operands: Sequence[JetTracer],
     ) -> Array:
         """Wrap up a result, or several, of which the rule gives the coefficients."""
         if primitive.multiple_results:
-            whole: dict[int, Any] = {}
-            coefficient = rule([])
+            rows: list[Any] = [y]  # the coefficients of all results, by their order
+            coefficient = rule(rows)
 
             def part(i: int) -> Rule:
                 def of_order(k: int) -> Array | None:
-                    if k not in whole:
-                        whole[k] = coefficient(k)
-                    found: Sequence[Array] | None = whole[k]
-                    return None if found is None else found[i]
+                    while len(rows) <= k:
+                        rows.append(coefficient(len(rows)))
+                    return None if rows[k] is None else rows[k][i]  # type: ignore[no-any-return]
 
                 return of_order
 

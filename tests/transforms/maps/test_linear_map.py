@@ -231,7 +231,9 @@ def test_norm_of_low_rank_and_zero_maps() -> None:
     u = _rng.normal(size=(100, 1))
     np.testing.assert_allclose(M(u @ u.T).norm(), np.sum(u * u))
     assert wg.LinearMap.zero(np.zeros(100), np.zeros(100)).norm() == 0.0
-    assert np.isnan(M(np.full((100, 100), np.nan)).norm())
+    for n in (2, 100):
+        assert np.isnan(M(np.full((n, n), np.nan)).norm())
+        assert np.isnan(M(np.full((n, n), np.inf)).norm())
 
 
 def test_norm_that_does_not_converge() -> None:
@@ -314,6 +316,24 @@ def test_solve_of_complex_and_real_linear_maps() -> None:
     np.testing.assert_allclose(M(matrix).solve(b), np.linalg.solve(matrix, b), rtol=1e-7)
     D = wg.linear_map(lambda z: 2.0 * z + np.conj(z), b)
     np.testing.assert_allclose(D(D.solve(b)), b, rtol=1e-7)
+
+
+def test_solve_between_trees_of_the_same_size() -> None:
+    pytest.importorskip("scipy")
+    fun = lambda p: {"y": SPD @ np.concatenate([p["a"], p["b"] * np.ones(1)])}
+    p = {"a": np.ones(2), "b": 1.0}
+    found = wg.derivative_map(fun, p).solve({"y": np.arange(3.0)})
+    due = np.linalg.solve(SPD, np.arange(3.0))
+    np.testing.assert_allclose([*found["a"], found["b"]], due, rtol=1e-7)
+    traced = wg.jacobian(lambda b: wg.derivative_map(fun, p).solve({"y": b})["a"])(np.arange(3.0))
+    np.testing.assert_allclose(traced, np.linalg.inv(SPD)[:2], rtol=1e-7, atol=1e-12)
+    mixed = {"a": np.ones(2), "b": np.array([1j])}
+    D = wg.linear_map(lambda p: {"u": 2.0 * p["a"], "v": 1j * p["b"] + p["a"][:1]}, mixed)
+    again = D(D.solve({"u": np.ones(2), "v": np.array([3.0 - 1j])}))
+    np.testing.assert_allclose(again["v"], [3.0 - 1j])
+    half = M(np.diag([2.0, 4.0]).astype(np.float16))
+    assert half.solve(np.ones(2, np.float16)).dtype == np.float16
+    assert half.norm() == 4.0 and half.norm().dtype == np.float16
 
 
 def test_least_squares() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -185,6 +186,12 @@ def test_plot() -> None:
     pyplot.close("all")
     with pytest.raises(wg.errors.ShapeError, match="only a real number"):
         wg.taylor(lambda x: np.stack([x, x]), 0.0, 2).plot()
+
+
+def test_plot_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(wg.errors.UnsupportedError, match="draws with matplotlib"):
+        wg.taylor(np.sin, 0.0, 3).plot()
 
 
 def test_errors_of_polynomials() -> None:
