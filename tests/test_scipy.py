@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import re
 import subprocess
@@ -227,6 +228,35 @@ def test_gradient_at_corners(name: str) -> None:
         got = wg.grad(f, argnums=tuple(range(len(args))))(*args)
     for g, w in zip(got, want, strict=True):
         np.testing.assert_allclose(g, w, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_logsumexp_is_scipys(dtype: Any) -> None:
+    """With infinities, NaN, ties, and results near to zero, which have all their digits."""
+    values = [0.0, -0.0, 1.0, -INF, INF, np.nan, -1e-3, 1e30, -50.0, -1e-12, -20.0]
+    for n in (1, 2, 3):
+        rows = np.array([*itertools.product(values, repeat=n)], dtype)
+        with np.errstate(all="ignore"):
+            want = sc.logsumexp(rows, axis=1)
+            value = wg.vmap(wsp.logsumexp)(rows)
+            total = wg.value_and_grad(lambda x: np.sum(wsp.logsumexp(x, axis=1)))(rows)[1]
+        np.testing.assert_allclose(value, want, rtol=4 * np.finfo(dtype).eps)
+        assert value.dtype == dtype
+        whole = ~np.isnan(rows).any(axis=1)
+        np.testing.assert_allclose(total[whole].sum(axis=1), 1.0, rtol=1e-6)
+        assert np.all(total[whole] >= 0)
+
+
+def test_second_derivative_of_logsumexp() -> None:
+    x = np.array([0.5, -1.0, 2.0])
+    p = sc.softmax(x)
+    due = np.diag(p) - np.outer(p, p)
+    np.testing.assert_allclose(wg.hessian(wsp.logsumexp)(x), due, rtol=1e-12, atol=1e-16)
+    np.testing.assert_allclose(wg.jacfwd(wg.jacfwd(wsp.logsumexp))(x), due, rtol=1e-12, atol=1e-16)
+    batched = wg.vmap(wg.hessian(lambda x: wsp.logsumexp(x, keepdims=True)[0]))(np.stack([x, x]))
+    np.testing.assert_allclose(batched[1], due, rtol=1e-12, atol=1e-16)
+    third = wg.jacfwd(wg.hessian(wsp.logsumexp))(x)
+    np.testing.assert_allclose(third.sum(axis=2), 0.0, atol=1e-15)
 
 
 def test_logsumexp_of_nothing() -> None:

@@ -73,13 +73,13 @@ def _log_of_sum(a: Array, *, axes: tuple[int, ...], keepdims: bool = False) -> A
 def _share(a: Array, y: Array, *, axes: tuple[int, ...], keepdims: bool) -> Array:
     y = expand_reduced(y, a, axes, keepdims)
     infinite = np.isinf(y)
-    if not infinite.any():
+    with np.errstate(invalid="ignore"):  # of inf - inf
         found = np.asarray(a - y)
-        return np.exp(found, out=found)
-    ties = (a == y) & infinite
-    plain = np.exp(np.where(ties, 0.0, a) - np.where(infinite, 0.0, y))
-    count = np.sum(ties, axis=axes, keepdims=True)
-    return np.where(infinite, ties / np.where(count == 0, 1, count), plain).astype(a.dtype)
+    np.exp(found, out=found)
+    if infinite.any():
+        found = np.where(infinite, a == y, found)
+    found /= found.sum(axes, keepdims=True)  # 1, but for the rounding of y
+    return found
 
 
 def _share_by_y(

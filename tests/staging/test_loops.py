@@ -304,3 +304,25 @@ def test_stacks_of_the_same_array_are_constants() -> None:
 def test_results_that_no_equation_reads() -> None:
     emitted_of(lambda x, xs: wg.scan(halve, x, xs)[0], 0.5, XS[:, 0])
     emitted_of(lambda x, xs: wg.scan(halve, x, xs)[1][0], X, XS)
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_loops_over_parts_of_the_numbers_of_a_loop(backward: bool) -> None:
+    def f(x: Any, xs: Any) -> Any:
+        step = lambda c, e: (c * 0.5 + e, (c * e, c + e, np.sin(c)))
+        c, (a, b, d) = wg.scan(step, x, xs, reverse=backward)
+        again = lambda c, e: (c * e[0] + e[1], c * 2.0)
+        first, ys = wg.scan(again, c, (a[1:], b[1:]), reverse=not backward)
+        second, zs = wg.scan(again, a[0], (a[1:-1], b[2:]), reverse=backward)
+        third, _ = wg.scan(again, b[-1], (a[:2], a[1:][1:]))
+        return first + second * d[-2] + third, ys, zs[1:]
+
+    def g(x: Any, xs: Any) -> Any:
+        _, a = wg.scan(lambda c, e: (c * 0.5 + e, c * e), x, xs, reverse=backward)
+        return wg.scan(lambda c, e: (c + e, None), a[-1] * a[0], a[1:3][:-1])[0], a[1:][0]
+
+    xs = XS[:, 0]
+    text = both(lambda x, xs: (*f(x, xs), *g(x, xs)), 0.5, xs)
+    assert re.search(r"rows\w*\[\d:\d\]", text)
+    both(g, 0.5, xs)
+    both(wg.grad(lambda x, xs: f(x, xs)[0] + g(x, xs)[0] ** 2, (0, 1)), 0.5, xs)

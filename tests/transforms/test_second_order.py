@@ -86,6 +86,9 @@ FUNCTIONS = {
     "custom_jvp": lambda x: np.sum(soft(x) * x),
     "custom_vjp": lambda x: np.sum(cubed(np.sin(x))),
     "gradient": wg.grad(lambda v: np.sum(np.sin(v) ** 2 * v[0])),
+    "root": lambda x: wg.root(lambda y: y**3 + y - np.sum(x**2), 1.0),
+    "fixed_point": lambda x: wg.fixed_point(lambda y: 0.3 * np.sin(y + x), x),
+    "cg": lambda x: wg.cg(lambda v: v * (x**2 + 1.0), x),
     "staged": lambda x: wg.staged(lambda v: np.sum(np.sin(v) ** 2))(x),
     "constant": lambda x: 3.0,
     "linear": lambda x: x[2:] * 3.0 + 1.0,
@@ -151,6 +154,17 @@ def test_results_without_a_derivative() -> None:
     assert found.laplacian == (2.0, None, 0.0) and found.jacobian[1] is None
 
 
+def test_results_are_the_users_own() -> None:
+    constant, x = np.ones(N), X.copy()
+    found = wg.forward_laplacian(lambda x: (x, x, constant, x * x, {"a": x[:2]}))(x)
+    leaves = wg.tree.leaves(found)
+    for i, leaf in enumerate(leaves):
+        leaf[...] = 100.0 + i
+    assert [np.unique(leaf).tolist() for leaf in leaves] == [[100.0 + i] for i in range(15)]
+    np.testing.assert_array_equal(x, X)
+    np.testing.assert_array_equal(constant, np.ones(N))
+
+
 def test_numbers_empty_arrays_and_single_precision() -> None:
     assert float(wg.laplacian(lambda x: x**3)(2.0)) == 12.0
     assert float(wg.hessian_diagonal(lambda x: x**3)(2.0)) == 12.0
@@ -201,6 +215,9 @@ def test_inputs_that_make_no_sense() -> None:
         wg.hessian_diagonal(lambda x: x, has_aux=True)(X)
     with pytest.raises(errors.UnsupportedError, match="times: its function or a rule closes over"):
         wg.laplacian(closing)(X)
+    equation = lambda x: wg.root(lambda y: y - x[0] if y > 0 else y, 1.0)
+    with pytest.raises(errors.ConcretizationError, match="root"):
+        wg.laplacian(equation)(X)
     kept = []
     wg.laplacian(lambda x: kept.append(x * x) or np.sum(x))(X)
     with pytest.raises(errors.EscapedTracerError, match="laplacian of <lambda>"):

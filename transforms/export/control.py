@@ -13,8 +13,8 @@ from ...core.tracing import Primitive
 from ..control.subprograms import trace_flat
 from ..control.while_loop import while_p
 from ..passes.pipeline import improve
-from .layout import expression
 from .lowering import lower, pulled
+from .unparsing import expression
 from .writer import Scope, StatementRule, call, name_of
 
 __all__ = ["CONTROL"]
@@ -56,7 +56,7 @@ def _empty(scope: Scope, name: str, aval: ShapedArray) -> None:
     """A new array for the results of all turns."""
     shape = scope.module.value(aval.shape[0] if len(aval.shape) == 1 else aval.shape)
     kind = [] if aval.dtype == np.float64 else [scope.module.dtype(aval.dtype)]
-    scope.writer.assign(name, call(scope.module.np("empty"), shape, *kind))
+    scope.writer.assign(name, call(scope.module.numpy("empty"), shape, *kind))
 
 
 def _inner(scope: Scope, program: Program, inputs: Expressions) -> Scope:
@@ -164,9 +164,8 @@ def _cond(scope: Scope, e: Equation, args: list[ast.expr]) -> None:
     boolean = e.inputs[0].aval.dtype.kind == "b"
     index = expression(args[0] if boolean else scope.plain(args[0]))
     args = [scope.plain(a) if i else a for i, a in enumerate(args)]
-    numbers = list(range(len(branches)))
     if boolean:
-        branches, numbers = branches[1::-1], [1, 0]
+        branches = branches[1::-1]
     shown = writer.shown
     for k, branch in enumerate(branches):
         last = k == len(branches) - 1
@@ -251,7 +250,7 @@ def _zeros(scope: Scope, aval: ShapedArray) -> ast.expr:
         return call(scope.module.dtype(aval.dtype), scope.module.value(aval.dtype.type(0).item()))
     shape = scope.module.value(aval.shape[0] if len(aval.shape) == 1 else aval.shape)
     kind = [] if aval.dtype == np.float64 else [scope.module.dtype(aval.dtype)]
-    return call(scope.module.np("zeros"), shape, *kind)
+    return call(scope.module.numpy("zeros"), shape, *kind)
 
 
 def _backwards(body: Program, active: Sequence[bool], due: Sequence[ShapedArray]) -> Program:

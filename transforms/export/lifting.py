@@ -12,11 +12,10 @@ import ast
 import builtins
 import copy
 import inspect
-import linecache
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
-from types import CodeType, FunctionType, MethodType, ModuleType
+from functools import partial
+from types import FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
 import numpy as np
@@ -29,10 +28,13 @@ from ...core.primitives.indexing import getitem
 from ...core.rules import convert
 from ...core.storage import current
 from ...core.tracing import Primitive, Tracer
+from .function_source import own_names, source_of
 from .module import Module, NoTextError
 
 __all__ = ["Lifter"]
 
+_ANYTHING: Final = frozenset(["impl", "run", "call", "compute", "function", "f", "fun", "value"])
+"""Names of functions that say less than the name of what uses them."""
 _INLINE: Final = 4
 """So many calls an expression may have that is written in the place of a call."""
 
@@ -167,8 +169,10 @@ class Lifter:
         return self.known[id(value)][1]
 
     def _helper(self, fun: FunctionType, name: str) -> ast.expr:
-        node = _source_of(fun)
-        own = fun.__name__ if isinstance(node, ast.FunctionDef) else name or "helper"
+        node = source_of(fun)
+        own = fun.__name__.strip("_") if isinstance(node, ast.FunctionDef) else "impl"
+        if own in _ANYTHING:
+            own = name or "helper"
         chosen = self.module.names.new("_" + own.strip("_<>"))
         found = ast.Name(chosen, ast.Load())
         self.known[id(fun)] = (fun, found)  # a function may call itself
@@ -183,7 +187,7 @@ class Lifter:
         self, fun: FunctionType, args: Sequence[ast.expr], params: Mapping[str, ast.expr]
     ) -> ast.expr | None:
         """What a function of one expression computes; None where it is no such function."""
-        node = _source_of(fun)
+        node = source_of(fun)
         body = node.body
         if isinstance(node, ast.FunctionDef):
             lines = [b for b in node.body if not _is_docstring(b)]
@@ -257,58 +261,6 @@ def _bound(
     return given
 
 
-# Finding the source.
-
-
-@cache
-def _parsed(filename: str) -> ast.Module | None:
-    lines = linecache.getlines(filename)
-    try:
-        return ast.parse("".join(lines)) if lines else None
-    except SyntaxError:
-        return None
-
-
-def _source_of(fun: FunctionType) -> ast.FunctionDef | ast.Lambda:
-    """The definition of a function."""
-    code = fun.__code__
-    tree = _parsed(code.co_filename)
-    found: list[ast.FunctionDef | ast.Lambda] = []
-    if tree is not None:
-        for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef) and node.name == code.co_name:
-                first = min([node.lineno, *[d.lineno for d in node.decorator_list]])
-                if first == code.co_firstlineno:
-                    found.append(node)
-            elif (
-                isinstance(node, ast.Lambda)
-                and code.co_name == "<lambda>"
-                and node.lineno == code.co_firstlineno
-                and _covers(node.body, code)
-            ):
-                found.append(node)
-    if not found:
-        raise NoTextError(f"the source of {fun.__qualname__} cannot be read")
-    return min(found, key=_extent)
-
-
-def _extent(node: ast.expr | ast.stmt) -> tuple[int, int]:
-    last, column = node.end_lineno or 0, node.end_col_offset or 0
-    return last - node.lineno, column - node.col_offset
-
-
-def _covers(body: ast.expr, code: CodeType) -> bool:
-    """True if all that a code object computes is written within an expression."""
-    start = (body.lineno, body.col_offset)
-    end = (body.end_lineno or 0, body.end_col_offset or 0)
-    spots = [p for p in code.co_positions() if None not in p and p[1] != p[0] - 1]
-    inside = [p for p in spots if p[2] or p[3]]
-    return bool(inside) and all([
-        start <= (a, c) and (b, d) <= end  # type: ignore[operator]  # no None among them
-        for a, b, c, d in inside
-    ])  # fmt: skip
-
-
 # Replacing what a function refers to.
 
 
@@ -327,7 +279,7 @@ class _Replaced(ast.NodeTransformer):
         self.counts: dict[str, int] = {}
         self.of = dict(inspect.getclosurevars(fun).nonlocals)
         self.globals = fun.__globals__
-        self.own = _own_names(node) - set(self.given)
+        self.own = own_names(node) - set(self.given)
 
     def lookup(self, node: ast.AST) -> tuple[bool, Any]:
         """The value that a name, or a dotted one, has already now."""
@@ -435,13 +387,16 @@ class _Replaced(ast.NodeTransformer):
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         self.generic_visit(node)
         right = node.comparators[0]
-        if len(node.ops) == 1 and isinstance(node.left, ast.Constant):
-            if isinstance(right, ast.Constant):
-                a, b = node.left.value, right.value
-                if isinstance(node.ops[0], ast.Is | ast.Eq):
-                    return ast.Constant(a == b)
-                if isinstance(node.ops[0], ast.IsNot | ast.NotEq):
-                    return ast.Constant(a != b)
+        if (
+            len(node.ops) == 1
+            and isinstance(node.left, ast.Constant)
+            and isinstance(right, ast.Constant)
+        ):
+            a, b = node.left.value, right.value
+            if isinstance(node.ops[0], ast.Is | ast.Eq):
+                return ast.Constant(a == b)
+            if isinstance(node.ops[0], ast.IsNot | ast.NotEq):
+                return ast.Constant(a != b)
         return node
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
@@ -510,7 +465,8 @@ def _shortened(message: ast.expr) -> ast.expr:
     """The start of the message of an error, which fits on a line."""
     if not isinstance(message, ast.JoinedStr):
         return message
-    room, kept = _MESSAGE, []
+    room = _MESSAGE
+    kept: list[ast.expr] = []
     for part in message.values:
         if isinstance(part, ast.Constant):
             text = str(part.value)
@@ -524,18 +480,3 @@ def _shortened(message: ast.expr) -> ast.expr:
 
 def _asks_for_tracer(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Tracer)
-
-
-def _own_names(node: ast.FunctionDef | ast.Lambda) -> set[str]:
-    """All names that are bound somewhere in a function."""
-    found: set[str] = set()
-    for v in ast.walk(node):
-        if isinstance(v, ast.arg):
-            found.add(v.arg)
-        elif isinstance(v, ast.Name) and isinstance(v.ctx, ast.Store):
-            found.add(v.id)
-        elif isinstance(v, ast.FunctionDef) and v is not node:
-            found.add(v.name)
-        elif isinstance(v, ast.ExceptHandler) and v.name:
-            found.add(v.name)
-    return found

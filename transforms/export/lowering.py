@@ -1,4 +1,4 @@
-"""Programs in which only plain operations, loops and branches are left: `lower : Program -> Program`.
+"""`lower : Program -> Program`, in which only plain operations, loops and branches are left.
 
 Wrappers (checkpoint, staged, custom rules, named values) give way to what they hold; derivatives
 and batches that wait until values are known are taken of the loop or the branch itself. What cannot
@@ -92,7 +92,7 @@ def without_sources_at(program: Program, caller: Source | None) -> Program:
     key = (caller.code, caller.line)
     equations = []
     for e in program.equations:
-        params = {
+        params: dict[str, Any] = {
             k: without_sources_at(v, caller) if isinstance(v, Program) else v
             for k, v in e.params.items()
         }
@@ -244,7 +244,10 @@ def while_backwards(e: Equation, avals: Sequence[ShapedArray]) -> Program:
         primals, cts = args[:n], list(args[n:])
         of_condition, of_body = primals[:k_condition], primals[k_condition:k_body]
         start = list(primals[k_body:])
-        step = lambda c: list(evaluate(body, *of_body, *c))
+
+        def step(c: list[Array]) -> list[Array]:
+            return list(evaluate(body, *of_body, *c))
+
         turns = while_loop(
             lambda c: evaluate(condition, *of_condition, *c[1])[0],
             lambda c: [c[0] + 1, step(c[1])],

@@ -21,7 +21,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from .layout import WIDTH, expression, statements
+from .layout import WIDTH
+from .unparsing import expression, statements
 
 __all__ = ["Module", "Names", "NoTextError", "parsed"]
 
@@ -54,7 +55,7 @@ class Names:
         name, n = wanted, self.last.get(wanted, 1)
         while name in self.taken:
             n += 1
-            name = f"{wanted}_{n}" if not wanted[-1].isdigit() else f"{wanted}_{n}"
+            name = f"{wanted}_{n}"
         self.last[wanted] = n
         self.taken.add(name)
         return name
@@ -84,7 +85,7 @@ class Module:
         if isinstance(value, np.generic):
             return ast.Call(self.dtype(value.dtype), [self.number(value.item())], [])
         if isinstance(value, np.dtype):
-            return ast.Call(self.np("dtype"), [self.dtype(value)], [])
+            return ast.Call(self.numpy("dtype"), [self.dtype(value)], [])
         if isinstance(value, slice):
             parts = [self.value(v) for v in (value.start, value.stop, value.step)]
             return ast.Call(ast.Name("slice", ast.Load()), parts, [])
@@ -96,7 +97,7 @@ class Module:
             return self.value(value.value)
         raise NoTextError(f"{value!r} cannot be written down")
 
-    def np(self, name: str) -> ast.expr:
+    def numpy(self, name: str) -> ast.expr:
         """`np.name`."""
         self.imports["import numpy as np"] = None
         return parsed(f"np.{name}")
@@ -105,7 +106,7 @@ class Module:
         """`np.float64`."""
         if dtype.kind not in "fciub" or getattr(np, dtype.type.__name__, None) is not dtype.type:
             raise NoTextError(f"the dtype {dtype} cannot be written down")
-        return self.np("bool" if dtype.kind == "b" else dtype.type.__name__)
+        return self.numpy("bool" if dtype.kind == "b" else dtype.type.__name__)
 
     def number(self, value: Any) -> ast.expr:
         """A Python number."""
@@ -117,7 +118,7 @@ class Module:
             return self._complex(value)
         if type(value) is float and not math.isfinite(value):
             text = "nan" if value != value else "inf"
-            found = self.np(text)
+            found = self.numpy(text)
             return ast.UnaryOp(ast.USub(), found) if value < 0 else found
         if type(value) in (int, float) and math.copysign(1, value) < 0:
             return ast.UnaryOp(ast.USub(), ast.Constant(-value))
@@ -155,26 +156,25 @@ class Module:
         extra = [] if short else [kind]
         if np.array_equal(x, np.full(x.shape, first, x.dtype)) and not np.any(np.signbit(x.real)):
             if first in (0, 1) and type(first) is not bool:
-                return ast.Call(self.np("ones" if first else "zeros"), [shape, *extra], [])
+                return ast.Call(self.numpy("ones" if first else "zeros"), [shape, *extra], [])
             return ast.Call(
-                self.np("full"), [shape, self.value(first), *([] if short else [kind])], []
+                self.numpy("full"), [shape, self.value(first), *([] if short else [kind])], []
             )
-        if x.ndim == 1 and x.dtype.kind == "i":
-            if np.array_equal(x, np.arange(x.size)):
-                keywords = [] if x.dtype == np.int64 else [ast.keyword("dtype", kind)]
-                return ast.Call(self.np("arange"), [ast.Constant(x.size)], keywords)
-        if x.ndim == 2 and x.dtype.kind == "f" and np.array_equal(x, np.eye(*x.shape)):
-            if not np.any(np.signbit(x)):
-                sizes = [ast.Constant(n) for n in x.shape[: 1 + (x.shape[0] != x.shape[1])]]
-                keywords = [] if short else [ast.keyword("dtype", kind)]
-                return ast.Call(self.np("eye"), list(sizes), keywords)
+        if x.ndim == 1 and x.dtype.kind == "i" and np.array_equal(x, np.arange(x.size)):
+            keywords = [] if x.dtype == np.int64 else [ast.keyword("dtype", kind)]
+            return ast.Call(self.numpy("arange"), [ast.Constant(x.size)], keywords)
+        is_unit = x.ndim == 2 and x.dtype.kind == "f" and np.array_equal(x, np.eye(*x.shape))
+        if is_unit and not np.any(np.signbit(x)):
+            sizes = [ast.Constant(n) for n in x.shape[: 1 + (x.shape[0] != x.shape[1])]]
+            keywords = [] if short else [ast.keyword("dtype", kind)]
+            return ast.Call(self.numpy("eye"), list(sizes), keywords)
         return None
 
     def _literal(self, x: np.ndarray[Any, Any], kind: ast.expr, plain: bool) -> ast.expr:
         if not x.size and x.ndim != 1:
-            return ast.Call(self.np("zeros"), [self.value(x.shape), kind], [])
+            return ast.Call(self.numpy("zeros"), [self.value(x.shape), kind], [])
         keywords = [] if plain and x.size else [ast.keyword("dtype", kind)]
-        return ast.Call(self.np("array"), [self._nested(x.tolist())], keywords)
+        return ast.Call(self.numpy("array"), [self._nested(x.tolist())], keywords)
 
     def _nested(self, value: Any) -> ast.expr:
         if isinstance(value, list):

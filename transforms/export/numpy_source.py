@@ -144,7 +144,7 @@ def _input(
         return name_of(text)
     value = ast.parse(text, mode="eval").body
     if is_number:  # as Python's numbers raise errors where NumPy's have infinities
-        value = call(writer.module.np("float64"), value)
+        value = call(writer.module.numpy("float64"), value)
     name = text if text.isidentifier() else writer.names.new(wanted)
     writer.assign(name, value)
     return name_of(name)

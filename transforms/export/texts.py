@@ -6,7 +6,7 @@ What is in neither is a ufunc, or its own function is written (`lifting.py`).
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +15,7 @@ from ...core.ir import Equation
 from ...core.primitives.indexing import Place
 from ...core.tracing import Primitive
 from ..staging.templates import makes_new_memory, ufunc_of
-from .layout import expression
+from .unparsing import expression
 from .writer import Scope, StatementRule, Text, call, name_of
 
 __all__ = ["BLOCKS", "TEXTS", "ufunc_text"]
@@ -34,14 +34,14 @@ def _bits(sign: type[ast.operator], name: str) -> Text:
 
     def text(scope: Scope, e: Equation, args: list[ast.expr]) -> ast.expr:
         if any([isinstance(a, ast.Constant) for a in args]):
-            return call(scope.module.np(name), *args)
+            return call(scope.module.numpy(name), *args)
         return ast.BinOp(args[0], sign(), args[1])
 
     return text
 
 
 def _numpys(name: str) -> Text:
-    return lambda scope, e, args: call(scope.module.np(name), *args)
+    return lambda scope, e, args: call(scope.module.numpy(name), *args)
 
 
 def _first(scope: Scope, e: Equation, args: list[ast.expr]) -> ast.expr:
@@ -54,20 +54,20 @@ def _negative(scope: Scope, e: Equation, args: list[ast.expr]) -> ast.expr:
 
 def _invert(scope: Scope, e: Equation, args: list[ast.expr]) -> ast.expr:
     if isinstance(args[0], ast.Constant):
-        return call(scope.module.np("invert"), args[0])
+        return call(scope.module.numpy("invert"), args[0])
     return ast.UnaryOp(ast.Invert(), args[0])
 
 
 def _power(scope: Scope, e: Equation, args: list[ast.expr]) -> ast.expr:
     if all([isinstance(a, ast.Constant) for a in args]):
-        return call(scope.module.np("power"), *args)
+        return call(scope.module.numpy("power"), *args)
     return ast.BinOp(args[0], ast.Pow(), args[1])
 
 
 def _attribute(name: str) -> Text:
     def text(scope: Scope, e: Equation, args: list[ast.expr]) -> ast.expr:
         if isinstance(args[0], ast.Constant):
-            return call(scope.module.np(name), args[0])
+            return call(scope.module.numpy(name), args[0])
         return ast.Attribute(args[0], name, ast.Load())
 
     return text
@@ -97,7 +97,7 @@ def _reduction(name: str) -> Text:
             found["ddof"] = scope.module.value(e.params["ddof"])
         if e.params.get("keepdims"):
             found["keepdims"] = ast.Constant(True)
-        return call(scope.module.np(name), args[0], **found)
+        return call(scope.module.numpy(name), args[0], **found)
 
     return text
 
@@ -105,7 +105,7 @@ def _reduction(name: str) -> Text:
 def _reshape(scope: Scope, e: Equation, args: list[ast.expr]) -> ast.expr:
     shape = [ast.Constant(n) for n in e.params["shape"]]
     if not e.inputs[0].aval.shape or not shape:
-        found = call(scope.module.np("reshape"), args[0], scope.module.value(e.params["shape"]))
+        found = call(scope.module.numpy("reshape"), args[0], scope.module.value(e.params["shape"]))
         return found if shape else ast.Subscript(found, ast.Tuple([], ast.Load()), ast.Load())
     return call(ast.Attribute(args[0], "reshape", ast.Load()), *shape)
 
@@ -122,14 +122,14 @@ def _transpose(scope: Scope, e: Equation, args: list[ast.expr]) -> ast.expr:
 
 
 def _broadcast(scope: Scope, e: Equation, args: list[ast.expr]) -> ast.expr:
-    return call(scope.module.np("broadcast_to"), args[0], scope.module.value(e.params["shape"]))
+    return call(scope.module.numpy("broadcast_to"), args[0], scope.module.value(e.params["shape"]))
 
 
 def _joined(name: str) -> Text:
     def text(scope: Scope, e: Equation, args: list[ast.expr]) -> ast.expr:
         axis = e.params["axis"]
         more = {"axis": ast.Constant(axis)} if axis else {}
-        return call(scope.module.np(name), ast.List(args, ast.Load()), **more)
+        return call(scope.module.numpy(name), ast.List(args, ast.Load()), **more)
 
     return text
 
@@ -144,7 +144,7 @@ def _einsum(scope: Scope, e: Equation, args: list[ast.expr]) -> ast.expr:
     more = {}
     if e.params.get("optimize"):
         more["optimize"] = scope.module.value(e.params["optimize"])
-    return call(scope.module.np("einsum"), ast.Constant(e.params["subscripts"]), *args, **more)
+    return call(scope.module.numpy("einsum"), ast.Constant(e.params["subscripts"]), *args, **more)
 
 
 def _along(name: str) -> Text:
@@ -156,13 +156,13 @@ def _along(name: str) -> Text:
             more["axis"] = scope.module.value(e.params["axis"])
         if e.params.get("kind") is not None:
             more["kind"] = ast.Constant(e.params["kind"])
-        return call(scope.module.np(name), args[0], **more)
+        return call(scope.module.numpy(name), args[0], **more)
 
     return text
 
 
 def _copy(scope: Scope, e: Equation, args: list[ast.expr]) -> ast.expr:
-    return call(scope.module.np("copy"), args[0])
+    return call(scope.module.numpy("copy"), args[0])
 
 
 def ufunc_text(primitive: Primitive) -> Text | None:
@@ -201,7 +201,7 @@ def _getitem(scope: Scope, e: Equation, args: list[ast.expr]) -> ast.expr:
     key = key_of(scope, e.params["index"], args[1:])
     x, aval = args[0], e.inputs[0].aval
     if (aval.weak_type and not aval.shape) or isinstance(x, ast.Constant):
-        x = call(scope.module.np("asarray"), x)
+        x = call(scope.module.numpy("asarray"), x)
     elif not aval.shape and not e.params["index"]:
         return x
     return ast.Subscript(x, key, ast.Load())
@@ -218,19 +218,19 @@ def _setitem(scope: Scope, e: Equation, args: list[ast.expr]) -> None:
     made = e.inputs[0]
     name = scope.take(e.outputs[0])
     if isinstance(x, ast.Constant | ast.Name) or made not in _owned(scope):
-        x = call(scope.module.np("array"), x)
+        x = call(scope.module.numpy("array"), x)
     scope.writer.assign(name, x)
     scope.writer.line(f"{_target(name, key)} = {expression(v)}")
 
 
-def _owned(scope: Scope) -> set[Any]:
+def _owned(scope: Scope) -> Container[Any]:
     """The variables whose memory is certainly new, and that are used once."""
     if not scope.fresh:
         for e in scope.program.equations:
             for v, new in zip(e.outputs, makes_new_memory(e), strict=True):
                 if new and scope.used[v] == 1:
                     scope.fresh.add(v)
-    return scope.fresh  # type: ignore[return-value]
+    return scope.fresh
 
 
 def _scatter_sum(scope: Scope, e: Equation, args: list[ast.expr]) -> None:
@@ -241,13 +241,13 @@ def _scatter_sum(scope: Scope, e: Equation, args: list[ast.expr]) -> None:
     more = [] if dtype == np.float64 else [module.dtype(dtype)]
     size = module.value(shape[0] if len(shape) == 1 else tuple(shape))
     name = scope.take(e.outputs[0])
-    scope.writer.assign(name, call(module.np("zeros"), size, *more))
+    scope.writer.assign(name, call(module.numpy("zeros"), size, *more))
     at = len(places)
     for k, (index, n) in enumerate(places):
         key = key_of(scope, index, args[at : at + n])
         at += n
         if n:
-            add = ast.Attribute(module.np("add"), "at", ast.Load())
+            add = ast.Attribute(module.numpy("add"), "at", ast.Load())
             if isinstance(key, ast.Tuple):
                 key = ast.Tuple([_as_object(v) for v in key.elts], ast.Load())
             scope.writer.line(expression(call(add, name_of(name), _as_object(key), args[k])))
@@ -279,6 +279,8 @@ _COMPARED: Final[dict[str, type[ast.cmpop]]] = {
 _REDUCED: Final[dict[str, str]] = {
     "reduce_sum": "sum", "reduce_prod": "prod", "reduce_max": "max", "reduce_min": "min",
     "reduce_any": "any", "reduce_all": "all", "mean": "mean", "var": "var", "std": "std",
+    "median": "median",
+    **{f"nan{name}": f"nan{name}" for name in ("mean", "var", "std", "max", "min", "median")},
 }  # fmt: skip
 
 TEXTS: dict[str, Text] = {

@@ -19,9 +19,10 @@ from ...core.errors import MissingRuleError
 from ...core.ir import Atom, Equation, Literal, Program, Var
 from ...core.source import Source
 from ..staging.names import Line, Lines
-from .layout import WIDTH, expression, laid_out
+from .layout import WIDTH, laid_out
 from .lifting import Lifter
 from .module import Module, NoTextError
+from .unparsing import expression
 
 __all__ = ["Scope", "StatementRule", "Text", "Writer", "bare", "call", "name_of"]
 
@@ -289,7 +290,7 @@ class Scope:
             # Python's numbers have no type of their own in what is written here.
             kind = self.module.dtype(aval.dtype)
             found = (
-                call(self.module.np("asarray"), found, kind) if aval.shape else call(kind, found)
+                call(self.module.numpy("asarray"), found, kind) if aval.shape else call(kind, found)
             )
         return found
 

@@ -53,7 +53,7 @@ def keep(rows: Rows, e: Equation) -> None:
         due = e.primitive.shape(*[a.aval for a in inputs], **e.params)
         avals = due if e.primitive.multiple_results else [due]
         if [strong(v) for v in avals] != [strong(v.aval) for v in e.outputs]:
-            raise UnfitError
+            raise UnfitError("a result of another dtype")
         new = new.replace(outputs=[Var(v) for v in avals])
         rows.r.renamed.update(zip(e.outputs, new.outputs, strict=True))
     rows.r.append(new)

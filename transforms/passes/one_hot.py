@@ -234,7 +234,8 @@ class _Compression:
 
 
 def _key(rows: Array) -> bytes:
-    return repr(rows.shape).encode() + rows.tobytes()
+    data: bytes = rows.tobytes()
+    return repr(rows.shape).encode() + data
 
 
 # What is known of a result.

@@ -204,7 +204,7 @@ class _Loop:
         due = e.primitive.shape(*[a.aval for a in e.inputs], **e.params)
         avals = list(due) if e.primitive.multiple_results else [due]
         if [strong(v) for v in avals] != [strong(v.aval) for v in e.outputs]:
-            raise UnfitError
+            raise UnfitError("a result of another dtype")
         made = [Var(v) for v in avals]
         self.body.append(e.replace(outputs=made))
         self.of.update({(c, k): v for k, v in enumerate(made)})
@@ -353,7 +353,7 @@ class _Loop:
             return self.rows.shaped(x, (*s[:axis], n, width, *s[axis + 1 :]))
         x = whole(slice(None))
         if x.aval.size // max(x.aval.shape[axis], 1) * places.size > _LARGEST:
-            raise UnfitError
+            raise UnfitError("windows that are too large")
         index = (*[slice(None)] * axis, Place.ARRAY)
         return self.rows.r.emit(getitem_p, [x, self.rows.r.constant(places)], {"index": index})[0]
 
@@ -370,7 +370,7 @@ class _Loop:
             places = [at for at, i in enumerate(index) if type(i) is int or at in moving]
             apart = moving and places[-1] - places[0] >= len(places)
             if Place.ARRAY in index or Ellipsis in index or len(moving) > 1 or apart:
-                raise UnfitError
+                raise UnfitError("an index of several parts that move")
             for at in places:
                 d = whole[sum([i is not None for i in index[:at]])]
                 arrays.append(self.place([i[at] for i in series], d))
@@ -385,7 +385,7 @@ class _Loop:
         if type(series[0]) is slice:
             series = [range(*s.indices(d)) for s in series]
             if len(series[0]) * self.n > _LARGEST:
-                raise UnfitError
+                raise UnfitError("windows that are too large")
         places = np.array(self.in_rows(series))
         key = ("index", places.shape, places.tobytes())
         if key not in self.items:

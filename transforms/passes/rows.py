@@ -97,7 +97,7 @@ class Rows:
             if row is None:
                 at = self.table.position.get(a)
                 if at is not None and self.rolled[at]:
-                    raise UnfitError
+                    raise UnfitError("a value that is only in a loop")
                 return a
             found = self.r.renamed[a] = self.index(row[0], (row[1],))
         return found
@@ -187,10 +187,10 @@ class Rows:
     def joined(self, series: Sequence[Atom]) -> Atom:
         """One array, along whose first axis the values are."""
         if len({a.aval.dtype for a in series}) > 1:
-            raise UnfitError
+            raise UnfitError("items of several dtypes")
         if all([isinstance(a, Literal) for a in series]):
             if len({a.aval.weak_type for a in series}) > 1:
-                raise UnfitError
+                raise UnfitError("Python's numbers among others")
             return self.r.constant(np.array([a.value for a in series], series[0].aval.dtype))  # type: ignore[union-attr]  # literals
         values = self.r.values
         if all([a in values for a in series]):
@@ -199,7 +199,7 @@ class Rows:
         if len(runs) <= max(PIECES, len(series) // 4):
             return self.concatenated([self.of_run(run, 0, False) for run in runs], 0)
         if series[0].aval.size > _SMALL:
-            raise UnfitError
+            raise UnfitError("too much to copy into a stack")
         return self.r.emit(stack_p, [self.strong(a) for a in series], {"axis": 0})[0]
 
     def strong(self, a: Atom) -> Atom:

@@ -54,11 +54,11 @@ def _is_plain(e: Equation) -> bool:
 def _joined(part: list[Equation]) -> list[Equation] | None:
     """The equations from one system to another, as one; None if that needs this one's result."""
     start, end = part[0], part[-1]
-    made = {v: k for k, e in enumerate(part) for v in e.outputs}
+    made: dict[Atom, int] = {v: k for k, e in enumerate(part) for v in e.outputs}
     needed: set[int] = set()
     open_ = [end.inputs[1]]
     while open_:
-        k = made.get(open_.pop())  # type: ignore[call-overload]  # a Literal is in no dictionary
+        k = made.get(open_.pop())  # a Literal is in no dictionary
         if k is not None and k not in needed:
             if k == 0:
                 return None

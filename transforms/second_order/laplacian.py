@@ -31,6 +31,7 @@ from ..api import (
 )
 from ..arguments import Choice
 from ..jvp import primal_part
+from ..linearize import own_copy
 from ..maps.spaces import Space
 from ..stacks import chunks
 from .second_trace import SecondTrace, SecondTracer
@@ -95,7 +96,7 @@ def laplacian(
     @wraps(fun, updated=())
     def function(*args: Any, **kwargs: Any) -> Any:
         found, _, aux = run(args, kwargs)
-        result = tree.unflatten(found.out_tree, distinct([x.second for x in found.leaves]))
+        result = _own(tree.unflatten(found.out_tree, [x.second for x in found.leaves]))
         return (result, aux) if has_aux else result
 
     return function
@@ -140,12 +141,11 @@ def forward_laplacian(
     @wraps(fun, updated=())
     def function(*args: Any, **kwargs: Any) -> Any:
         found, pack, aux = run(args, kwargs)
-        values = distinct([x.value for x in found.leaves])
-        seconds = distinct([x.second for x in found.leaves])
+        values = [own_copy(x.value) for x in found.leaves]
         result = ForwardLaplacian(
             tree.unflatten(found.full_tree, found.with_static(values)),
-            tree.unflatten(found.out_tree, [pack(x.value, x.first) for x in found.leaves]),
-            tree.unflatten(found.out_tree, seconds),
+            _own(tree.unflatten(found.out_tree, [pack(x.value, x.first) for x in found.leaves])),
+            _own(tree.unflatten(found.out_tree, [x.second for x in found.leaves])),
         )
         return (result, aux) if has_aux else result
 
@@ -189,10 +189,17 @@ def hessian_diagonal(
     @wraps(fun, updated=())
     def function(*args: Any, **kwargs: Any) -> Any:
         found, pack, aux = run(args, kwargs)
-        result = tree.unflatten(found.out_tree, [pack(x.value, x.second) for x in found.leaves])
+        blocks = [pack(x.value, x.second) for x in found.leaves]
+        result = _own(tree.unflatten(found.out_tree, blocks))
         return (result, aux) if has_aux else result
 
     return function
+
+
+def _own(found: Any) -> Any:
+    """A tree of results of which no two share memory."""
+    leaves, treedef = tree.flatten(found)
+    return tree.unflatten(treedef, distinct(leaves))
 
 
 class _Leaf(NamedTuple):

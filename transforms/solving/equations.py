@@ -20,6 +20,7 @@ from ...core import tree
 from ...core.aval import Array, ShapedArray, aval_of
 from ...core.errors import (
     DtypeError,
+    UnsupportedError,
     WengertError,
 )
 from ...core.primitives.elementwise import astype
@@ -241,7 +242,12 @@ def _series(trace: ForwardTrace, row: Sequence[Array | None]) -> Array:
     if isinstance(trace, JetTrace):
         return trace.wrap([*row, *[None] * (trace.limit + 1 - len(row))])
     value, *dots = row
-    assert isinstance(trace, JVPTrace)
+    if not isinstance(trace, JVPTrace):
+        raise UnsupportedError(
+            f"{trace.label}: the equations of a solution decide by values, `if x > 0`.",
+            needed="equations that can be traced to a program",
+            fix="write decisions with np.where or wengert.cond; or nest wengert.jvp",
+        )
     return trace.wrap(value, dots[0], None, 0) if dots else value
 
 

@@ -20,6 +20,7 @@ from ...core.source import describe_function
 from ...core.tracing import RUNNING, Tracer
 from ..api import split_aux
 from ..batching import BatchTrace
+from ..jvp import ForwardTrace, JVPTrace
 from ..program import trace_closed
 from ..taylor.trace import JetTrace
 from .detach import Detached, value_of
@@ -97,11 +98,14 @@ def refuse_tracers(operation: str, solver: object, found: Sequence[Any]) -> None
 
 
 def needs_programs() -> bool:
-    """True where values that are closed over may be those of a batch, or none at all; or where
-    coefficients of their series are not known yet.
+    """True where values that are closed over may be those of a batch, or none at all; where
+    coefficients of their series are not known yet; or where they have derivatives of another kind
+    than can be attached to a solution.
     """
     return RUNNING.symbolic or any([
-        isinstance(t, BatchTrace) or (isinstance(t, JetTrace) and t.tape is not None)
+        isinstance(t, BatchTrace)
+        or (isinstance(t, JetTrace) and t.tape is not None)
+        or (isinstance(t, ForwardTrace) and not isinstance(t, JVPTrace | JetTrace))
         for t in RUNNING.traces
     ])  # fmt: skip
 

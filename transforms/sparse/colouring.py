@@ -75,11 +75,11 @@ def _star_around(pattern: Matrix, hubs: Array) -> Array:
 
 
 def _best_of_two(lists: Matrix, colour: Any) -> Array:
-    natural = colour(range(lists.indptr.size - 1))
+    natural: Array = colour(range(lists.indptr.size - 1))
     lengths = np.diff(lists.indptr)
     least = int(lengths.max(initial=0))
     if natural.max(initial=-1) + 1 <= least:  # no colouring has fewer, or nearly so
-        return natural  # type: ignore[no-any-return]  # an array
+        return natural
     first = np.argsort(-lengths, kind="stable").tolist()
     other = colour(first)
     found: Array = natural if natural.max() <= other.max() else other

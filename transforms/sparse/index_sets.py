@@ -89,6 +89,12 @@ class IndexSets:
         """True if no element depends on anything."""
         return not np.any(self.ids != EMPTY)
 
+    def members(self, i: int) -> Array:
+        """What element i depends on, if that is not everything."""
+        row = self.ids[i]
+        found: Array = self.table.indices[self.table.indptr[row] : self.table.indptr[row + 1]]
+        return found
+
     def lengths(self) -> Array:
         """How many inputs each element depends on."""
         return np.where(self.ids == FULL, self.n, self.sizes[self.ids])
@@ -165,7 +171,8 @@ def _too_large(lengths: Array, n: int) -> Array:
     lengths = np.minimum(lengths, n)
     if lengths.sum(dtype=np.int64) <= BUDGET:
         return np.zeros(lengths.size, bool)
-    return lengths > BUDGET // max(lengths.size, 1)  # type: ignore[no-any-return]  # an array
+    found: Array = lengths > BUDGET // max(lengths.size, 1)
+    return found
 
 
 def union(parts: Sequence[IndexSets]) -> IndexSets:
@@ -181,6 +188,13 @@ def _union(a: IndexSets, b: IndexSets) -> IndexSets:
         return a
     if a.is_empty:
         return b
+    if a.ids.size == 1:  # a number: SciPy's matrices would take longer
+        if a.ids[0] == FULL or b.ids[0] == FULL:
+            return a if a.ids[0] == FULL else b
+        both = np.union1d(a.members(0), b.members(0))
+        if both.size == a.n:
+            return IndexSets(a.n, np.full(1, FULL), a.table)
+        return IndexSets(a.n, np.full(1, 2), _table(a.n, np.array([0, both.size]), both))
     left, right, back = a.ids, b.ids, None
     rows = max(a.sizes.size, b.sizes.size)
     if 2 * rows < left.size:  # few different sets: each pair of them is joined once

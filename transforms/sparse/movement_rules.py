@@ -114,7 +114,7 @@ def _scatter_sum(step: Step) -> Found:
     for k, (index, n) in enumerate(step.params["places"]):
         arrays, shapes = step.operands[at : at + n], [v.shape for v in step.avals[at : at + n]]
         at += n
-        if k not in step.active:
+        if step.operands[k].sets is None:
             continue
         values, unknown = _index_values(shape, index, arrays, shapes)
         places, numbers = _targets(shape, index, values, step.avals[k].shape)

@@ -22,6 +22,7 @@ from ..arguments import Choice
 from ..grad import grad
 from ..jvp import jvp
 from ..linearize import LinearFunction
+from ..passes.dead_code import without_dead_code
 from ..program import make_program
 from . import contraction_rules, control_rules, movement_rules
 from .colouring import MANY
@@ -249,6 +250,7 @@ def _traced(
         return tree.leaves(found[1])
 
     program = make_program(pushed)([v for v in avals if v is not None], tangent_avals)
+    program = without_dead_code(program)  # many values have tangents that nothing needs
     found = _pattern(program, len(program.inputs) - len(tangent_avals))
     return TracedPattern(found, values, any([v.dtype.kind == "c" for v in program.out_avals]))
 

@@ -103,6 +103,7 @@ class _Scan:
         used = {a for q in body.equations for a in q.inputs} | set(body.outputs)
         found: dict[int, str] = {}
         lists: dict[str, dict[int, str]] = {}
+        widths: dict[str, int] = {}
         backwards = "[::-1]" if self.reverse else ""
         for j in range(self.first, len(e.inputs)):
             v, a = body.inputs[j], e.inputs[j]
@@ -114,11 +115,12 @@ class _Scan:
             rows = scope.rows.get(a)
             if rows is not None:
                 self.floats.append(j)
-                if rows.name not in lists:
+                if rows.text not in lists:
                     turned = rows.reverse != self.reverse
-                    self.sources.append(f"reversed({rows.name})" if turned else rows.name)
-                    self.targets.append(rows.name)
-                lists.setdefault(rows.name, {})[rows.column] = name
+                    self.sources.append(f"reversed({rows.text})" if turned else rows.text)
+                    self.targets.append(rows.text)
+                lists.setdefault(rows.text, {})[rows.column] = name
+                widths[rows.text] = rows.width
                 continue
             text = scope.of[a]
             if not v.aval.shape and (v.aval.weak_type or (v in self.wanted and is_float(v.aval))):
@@ -129,9 +131,8 @@ class _Scan:
                 text = f"{text}{backwards}"
             self.targets.append(name)
             self.sources.append(text)
-        counts = {rows.name: rows.width for rows in scope.rows.values()}
         for name, columns in lists.items():
-            n = counts[name]
+            n = widths[name]
             if n == 1:
                 target = columns[0]
             else:
@@ -196,7 +197,8 @@ class _Scan:
         if kept:
             name = self.list_of(inner, [inner.float_text(y) for _, y in kept])
             for c, (v, _) in enumerate(kept):
-                scope.rows[v] = Rows(name, c, len(kept), self.reverse)
+                n = self.e.params["length"]
+                scope.rows[v] = Rows(name, c, len(kept), self.reverse, n, 0, n)
             # The list is needed as long as one of the stacks is.
             scope.share(name, [v for v, _ in kept])
         lines = []
@@ -237,21 +239,25 @@ def columns_of(numbers: list[Any], n: int, dtype: Any, reverse: bool) -> list[An
 
 
 def _only_in_loops(scope: Scope, v: Var) -> bool:
-    """True for a stack that loops take apart into numbers to compute with, and none else reads."""
+    """True for a stack that loops take apart into numbers to compute with, or parts of it."""
     if v in scope.program.outputs:
         return False
-    found = False
-    for e in scope.program.equations:
-        for j, a in enumerate(e.inputs):
-            if a is not v:
-                continue
-            if e.primitive.name != "scan":
-                return False
+    readers = scope.readers.get(v, ())
+    for e, j in readers:
+        if e.primitive.name == "scan":
             item = e.params["body"].inputs[j]
             if j < e.params["n_consts"] + e.params["n_carry"] or not is_float(item.aval):
                 return False
-            found = True
-    return found
+        elif e.primitive.name == "getitem" and len(e.params["index"]) == len(e.inputs) == 1:
+            index = e.params["index"][0]
+            if isinstance(index, slice):
+                if index.step not in (None, 1) or not _only_in_loops(scope, e.outputs[0]):
+                    return False
+            elif type(index) is not int:
+                return False
+        else:
+            return False
+    return bool(readers)
 
 
 def _constants(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Container, Sequence
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -33,13 +34,36 @@ class Rows(NamedTuple):
     """A stack of numbers as a column of a list, whose items are the numbers of one step of a loop.
 
     `width`: of the columns; with one, the items are numbers, else tuples of numbers. `reverse`: if
-    the steps went from the end.
+    the steps went from the end. The stack is the part from `first` to `last` of all `length` steps.
     """
 
     name: str
     column: int
     width: int
     reverse: bool
+    length: int
+    first: int
+    last: int
+
+    @property
+    def text(self) -> str:
+        """The list, or the part of it."""
+        if (self.first, self.last) == (0, self.length):
+            return self.name
+        if self.reverse:
+            return f"{self.name}[{self.length - self.last}:{self.length - self.first}]"
+        return f"{self.name}[{self.first}:{self.last}]"
+
+    def element(self, k: int) -> str:
+        """The number at a position of the stack."""
+        at = range(self.first, self.last)[k]
+        column = f"[{self.column}]" if self.width > 1 else ""
+        return f"{self.name}[{self.length - 1 - at if self.reverse else at}]{column}"
+
+    def part(self, index: slice) -> Rows:
+        """The same for a part of the stack."""
+        steps = range(self.first, self.last)[index]
+        return self._replace(first=steps.start, last=max(steps.start, steps.stop))
 
 
 class Scope:
@@ -266,6 +290,9 @@ class Scope:
     def item(self, i: int, e: Equation) -> bool:
         """The line of an element that is read from a list; False for others."""
         x, out = e.inputs[0], e.outputs[0]
+        if x in self.rows:
+            self.part(e, self.rows[x])
+            return True
         k = _element_of(e)
         n = self.reads[x]  # type: ignore[index]  # a literal is not there
         if k is None or out not in self.wanted or not isinstance(x, Var):
@@ -297,6 +324,26 @@ class Scope:
             writer.line(f"{place}[...] = {text}")
             writer.line(f"{self.name(out)} = {place}")
         return self.of[out]
+
+    def part(self, e: Equation, rows: Rows) -> None:
+        """An element of numbers in a list, or some of them."""
+        out, index = e.outputs[0], e.params["index"][0]
+        if isinstance(index, slice):
+            self.rows[out] = rows.part(index)
+            self.given.setdefault(out, []).append(rows.name)
+            self.shared[rows.name] += 1
+            return
+        self.writer.line(f"{self.name(out)} = {rows.element(index)}")
+        self.floats.add(out)
+
+    @cached_property
+    def readers(self) -> dict[Atom, list[tuple[Equation, int]]]:
+        """The equations that read a variable, each with the position of the operand."""
+        found: dict[Atom, list[tuple[Equation, int]]] = {}
+        for e in self.program.equations:
+            for j, a in enumerate(e.inputs):
+                found.setdefault(a, []).append((e, j))
+        return found
 
     # Names.
 

@@ -124,6 +124,14 @@ def _shares(log: bool) -> Rule:
     return rule
 
 
+def _exponential_shares(e: Equation, args: list[Formula]) -> Formula:
+    """exp(a - y), with y of the reduced shape."""
+    a, y = args
+    axes = tuple(e.params["axes"])
+    kept = [1 if i in axes else n for i, n in enumerate(a.shape)]
+    return broadcast(lambda v, t: sympy().exp(v - t), [a, np.reshape(y, kept)])
+
+
 def _p_norm(e: Equation, args: list[Formula]) -> Formula:
     s = sympy()
     p = s.nsimplify(e.params["p"])
@@ -330,6 +338,7 @@ ARRAYS: Final[dict[str, Rule]] = {
     "norm": _reduced(lambda items: sympy().sqrt(_squares(items))),
     "p_norm": _p_norm,
     "logsumexp": _reduced(_log_sum),
+    "logsumexp_share": _exponential_shares,
     "softmax": _shares(log=False),
     "log_softmax": _shares(log=True),
     "astype": _astype,

@@ -259,6 +259,11 @@ class SymbolicDerivative:
 def compiled(variables: Sequence[Any], expression: Any) -> Callable[..., Any]:
     """A NumPy function of a formula, or of a tuple of them."""
     s = sympy()
+    unsigned = {s.zoo: s.oo}  # an infinity of complex numbers, which NumPy does not have
+    if isinstance(expression, tuple):
+        expression = tuple([v.xreplace(unsigned) for v in expression])
+    else:
+        expression = expression.xreplace(unsigned)
     try:
         run = s.lambdify(variables, expression, modules=["scipy", "numpy"])
     except ImportError:
@@ -268,7 +273,10 @@ def compiled(variables: Sequence[Any], expression: Any) -> Callable[..., Any]:
         shape = np.broadcast_shapes(*[np.shape(a) for a in args])
         numbers = [np.asarray(a)[()] if np.shape(a) else np.float64(a) for a in args]
         found = run(*numbers)
-        fit = lambda y: np.broadcast_to(np.asarray(y, np.result_type(y, np.float64)), shape)[()]
+
+        def fit(y: Any) -> Any:
+            return np.broadcast_to(np.asarray(y, np.result_type(y, np.float64)), shape)[()]
+
         return tuple([fit(y) for y in found]) if isinstance(expression, tuple) else fit(found)
 
     return call
