@@ -15,6 +15,7 @@ from ..core import tree
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import DtypeError, ShapeError
 from ..core.source import boundary, describe_function
+from ..core.tracing import Tracer
 from ..core.tree import is_static_leaf
 from .api import distinct
 from .arguments import Choice
@@ -27,6 +28,7 @@ from .modes.choosing import (
     derivative,
     is_wasteful,
     marked,
+    may_have_structure,
 )
 from .modes.plan import plan_of
 from .modes.problem import Problem
@@ -448,7 +450,9 @@ def _value_and_jacobian_function(
             _warn(about, Problem(operation, selected, chosen, has_aux=has_aux, labels=places))
         if not holomorphic:
             _check_real(operation, linear, forward)
-        blocks = columns(linear, chunk_size) if forward else rows(linear, chunk_size)
+        blocks = _by_structure(linear, chosen) if may_have_structure(about, n, m) else None
+        if blocks is None:
+            blocks = columns(linear, chunk_size) if forward else rows(linear, chunk_size)
         # blocks[i][j]: derivative of result leaf i by argument leaf j
         inner = [tree.unflatten(linear.in_tree, row) for row in blocks]
         found = tree.unflatten(linear.out_tree, [choice.pack(t) for t in inner])
@@ -458,6 +462,24 @@ def _value_and_jacobian_function(
         return ((value, aux) if has_aux else value), found
 
     return marked(function, about)
+
+
+def _by_structure(linear: LinearFunction, args: Sequence[Any]) -> list[list[Array]] | None:
+    """The blocks of a large Jacobian that is mostly zero, from few passes; None for any other."""
+    if any([isinstance(x, Tracer) for x in tree.leaves(args)]):
+        return None
+    engine = engine_of("jacobian", "sparse", ())
+    assert engine is not None and engine.structure is not None and engine.dense is not None
+    plan = engine.structure(linear)
+    matrix = None if plan is None else engine.dense(linear, plan)
+    if matrix is None:
+        return None
+    found, start = [], 0
+    for aval in linear.out_avals:
+        part = matrix[start : start + aval.size]
+        start += aval.size
+        found.append(_split(part, linear.in_avals, [*aval.shape], leading=False))
+    return found
 
 
 def _with_value(

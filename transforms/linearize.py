@@ -371,7 +371,8 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     Returns:
         `(y, f_lin)`, or `(y, f_lin, aux)`. `f_lin(*tangents)` is the directional derivative,
         computed without running `fun` again, as often as one likes; `f_lin.program` prints it,
-        `f_lin.transpose(ct)` is its transpose, and `f_lin.staged()` the same for very many calls.
+        `f_lin.transpose(ct)` is its transpose, `f_lin.many(tangents)` takes a stack of tangents,
+        and `f_lin.staged()` is the same for very many calls.
 
     Raises:
         DtypeError: if no primal is float or complex.
@@ -405,7 +406,8 @@ def vjp(
         `(y, pullback)`, or `(y, pullback, aux)`. `pullback(ct)` takes a cotangent with the tree,
         shapes and dtypes of `y` and returns a tuple of cotangents, one for each primal; it may be
         called many times. Leaves of `y` that are no arrays have the cotangent None.
-        `pullback.staged()` is the same for very many calls.
+        `pullback.many(cts)` takes a stack of cotangents, and `pullback.staged()` is the same
+        function for very many calls.
 
     Raises:
         DtypeError: if no primal is float or complex.

@@ -28,6 +28,7 @@ from ..control.subprograms import evaluate_jvp, evaluate_linearized, trace_flat
 from ..control.while_loop import while_loop, while_p
 from ..custom.custom_apply import custom_call_p
 from ..custom.custom_linear import linear_map_p
+from .solving import solved
 
 __all__ = ["lower", "pulled", "while_backwards", "without_sources_at"]
 
@@ -120,6 +121,9 @@ def _lowered(e: Equation, within: bool) -> Equation | Program:
         return _taken_now(e, avals, within)
     if within:  # custom rules still count
         return e
+    if primitive.name in ("linear_solve", "root"):
+        program = solved(e, avals)
+        return e if program is None else lower(program)
     if isinstance(primitive, Structured) or primitive in _WRAPPERS:
         held = _held(params)
         if held is not None and len(held.inputs) == len(avals):

@@ -11,10 +11,20 @@ from typing import Any, Final
 
 from ..arguments import Choice
 
-__all__ = ["Derivative", "WastefulModeWarning", "choose", "derivative", "is_wasteful", "marked"]
+__all__ = [
+    "Derivative",
+    "WastefulModeWarning",
+    "choose",
+    "derivative",
+    "is_wasteful",
+    "marked",
+    "may_have_structure",
+]
 
 _MANY: Final = 10_000
 """Passes that a mode may take without a warning."""
+LARGE: Final = 512
+"""A Jacobian with so many rows and columns is looked at for its structure."""
 _TIMES: Final = 100
 """How many times the passes of the other mode are too many."""
 
@@ -47,8 +57,20 @@ def marked(function: Callable[..., Any], about: Derivative | None) -> Callable[.
     return function
 
 
-def choose(about: Derivative, n: int, m: int) -> tuple[str, str]:
-    """The mode that is going to be used, and the reason."""
+def may_have_structure(about: Derivative, n: int, m: int) -> bool:
+    """True for Jacobians so large that it pays to look where they are zero."""
+    return about.kind == "jacobian" and about.mode == "auto" and min(n, m) >= LARGE
+
+
+def choose(about: Derivative, n: int, m: int, compressed: int | None = None) -> tuple[str, str]:
+    """The mode that is going to be used, and the reason; `compressed` are the passes that the
+    structure allows for.
+    """
+    if compressed is not None:
+        return "compressed", (
+            f"{compressed:,} passes, as columns or rows that do not meet share one; "
+            f"forward would take {n:,}, reverse {m:,}"
+        )
     forward = f"{n:,} passes, one for each number of the arguments"
     reverse = f"{m:,} passes, one for each number of the result"
     if m == 1:

@@ -15,11 +15,13 @@ from ...core.errors import ModeError
 from ...core.ir import Equation, Literal, Program, Var
 from ...core.source import Source, boundary, describe_function
 from ..checkpointing.residuals import Residual, saved_residuals
+from ..linearize import record
 from ..observed import Step
 from ..passes.costs import Cost, cost_of
-from .choosing import Derivative, choose, derivative
+from .choosing import Derivative, choose, derivative, may_have_structure
 from .kinks import observe
 from .problem import Problem
+from .table import engine_of
 
 __all__ = ["LinePlan", "ModePlan", "Plan", "plan", "plan_of"]
 
@@ -175,13 +177,25 @@ def plan_of(about: Derivative, problem: Problem) -> Plan:
         _mode_plan("forward", n, about, problem, steps, found, outer),
         _mode_plan("reverse", m, about, problem, steps, found, outer),
     ]
-    mode, why = choose(about, n, m)
+    passes = _compressed_passes(about, problem) if may_have_structure(about, n, m) else None
+    mode, why = choose(about, n, m, passes)
+    if passes is not None:
+        modes.append(_mode_plan(mode, passes, about, problem, steps, found, outer))
     other = [x for x in modes if x.mode == mode] or modes[:1]
-    if mode not in ("forward", "reverse"):
+    if mode not in ("forward", "reverse", "compressed"):
         modes.append(ModePlan(mode, *other[0][1:]))
     lines = _lines(steps, found, mode, _width(other[0].passes, about.chunk_size))
     what = f"{problem.operation}: {n:,} numbers to {m:,}"
     return Plan(what, mode, why, modes, lines)
+
+
+def _compressed_passes(about: Derivative, problem: Problem) -> int | None:
+    """The passes that the structure of a large Jacobian allows for, if they are few."""
+    _, linear, _ = record(about.kind, problem.operation, problem.fun, problem.arguments())
+    engine = engine_of(problem.operation, "sparse", ())
+    assert engine is not None and engine.structure is not None
+    plan = engine.structure(linear)
+    return None if plan is None else int(plan.compression.passes)
 
 
 def _width(passes: int, chunk_size: int | None) -> int:

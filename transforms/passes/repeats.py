@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ...core.aval import Array, ShapedArray
+from ...core.aval import Array
 from ...core.ir import Atom, Equation, Literal, Program, Var
 from .rewriting import frozen
 
@@ -122,23 +122,20 @@ def templates(e: Equation) -> list[tuple[Any, ...]]:
     return [t for t, _ in e.params["places"]] if name == "scatter_sum" else []
 
 
-def _type(aval: ShapedArray) -> Hashable:
-    return (aval.shape, aval.dtype.num)
-
-
 def _kinds(equations: Sequence[Equation]) -> Array:
     """A number for each equation, equal for those that do the same."""
     numbers: dict[Hashable, int] = {}
     programs: dict[int, Hashable] = {}
     found = []
     for e in equations:
-        key = (
-            e.primitive,
-            tuple([_type(a.aval) for a in e.inputs]),
-            tuple([(_type(v.aval), v.aval.weak_type) for v in e.outputs]),
-            _params(e, programs) if e.params else None,
-        )
-        found.append(numbers.setdefault(key, len(numbers)))
+        key: list[Hashable] = [e.primitive, _params(e, programs) if e.params else None]
+        for a in e.inputs:
+            aval = a.aval
+            key += (aval.shape, aval.dtype.num)
+        for v in e.outputs:
+            aval = v.aval
+            key += (aval.shape, aval.dtype.num, aval.weak_type)
+        found.append(numbers.setdefault(tuple(key), len(numbers)))
     return np.array(found, np.intp)
 
 

@@ -1,5 +1,5 @@
-"""Linear functions as programs: `LinearProgram`, which has the values that it depends on as inputs, and
-`System`, such a map for all members of a batch. And checks of what users' functions return.
+"""Linear functions as programs: `LinearProgram`, which has the values that it depends on as inputs,
+and `System`, such a map for all members of a batch. And checks of what users' functions return.
 
 Read next: `linear_solvers.py`.
 """
@@ -39,7 +39,14 @@ from .lanes import (
     run_lanes,
 )
 
-__all__ = ["LinearProgram", "System", "check_leaves", "linear_map_of_tape", "recorded_map", "unknowns"]
+__all__ = [
+    "LinearProgram",
+    "System",
+    "check_leaves",
+    "linear_map_of_tape",
+    "recorded_map",
+    "unknowns",
+]
 
 
 class LinearProgram(Program):

@@ -15,8 +15,9 @@ import numpy as np
 
 from ...core.ir import Atom, Equation, Program, Var
 from .memory import memory_of_body, own_rows
+from .rows import Rows
 from .scalars import computed_with, is_float
-from .scope import Rows, Scope
+from .scope import Scope
 
 __all__ = ["write_branches", "write_scan", "write_while"]
 

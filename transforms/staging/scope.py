@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Container, Sequence
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 
@@ -23,47 +23,12 @@ from ...core.ir import Atom, Equation, Literal, Program, Var
 from .buffers import Buffers
 from .memory import Memory
 from .names import Lines
+from .rows import Rows
 from .scalars import is_float, scalar_text
 from .templates import Template, index_text, template
 from .writer import Writer
 
-__all__ = ["WRITERS", "Rows", "Scope"]
-
-
-class Rows(NamedTuple):
-    """A stack of numbers as a column of a list, whose items are the numbers of one step of a loop.
-
-    `width`: of the columns; with one, the items are numbers, else tuples of numbers. `reverse`: if
-    the steps went from the end. The stack is the part from `first` to `last` of all `length` steps.
-    """
-
-    name: str
-    column: int
-    width: int
-    reverse: bool
-    length: int
-    first: int
-    last: int
-
-    @property
-    def text(self) -> str:
-        """The list, or the part of it."""
-        if (self.first, self.last) == (0, self.length):
-            return self.name
-        if self.reverse:
-            return f"{self.name}[{self.length - self.last}:{self.length - self.first}]"
-        return f"{self.name}[{self.first}:{self.last}]"
-
-    def element(self, k: int) -> str:
-        """The number at a position of the stack."""
-        at = range(self.first, self.last)[k]
-        column = f"[{self.column}]" if self.width > 1 else ""
-        return f"{self.name}[{self.length - 1 - at if self.reverse else at}]{column}"
-
-    def part(self, index: slice) -> Rows:
-        """The same for a part of the stack."""
-        steps = range(self.first, self.last)[index]
-        return self._replace(first=steps.start, last=max(steps.start, steps.stop))
+__all__ = ["WRITERS", "Scope"]
 
 
 class Scope:
