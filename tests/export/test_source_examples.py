@@ -81,10 +81,11 @@ def test_roots(example: Any) -> None:
 
 def test_hares_and_lynxes_are_refused(example: Any) -> None:
     example = example("hare_lynx")
-    with pytest.raises(MissingRuleError, match=r"(?s)'odeint' needs values while it runs.*at:"):
-        wg.to_numpy_source(
-            lambda p: example.trajectory(p, np.arange(3.0), 1e-6), np.log(np.ones(8))
-        )
+    solution = lambda p: example.trajectory(p, np.arange(3.0), 1e-6)
+    slope, one = wg.grad(lambda p: np.sum(solution(p))), np.zeros(8)
+    for fun, point in ((solution, one), (slope, one), (wg.vmap(solution), np.zeros((2, 8)))):
+        with pytest.raises(MissingRuleError, match=r"(?s)'odeint.* needs values while it runs"):
+            wg.to_numpy_source(fun, point)
 
 
 def test_linear_solvers_and_fixed_points() -> None:

@@ -343,6 +343,13 @@ def test_many_threads() -> None:
     assert len(f_._free) <= 4
 
 
+def test_large_buffers_are_not_kept() -> None:
+    x = np.broadcast_to(np.float32(0.5), (1 << 13, 1 << 13))
+    program = wg.make_program(lambda x: np.sum(x @ x[:, :1]) + np.sum((x @ x)[0]))(x)
+    kept = [emit(wg.make_program(lambda x: np.sum(x @ x[:, :1]))(x)), emit(program)]
+    assert [f._kept for f in kept] == [4, 0]
+
+
 def test_it_may_be_called_while_it_runs() -> None:
     program = wg.make_program(lambda x: np.log(x * 2.0 - 1.0) * 3.0 + x)(X)
     f = emit(program)

@@ -34,6 +34,8 @@ __all__ = ["lower", "pulled", "while_backwards", "without_sources_at"]
 
 _KEPT: Final = (scan_p, cond_p, while_p)
 _WRAPPERS: Final = (custom_call_p, linear_map_p, checkpoint_p, checkpoint_linear_p)
+_HOLDERS: Final = frozenset(["staged", "checkpoint", "custom_call", "fused"])
+"""Those of which a parameter is the program that they stand for."""
 _DELAYED: Final = (pushforward_p, pullback_p, batched_p)
 
 
@@ -125,21 +127,26 @@ def _lowered(e: Equation, within: bool) -> Equation | Program:
         program = solved(e, avals)
         return e if program is None else lower(program)
     if isinstance(primitive, Structured) or primitive in _WRAPPERS:
-        held = _held(params)
+        held = _held(params) if primitive.name in _HOLDERS else None
         if held is not None and len(held.inputs) == len(avals):
             return lower(held, within)
         try:
             found = trace_flat(primitive.name, lambda *xs: primitive.impl(*xs, **params), avals)
         except WengertError as error:
-            raise MissingRuleError(
-                f"to_numpy_source: {primitive.name!r} needs values while it runs, so it has no "
-                "NumPy text.",
-                got=repr(e).splitlines()[0][:200],
-                fix="write the loop with wg.while_loop, or compute this part outside",
-                source=e.source,
-            ) from error
+            raise _needs_values(e, primitive) from error
+        if any([inner.primitive is primitive for inner in found.equations]):
+            raise _needs_values(e, primitive)
         return lower(found, within)
     return e
+
+
+def _needs_values(e: Equation, primitive: Primitive) -> MissingRuleError:
+    return MissingRuleError(
+        f"{primitive.name!r} needs values while it runs: it has no NumPy text and no formula.",
+        got=repr(e).splitlines()[0][:200],
+        fix="write the loop with wg.while_loop, or compute this part outside",
+        source=e.source,
+    )
 
 
 def _held(params: Any) -> Program | None:
@@ -166,15 +173,16 @@ def _taken_now(e: Equation, avals: Sequence[ShapedArray], within: bool) -> Equat
             }})  # fmt: skip
         return lower(while_backwards(e, avals), within)
     n = len(params["active"])
-    if of in _KEPT:
-        run: Callable[..., Any] = lambda *xs: of.bind(*xs, **inner)
-    else:
+    run: Callable[..., Any] = lambda *xs: of.bind(*xs, **inner)
+    if of not in _KEPT:
         of_program = lower(_alone(of, inner, avals[:n]), True)
         run = lambda *xs: evaluate(of_program, *xs)
     if primitive is pushforward_p:
         found = trace_flat(of.name, lambda *xs: _pushed(run, xs, params["active"]), avals)
     else:
         found = trace_flat(of.name, lambda *xs: pulled(run, xs, params["active"]), avals)
+    if any([x.primitive is primitive and x.params["of"] is of for x in found.equations]):
+        raise _needs_values(e, of)
     return lower(found, within)
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from math import prod
 from typing import Any, Final
 
 import numpy as np
@@ -32,7 +33,8 @@ from .writer import Writer
 __all__ = ["Emitted", "emit"]
 
 _KEPT: Final = 4
-"""How many sets of buffers are kept at most."""
+"""How many sets of buffers are kept at most, and how many bytes of them."""
+_KEPT_BYTES: Final = 1 << 28
 
 
 class Emitted:
@@ -41,7 +43,7 @@ class Emitted:
     `source` is its text.
     """
 
-    __slots__ = ("_free", "_keys", "_run", "_with_numpy", "source")
+    __slots__ = ("_free", "_keys", "_kept", "_run", "_with_numpy", "source")
 
     def __init__(
         self,
@@ -54,6 +56,8 @@ class Emitted:
         self._with_numpy = with_numpy
         self._keys = tuple(keys)
         self._free: list[Any] = []
+        size = sum([prod(shape) * dtype.itemsize for shape, dtype in keys])
+        self._kept = min(_KEPT, _KEPT_BYTES // max(size, 1))
         namespace = {**names, "__name__": "wengert.staged"}
         exec(compile(source, "<staged>", "exec"), namespace)
         self._run: Callable[..., tuple[Any, ...]] = namespace["run"]
@@ -79,7 +83,7 @@ class Emitted:
         try:
             return self._run(buffers, *args)
         finally:
-            if len(free) < _KEPT:
+            if len(free) < self._kept:
                 free.append(buffers)
 
 
