@@ -84,3 +84,22 @@ def test_an_argument_is_not_changed_for_the_caller() -> None:
     wg.vmap(f)(np.stack([x, x]))
     np.testing.assert_array_equal(x, [1.0, 2.0, 3.0])
     assert wnp.zeros(2).__class__ is np.ndarray
+
+
+@pytest.mark.parametrize("part", [lambda x: x, lambda x: x[1:], lambda x: x.T, lambda x: (x, x)])
+def test_results_are_not_the_arguments(part: Any) -> None:
+    """A function that returns its argument: what comes out can be written to."""
+    x = np.arange(6.0).reshape(3, 2)
+    before = x.copy()
+    found = [
+        wg.jvp(part, (x,), (x,)),
+        wg.vmap(part)(x),
+        wg.vmap(part, in_axes=1, out_axes=1)(x),
+        wg.vjp(part, x)[0],
+        wg.linearize(part, x)[0],
+        wg.value_and_jacobian(part)(x),
+        wg.staged(part)(x),
+    ]
+    for y in wg.tree.leaves(found):
+        y[...] = 7.0
+    np.testing.assert_array_equal(x, before)

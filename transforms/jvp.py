@@ -316,7 +316,7 @@ def jvp(
         if active is None:
             values = [JVPTracer(trace, x, t, None, 0) for x, t in zip(leaves, dots, strict=True)]
         else:
-            values = leaves
+            values = list(leaves)
             for i, t in zip(active, dots, strict=True):
                 values[i] = JVPTracer(trace, leaves[i], t, None, 0)
         result, aux = split_aux(operation, fun(*tree.unflatten(in_tree, values)), has_aux)
@@ -328,7 +328,7 @@ def jvp(
         (o.primal, o.tangent) if type(o) is JVPTracer and o._trace is trace else (o, None)
         for o in outs
     ]
-    y = tree.unflatten(out_tree, distinct([plain_output(p) for p, _ in pairs]))
+    y = tree.unflatten(out_tree, distinct([plain_output(p) for p, _ in pairs], leaves))
     y_dots = [tangent_of_result(p) if t is None else plain_output(t) for p, t in pairs]
     y_dot = tree.unflatten(out_tree, distinct(y_dots, [*dots, *tree.leaves(y)]))
     if has_aux:

@@ -185,7 +185,7 @@ def _run(
         _place(operation, path, o, axis, trace, size)
         for path, o, axis in zip(result_paths, outs, targets, strict=True)
     ]
-    return tree.unflatten(out_tree, distinct(finished))
+    return tree.unflatten(out_tree, distinct(finished, leaves))
 
 
 def _axes_by_position(operation: str, in_axes: Any, in_tree: tree.TreeDef) -> list[Any]:

@@ -263,6 +263,9 @@ def test_results_that_cannot_be_written_are_refused() -> None:
     with pytest.raises(UnsupportedError, match="cannot be written down"):
         wg.to_numpy_source(lambda x: (x, check), 2.0)
 
+    with pytest.raises(UnsupportedError, match="a parameter is called np"):
+        wg.to_numpy_source(lambda np: np * 2.0, 1.0)
+
     class Local(NamedTuple):
         x: Any
 

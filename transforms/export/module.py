@@ -268,13 +268,17 @@ _LIBRARIES: Final = (
 )  # fmt: skip
 
 
-@cache
 def _places() -> dict[int, tuple[ModuleType, str]]:
     """The public place of each function of the libraries that are imported already."""
+    return _places_in(tuple([name for name in _LIBRARIES if name in sys.modules]))
+
+
+@cache
+def _places_in(libraries: tuple[str, ...]) -> dict[int, tuple[ModuleType, str]]:
     found: dict[int, tuple[ModuleType, str]] = {}
-    for name in _LIBRARIES:
-        module = sys.modules.get(name)
-        for key, value in list(vars(module).items()) if module is not None else ():
+    for name in libraries:
+        module = sys.modules[name]
+        for key, value in list(vars(module).items()):
             if callable(value) and (not key.startswith("_") or name.endswith("_ufuncs")):
                 found.setdefault(id(value), (module, key))  # type: ignore[arg-type]
     return found

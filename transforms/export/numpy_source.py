@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.errors import RuleDefinitionError
+from ...core.errors import RuleDefinitionError, UnsupportedError
 from ...core.ir import Program, Var
 from ...core.source import Source, boundary, user_source
 from ...core.tracing import Primitive
@@ -114,8 +114,13 @@ def _text(program: Program, fun: Any, name: str, caller: Source | None, comments
     writer = Writer(module, _texts(), {**BLOCKS, **CONTROL}, caller, comments)
     kinds: Kinds = {}
     parameters = parameter_names(fun, program)
-    for p in parameters:
-        module.names.taken.add(p)
+    if "np" in parameters:
+        raise UnsupportedError(
+            "to_numpy_source: a parameter is called np, as NumPy is in the text.",
+            got=f"{name}({', '.join(parameters)})",
+            fix="give the parameter another name",
+        )
+    module.names.taken.update(parameters)
     inputs: list[ast.expr] = []
     used = {a for e in program.equations for a in e.inputs} | set(program.outputs)
     at = 0

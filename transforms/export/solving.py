@@ -87,7 +87,7 @@ def _linear(e: Equation, avals: Sequence[ShapedArray]) -> Program | None:
 def _users(e: Equation, avals: Sequence[ShapedArray], program: Program) -> Program:
     """A solver of the user's own that could be traced."""
     params = e.params
-    n_f, n_s = params["counts"]
+    n_f = params["counts"][0]
     full = [Level(v.size, tuple(v.batched[n_f:])) for v in params["levels"]]
     one = lambda *v: evaluate(program, *v)
 

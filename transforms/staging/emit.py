@@ -43,7 +43,7 @@ class Emitted:
     `source` is its text.
     """
 
-    __slots__ = ("_free", "_keys", "_kept", "_run", "_with_numpy", "source")
+    __slots__ = ("_free", "_kept", "_keys", "_run", "_with_numpy", "source")
 
     def __init__(
         self,

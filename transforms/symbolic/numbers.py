@@ -1,6 +1,7 @@
 """Numbers of programs as exact ones of sympy: 0.5 is 1/2, and 3.141592653589793 is pi.
 
-A float becomes an exact number only where that has the very same float as its value.
+A float becomes a fraction only where that has the very same float as its value; and a multiple of
+pi, or of another constant, where that is next to it, as NumPy's own rounding may be between.
 """
 
 from __future__ import annotations
@@ -59,9 +60,13 @@ def _of_float(value: float) -> Any:
         return s.Rational(found.numerator, found.denominator)
     for constant, size in _constants() if 1e-6 < abs(value) < 1e6 else ():
         part = Fraction(value / size).limit_denominator(_OF_CONSTANTS)
-        if part.numerator and abs(part.numerator) <= 1000 and float(part) * size == value:
+        if part.numerator and abs(part.numerator) <= 1000 and _is_next(float(part) * size, value):
             return s.Rational(part.numerator, part.denominator) * constant
     return s.Float(value)
+
+
+def _is_next(a: float, b: float) -> bool:
+    return abs(a - b) <= 2 * math.ulp(b)
 
 
 def objects(x: Any) -> np.ndarray[Any, Any]:
