@@ -139,7 +139,7 @@ class NonAnalyticError(WengertError, ValueError):
     """The complex step met an operation that is not analytic: abs, conj, real, a comparison ..."""
 
 
-class NonSmoothError(WengertError, ArithmeticError):
+class NonSmoothError(WengertError, ValueError):
     """Difference quotients have no limit: the function has a kink, a jump or an edge here."""
 
 

@@ -35,14 +35,8 @@ from .custom.numerical import NumericalDerivativeWarning, numerical_rule
 from .custom.stop_gradient import stop_gradient
 from .export.numpy_source import define_numpy_source, to_numpy_source
 from .grad import grad, hvp, value_and_grad
-from .jacobian import (
-    hessian,
-    jacfwd,
-    jacobian,
-    jacrev,
-    value_and_hessian,
-    value_and_jacobian,
-)
+from .hessian import hessian, value_and_hessian
+from .jacobian import jacfwd, jacobian, jacrev, value_and_jacobian
 from .jvp import jvp
 from .linearize import linear_transpose, linearize, vjp
 from .maps.check_linear import LinearityReport, check_linear

@@ -1,4 +1,4 @@
-"""Jacobians and Hessians: the matrix of the derivative, column by column (forward) or row by row
+"""Jacobians: the matrix of the derivative, column by column (forward) or row by row
 (reverse), all at once by vmap, or `chunk_size` of them at a time.
 """
 
@@ -12,11 +12,10 @@ from typing import Any, Final
 import numpy as np
 
 from ..core import tree
-from ..core.aval import Array, ShapedArray, aval_of
+from ..core.aval import Array, ShapedArray
 from ..core.errors import DtypeError, ShapeError
 from ..core.source import boundary, describe_function
 from ..core.tracing import Tracer
-from ..core.tree import is_static_leaf
 from .api import distinct
 from .arguments import Choice
 from .grad import check_complex_inputs
@@ -36,14 +35,15 @@ from .modes.table import engine_of
 from .vmap import vmap
 
 __all__ = [
+    "OWN_MODES",
     "columns",
-    "hessian",
     "jacfwd",
     "jacobian",
+    "jacobian_function",
     "jacrev",
     "rows",
-    "value_and_hessian",
     "value_and_jacobian",
+    "value_and_jacobian_function",
 ]
 
 OWN_MODES: Final = ("forward", "reverse", "auto")
@@ -89,7 +89,7 @@ def jacfwd(
         array([[2., 0.],
                [0., 4.]])
     """
-    return _jacobian_function(
+    return jacobian_function(
         "jacfwd", "forward", fun, argnums, argnames, has_aux, holomorphic, chunk_size
     )
 
@@ -127,7 +127,7 @@ def jacrev(
         array([[1., 1., 1.],
                [2., 2., 2.]])
     """
-    return _jacobian_function(
+    return jacobian_function(
         "jacrev", "reverse", fun, argnums, argnames, has_aux, holomorphic, chunk_size
     )
 
@@ -174,7 +174,7 @@ def jacobian(
         >>> wg.jacobian(np.cumsum, chunk_size=100)(x).shape
         (1000, 1000)
     """
-    return _jacobian_function(
+    return jacobian_function(
         "jacobian", mode, fun, argnums, argnames, has_aux, holomorphic, chunk_size
     )
 
@@ -215,180 +215,13 @@ def value_and_jacobian(
         (array([1., 4.]), array([[2., 0.],
                [0., 4.]]))
     """
-    both = _value_and_jacobian_function(
+    both = value_and_jacobian_function(
         "value_and_jacobian", mode, fun, argnums, argnames, has_aux, holomorphic, chunk_size
     )
     return boundary(both)
 
 
-def hessian(
-    fun: Callable[..., Any],
-    argnums: int | Sequence[int] | None = None,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    *,
-    argnames: str | Sequence[str] | None = None,
-    chunk_size: int | None = None,
-    mode: str = "auto",
-) -> Callable[..., Any]:
-    """Make a function that returns the second derivatives of `fun`: by forward mode over reverse
-    mode, or in another mode.
-
-    Args:
-        fun: a function of trees of arrays, mostly with a scalar result.
-        argnums: positions of the arguments to differentiate, as for `jacfwd`.
-        has_aux: `fun` returns a pair `(y, aux)`.
-        holomorphic: `fun` is holomorphic.
-        argnames: names of the arguments to differentiate, as for `jacfwd`.
-        chunk_size: compute at most so many columns at once, which takes less memory.
-        mode: how the derivatives of the gradient are found: "forward" ("auto" is the same),
-            "reverse", "finite" or "complex-step"; "symbolic", "taylor" and "sparse" find second
-            derivatives by themselves, as for `jacobian`.
-
-    Returns:
-        A function of the same arguments that returns, for a scalar function of an array of shape s,
-        an array of shape s + s; for trees, a tree of trees of such arrays. With `has_aux`,
-        `(hessian, aux)`.
-
-    Raises:
-        DtypeError: for an argument without float or complex numbers.
-        ModeError: for an unknown mode, or one that cannot compute this.
-
-    Example:
-        >>> import numpy as np, wengert as wg
-        >>> wg.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
-        array([[4., 2.],
-               [2., 0.]])
-    """
-    operation = f"hessian of {describe_function(fun)}"
-    engine = engine_of(operation, mode, OWN_MODES)
-    if engine is not None and engine.hessian_of is not None:
-        whole = engine.hessian_of(fun, argnums, has_aux, argnames=argnames, chunk_size=chunk_size)
-        choice = Choice(operation, fun, argnums, argnames)
-        return marked(whole, Derivative("hessian", fun, choice, has_aux, mode, chunk_size))
-    if engine is not None and engine.hessian is not None:
-        return _by_engine(operation, mode, engine.hessian, fun, argnums, argnames, has_aux)
-    inner = _jacobian_function(
-        "hessian", "reverse", fun, argnums, argnames, has_aux, holomorphic, chunk_size
-    )
-    if engine is not None and engine.complex_gradient:
-        inner = _of_complex_too(fun, inner, argnums, argnames, has_aux, chunk_size)
-    outer = "forward" if mode == "auto" else mode
-    found = _jacobian_function(
-        "hessian", outer, inner, argnums, argnames, has_aux, holomorphic, chunk_size
-    )
-    choice = Choice(operation, fun, argnums, argnames)
-    return marked(found, Derivative("hessian", fun, choice, has_aux, mode, chunk_size))
-
-
-def _by_engine(
-    operation: str,
-    mode: str,
-    second: Callable[[Problem], Any],
-    fun: Callable[..., Any],
-    argnums: int | Sequence[int] | None,
-    argnames: str | Sequence[str] | None,
-    has_aux: bool,
-) -> Callable[..., Any]:
-    """A function that returns what an engine finds."""
-    choice = Choice(operation, fun, argnums, argnames)
-
-    @boundary
-    @wraps(fun, updated=())
-    def function(*args: Any, **kwargs: Any) -> Any:
-        selected, chosen, places = choice.select(args, kwargs)
-        problem = Problem(
-            operation, selected, chosen, has_aux=has_aux, labels=places, pack=choice.pack
-        )
-        found = second(problem)
-        return (found, problem.aux) if has_aux else found
-
-    return marked(function, Derivative("hessian", fun, choice, has_aux, mode))
-
-
-def _of_complex_too(
-    fun: Callable[..., Any],
-    real: Callable[..., Any],
-    argnums: int | Sequence[int] | None,
-    argnames: str | Sequence[str] | None,
-    has_aux: bool,
-    chunk_size: int | None,
-) -> Callable[..., Any]:
-    """The gradient, and its continuation to complex arguments."""
-    analytic = _jacobian_function(
-        "hessian", "reverse", fun, argnums, argnames, has_aux, True, chunk_size
-    )
-
-    @wraps(fun, updated=())
-    def gradient(*args: Any, **kwargs: Any) -> Any:
-        leaves = [x for x in tree.leaves((args, kwargs)) if not is_static_leaf(x)]
-        is_complex = any([aval_of(x).dtype.kind == "c" for x in leaves])
-        return (analytic if is_complex else real)(*args, **kwargs)
-
-    return gradient
-
-
-@boundary
-def value_and_hessian(
-    fun: Callable[..., Any],
-    argnums: int | Sequence[int] | None = None,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    *,
-    argnames: str | Sequence[str] | None = None,
-    chunk_size: int | None = None,
-) -> Callable[..., Any]:
-    """Make a function that returns the value of `fun` and its second derivatives, from one
-    evaluation.
-
-    The gradient and the second derivatives together are `value_and_jacobian(grad(fun))`.
-
-    Args:
-        fun: a function of trees of arrays, mostly with a scalar result.
-        argnums: positions of the arguments to differentiate, as for `jacfwd`.
-        has_aux: `fun` returns a pair `(y, aux)`.
-        holomorphic: `fun` is holomorphic.
-        argnames: names of the arguments to differentiate, as for `jacfwd`.
-        chunk_size: compute at most so many columns at once, which takes less memory.
-
-    Returns:
-        A function of the same arguments that returns `(y, hessian)`, or `((y, aux), hessian)`; the
-        second derivatives are those of `hessian`.
-
-    Raises:
-        DtypeError: for an argument without float or complex numbers.
-
-    Example:
-        >>> import numpy as np, wengert as wg
-        >>> y, hessian = wg.value_and_hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
-        >>> float(y), hessian
-        (2.0, array([[4., 2.],
-               [2., 0.]]))
-    """
-    label = "value_and_hessian"
-    first = _value_and_jacobian_function(
-        label, "reverse", fun, argnums, argnames, has_aux, holomorphic, chunk_size
-    )
-
-    @wraps(fun, updated=())
-    def inner(*args: Any, **kwargs: Any) -> Any:
-        value, jac = first(*args, **kwargs)
-        return jac, value
-
-    second = _jacobian_function(
-        label, "forward", inner, argnums, argnames, True, holomorphic, chunk_size
-    )
-
-    @boundary
-    @wraps(fun, updated=())
-    def function(*args: Any, **kwargs: Any) -> Any:
-        found, value = second(*args, **kwargs)
-        return value, found
-
-    return function
-
-
-def _jacobian_function(
+def jacobian_function(
     label: str,
     mode: str,
     fun: Callable[..., Any],
@@ -398,7 +231,8 @@ def _jacobian_function(
     holomorphic: bool,
     chunk_size: int | None,
 ) -> Callable[..., Any]:
-    both = _value_and_jacobian_function(
+    """A function that returns the Jacobian, for a transformation called `label`."""
+    both = value_and_jacobian_function(
         label, mode, fun, argnums, argnames, has_aux, holomorphic, chunk_size
     )
 
@@ -411,7 +245,7 @@ def _jacobian_function(
     return marked(function, derivative(both))
 
 
-def _value_and_jacobian_function(
+def value_and_jacobian_function(
     label: str,
     mode: str,
     fun: Callable[..., Any],
@@ -421,6 +255,7 @@ def _value_and_jacobian_function(
     holomorphic: bool,
     chunk_size: int | None,
 ) -> Callable[..., Any]:
+    """A function that returns the value and the Jacobian, for a transformation called `label`."""
     name = describe_function(fun)
     operation = f"{label} of {name}"
     choice = Choice(operation, fun, argnums, argnames)

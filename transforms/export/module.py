@@ -280,7 +280,7 @@ def _places_in(libraries: tuple[str, ...]) -> dict[int, tuple[ModuleType, str]]:
         module = sys.modules[name]
         for key, value in list(vars(module).items()):
             if callable(value) and (not key.startswith("_") or name.endswith("_ufuncs")):
-                found.setdefault(id(value), (module, key))  # type: ignore[arg-type]
+                found.setdefault(id(value), (module, key))
     return found
 
 

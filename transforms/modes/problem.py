@@ -131,7 +131,8 @@ class Problem:
 
     def assemble(self, matrix: Array) -> Any:
         """The tree of blocks of a Jacobian: for each result a tree like the arguments."""
-        rows, start = [], 0
+        rows: list[Any] = []
+        start = 0
         for y in self.outs:
             if is_static_leaf(y):
                 rows.append(None)
@@ -149,7 +150,8 @@ class Problem:
         """The tree of second derivatives: for each result a tree like the arguments, of such trees;
         `found` has three axes, for the numbers of the results and twice for those of the arguments.
         """
-        rows, start = [], 0
+        rows: list[Any] = []
+        start = 0
         ends = np.cumsum([0, *[a.size for a in self.in_avals]])
         parts = [slice(a, b) for a, b in pairwise(ends.tolist())]
         for y in self.outs:

@@ -20,7 +20,7 @@ from ...core.tree import is_static_leaf
 from ...core.treedef import find_node, leaf_paths, node_of
 from ..api import differentiable_leaves, distinct, flatten_arguments, flatten_result, plain_output
 from ..jvp import match_leaf, tangent_of_result
-from . import custom, loops, programs  # noqa: F401  # they complete JetTrace
+from . import custom, loops, matrices, programs  # noqa: F401  # they complete JetTrace
 from .evaluate import row_of
 from .trace import JetTrace, JetTracer
 

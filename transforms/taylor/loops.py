@@ -209,6 +209,6 @@ def of_cond(
     ])  # fmt: skip
 
 
-JetTrace.whole[cond_p] = of_cond
-JetTrace.whole[scan_p] = of_scan
-JetTrace.whole[while_p] = of_while
+JetTrace.whole[cond_p.name] = of_cond
+JetTrace.whole[scan_p.name] = of_scan
+JetTrace.whole[while_p.name] = of_while

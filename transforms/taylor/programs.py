@@ -181,5 +181,5 @@ def of_staged(
 
 
 JetTrace.of_structured = of_structured
-JetTrace.whole[checkpoint_p] = of_checkpoint
-JetTrace.whole[staged_p] = of_staged
+JetTrace.whole[checkpoint_p.name] = of_checkpoint
+JetTrace.whole[staged_p.name] = of_staged

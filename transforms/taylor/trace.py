@@ -123,7 +123,7 @@ class JetTrace(ForwardTrace):
     """The results of a function with rules of its own; `custom.py` sets it."""
     of_structured: ClassVar[Callable[..., Any]]
     """The results of an operation that holds programs, and has no values; `programs.py` sets it."""
-    whole: ClassVar[dict[Primitive, Callable[..., Any]]] = {}
+    whole: ClassVar[dict[str, Callable[..., Any]]] = {}
     """Operations that take whole series: functions of the trace, operands and params."""
 
     def __init__(self, function: str, order: int) -> None:
@@ -146,7 +146,7 @@ class JetTrace(ForwardTrace):
         for expansion in self.expanding:
             if expansion.is_of(primitive, args, params):
                 return expansion.result()
-        whole = self.whole.get(primitive)
+        whole = self.whole.get(primitive.name)
         if whole is not None and all([a.complete for a in mine]):
             return whole(self, args, order, **params)
         # With values it runs by itself; if it comes here nevertheless, its rule is needed.
