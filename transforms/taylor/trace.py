@@ -244,7 +244,7 @@ class JetTrace(ForwardTrace):
                 def of_order(k: int) -> Array | None:
                     while len(rows) <= k:
                         rows.append(coefficient(len(rows)))
-                    return None if rows[k] is None else rows[k][i]  # type: ignore[no-any-return]
+                    return None if rows[k] is None else rows[k][i]
 
                 return of_order
 

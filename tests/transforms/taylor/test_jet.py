@@ -301,6 +301,37 @@ def test_each_elementary_function_is_quadratic(f: Any) -> None:
     assert large < 4.8 * small
 
 
+MATRIX = np.array([[3.0, 1.0, 0.0], [1.0, 4.0, 1.0], [0.0, 1.0, 5.0]])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.linalg.solve(MATRIX * x + np.eye(3), np.stack([x, x * x, 1.0])),
+        lambda x: np.linalg.eigh(MATRIX * x + np.diag([1.0, 2.0, 3.0]) * x**2)[1] ** 2,
+        lambda x: np.linalg.inv(MATRIX * x + np.eye(3)),
+        lambda x: np.linalg.cholesky(MATRIX * x + np.eye(3)),
+    ],
+)
+def test_linear_algebra_is_not_exponential(f: Any) -> None:
+    count = lambda n: equations_of(wg.make_program(lambda x: wg.derivatives(f, x, n))(0.4))
+    assert count(12) < 10 * count(6)
+    np.testing.assert_allclose(wg.derivatives(f, 0.4, 4), nested(f, 0.4, 4), rtol=1e-9, atol=1e-9)
+
+
+def test_functions_of_matrices_to_high_order() -> None:
+    expm = pytest.importorskip("wengert.scipy").linalg.expm
+    values, vectors = np.linalg.eigh(MATRIX)
+    got = wg.derivatives(lambda x: expm(MATRIX * x), 0.1, 12)
+    for k in (0, 1, 7, 12):
+        want = (vectors * (values**k * np.exp(0.1 * values))) @ vectors.T
+        np.testing.assert_allclose(got[k], want, rtol=1e-10)
+    got = wg.derivatives(lambda x: np.linalg.det(MATRIX * np.exp(x)), 0.1, 12)
+    np.testing.assert_allclose(got, np.linalg.det(MATRIX) * np.exp(0.3) * 3.0 ** np.arange(13))
+    singular = lambda x: np.linalg.det(np.ones((3, 3)) * x)
+    np.testing.assert_allclose(wg.derivatives(singular, 1.0, 3), np.zeros(4), atol=1e-12)
+
+
 # Errors.
 
 
