@@ -10,9 +10,11 @@ from __future__ import annotations
 import linecache
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from itertools import islice
+from threading import local
 from types import CodeType, FrameType, TracebackType
 from typing import Any, TypeVar
 
@@ -63,8 +65,8 @@ class Source:
         return (type(None), ())
 
 
-_OURS: dict[str, bool] = {}
-"""What `is_library_frame` said of the modules that were asked about."""
+_OURS: dict[int, dict[str, Any]] = {}
+"""The names of the library's modules by their identity, for frames are asked for nothing else."""
 
 
 def is_library_frame(frame: FrameType) -> bool:
@@ -88,16 +90,51 @@ def user_frame(depth: int = 1, reach: int = 1000) -> FrameType | None:
     Operations look only `reach` frames up: what no user's line is near to, the library made itself.
     """
     frame: FrameType | None = sys._getframe(depth + 1)
+    walk = _WALK
+    below = walk.start
     while frame is not None and reach:
-        reach -= 1
-        name = frame.f_globals.get("__name__")
-        ours = _OURS.get(name) if type(name) is str else False
-        if ours is None:
-            ours = _OURS[name] = is_library_frame(frame)
-        if not ours:
+        if id(frame.f_globals) not in _OURS and not _is_ours(frame):
             return frame
+        if frame is below:
+            return walk.end
+        reach -= 1
         frame = frame.f_back
     return None
+
+
+def _is_ours(frame: FrameType) -> bool:
+    """`is_library_frame`, which notes a module's names; those of emitted code may go again."""
+    if not is_library_frame(frame):
+        return False
+    names = frame.f_globals
+    module = sys.modules.get(names["__name__"])
+    if module is not None and vars(module) is names:
+        _OURS[id(names)] = names
+    return True
+
+
+class _Walk(local):
+    """A library's frame of this thread that is still running, and the user's frame above it."""
+
+    start: FrameType | None = None
+    end: FrameType | None = None
+
+
+_WALK = _Walk()
+
+
+@contextmanager
+def line_above() -> Iterator[None]:
+    """Look for the user's line above the caller only once: for what applies many operations, deep
+    inside of the library.
+    """
+    before = _WALK.start, _WALK.end
+    end = user_frame(2)
+    _WALK.start, _WALK.end = sys._getframe(2), end
+    try:
+        yield
+    finally:
+        _WALK.start, _WALK.end = before
 
 
 def user_source(reach: int = 1000) -> Source | None:

@@ -114,6 +114,7 @@ from .transforms import (
     vmap,
     while_loop,
 )
+from .transforms import grad as gradient
 
 __all__ = [
     "Estimate",
@@ -165,6 +166,7 @@ __all__ = [
     "gmres",
     "gnvp",
     "grad",
+    "gradient",
     "hessian",
     "hessian_diagonal",
     "hessian_sparsity",

@@ -18,7 +18,8 @@ from ..core.primitives.contractions import transpose_left, transpose_right
 from ..core.primitives.indexing import scatter_sum_p
 from ..core.primitives.writing import cotangent_of_value, setitem_p, write_plain
 from ..core.rules import convert, unbroadcast
-from ..core.tracing import Primitive, Together, Tracer
+from ..core.source import line_above
+from ..core.tracing import RUNNING, Primitive, Together, Tracer
 from .linear import (
     ADD,
     CAST,
@@ -173,6 +174,21 @@ def backward_pass(
     Returns:
         The cotangents of the inputs: arrays that nothing else refers to.
     """
+    if RUNNING.traces and RUNNING.symbolic:
+        with line_above():
+            return _walk(tape, n_inputs, outputs, cts, avals, once)
+    return _walk(tape, n_inputs, outputs, cts, avals, once)
+
+
+def _walk(
+    tape: Tape,
+    n_inputs: int,
+    outputs: Sequence[int | None],
+    cts: Sequence[Array],
+    avals: Sequence[ShapedArray],
+    once: bool,
+) -> list[Array]:
+    """`backward_pass`, where operations know their line."""
     table = _Cotangents(len(tape))
     of, add, add_new = table.of, table.add, table.add_new
     for out, ct in zip(outputs, cts, strict=True):

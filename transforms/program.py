@@ -15,6 +15,7 @@ import numpy as np
 from ..core import tree
 from ..core.array_tracer import ArrayTracer
 from ..core.aval import Array, ShapedArray, aval_of
+from ..core.collecting import UNCOLLECTED
 from ..core.errors import ConcretizationError, DtypeError, ShapeError
 from ..core.generators import Refusal, refuse_frozen, watch
 from ..core.ir import Atom, Equation, Literal, Program, Var
@@ -74,12 +75,13 @@ class ProgramTrace(Trace):
     def __init__(self, function: str) -> None:
         super().__init__(function)
         self.equations: list[Equation] = []
+        self.due: dict[tuple[Any, ...], Any] = {}
         self.constants: dict[int, tuple[Var, Array, Array]] = {}
         self.kept: list[tuple[Var, Array]] = []
 
     def variable(self, aval: ShapedArray, source: Source | None = None) -> ProgramTracer:
         """A new variable."""
-        return ProgramTracer(self, Var(aval), source)
+        return ProgramTracer(self, Var(self.shared(aval)), source)
 
     def atom(self, x: Array) -> Atom:
         """What stands for an operand in an equation; arrays become constants of the program."""
@@ -95,7 +97,7 @@ class ProgramTrace(Trace):
             # A copy, as the caller may write to the array before the program runs, or while it is
             # traced.
             kept = x if isinstance(x, Tracer) else x.copy()
-            known = self.constants[id(x)] = (Var(aval_of(x)), x, kept)
+            known = self.constants[id(x)] = (Var(self.shared(aval_of(x))), x, kept)
             self.kept.append((known[0], kept))
         return known[0]
 
@@ -116,18 +118,43 @@ class ProgramTrace(Trace):
     def process(
         self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
     ) -> Array:
-        if primitive.shape is None:
-            primitive.missing("shape", self.label)
         source = user_source()
-        inputs = [self.atom(a) for a in args]
-        due = primitive.shape(*[a.aval for a in inputs], **params)
-        outs = [
-            self.variable(aval, source) for aval in (due if primitive.multiple_results else (due,))
-        ]
-        self.equations.append(
-            Equation(primitive, inputs, [o.variable for o in outs], params, source)
-        )
-        return tuple(outs) if primitive.multiple_results else outs[0]
+        inputs = tuple([self.atom(a) for a in args])
+        due = self.types_due(primitive, inputs, params)
+        if not primitive.multiple_results:
+            variable = Var(due)
+            self.equations.append(Equation(primitive, inputs, (variable,), params, source))
+            return ProgramTracer(self, variable, source)
+        outputs = tuple([Var(aval) for aval in due])
+        self.equations.append(Equation(primitive, inputs, outputs, params, source))
+        return tuple([ProgramTracer(self, v, source) for v in outputs])
+
+    def types_due(
+        self, primitive: Primitive, inputs: Sequence[Atom], params: Mapping[str, Any]
+    ) -> Any:
+        """What the shape rule says. Without parameters it is asked once for operands of the same
+        types, which are known by identity: results of the same type share one object.
+        """
+        rule = primitive.shape
+        if rule is None:
+            primitive.missing("shape", self.label)
+        avals = [a.aval for a in inputs]
+        if params:
+            found = rule(*avals, **params)
+            return found if primitive.multiple_results else self.shared(found)
+        key = (primitive.name, *[id(aval) for aval in avals])
+        known = self.due.get(key)
+        if known is None:
+            found = rule(*avals)
+            if not primitive.multiple_results:
+                found = self.shared(found)
+            known = self.due[key] = found, avals  # which keep their identity while they are kept
+        return known[0]
+
+    def shared(self, aval: ShapedArray) -> ShapedArray:
+        """The one object for a type."""
+        found: ShapedArray = self.due.setdefault((aval.shape, aval.dtype, aval.weak_type), aval)
+        return found
 
 
 def _unchanged(x: Array, kept: Array) -> bool:
@@ -177,6 +204,7 @@ def make_program(
     return traced
 
 
+@UNCOLLECTED
 def trace_closed(
     operation: str,
     fun: Callable[..., Any],
@@ -220,6 +248,7 @@ def trace_closed(
     return program, [x for _, x in hoisted]
 
 
+@UNCOLLECTED
 def _trace_program(
     fun: Callable[..., Any], static: set[int], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Program:

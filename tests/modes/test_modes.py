@@ -12,9 +12,16 @@ import wengert as wg
 from wengert.transforms.modes.table import Engine, add_mode, mode_names
 
 NUMERICAL = ["finite", "complex-step"]
-EVERY = ["auto", "forward", "reverse", *NUMERICAL, "taylor"]
+EVERY = ["auto", "forward", "reverse", *NUMERICAL, "taylor", "symbolic"]
 every_mode = pytest.mark.parametrize("mode", EVERY)
 X = np.array([0.3, -0.7, 1.9])
+
+
+@pytest.fixture(autouse=True)
+def needs_sympy(request: pytest.FixtureRequest) -> None:
+    """Symbolic differentiation is an extra."""
+    if "mode" in request.fixturenames and request.getfixturevalue("mode") == "symbolic":
+        pytest.importorskip("sympy")
 
 
 def vector(x: Any) -> Any:
@@ -218,3 +225,64 @@ def test_oracles_of_check_grads(oracle: str) -> None:
     if oracle != "central":
         with pytest.raises((wg.errors.NonSmoothError, wg.errors.NonAnalyticError)):
             wg.test_util.check_grads(np.abs, (0.0,), oracle=oracle)
+
+
+def test_sparse_results() -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    f = lambda u: u[1:] * u[:-1]
+    j = wg.jacobian(f, mode="sparse")(X)
+    assert sparse.issparse(j)
+    np.testing.assert_allclose(j.toarray(), wg.jacfwd(f)(X))
+    h = wg.hessian(lambda u: np.sum(f(u)), mode="sparse")(X)
+    np.testing.assert_allclose(h.toarray(), wg.hessian(lambda u: np.sum(f(u)))(X))
+    y, j = wg.value_and_jacobian(f, mode="sparse")(X)
+    np.testing.assert_allclose(y, f(X))
+    # Where a vector is asked for, it is one.
+    np.testing.assert_allclose(wg.grad(scalar, mode="sparse")(X), wg.grad(scalar)(X))
+    y, y_dot = wg.jvp(f, (X,), (X,), mode="sparse")
+    np.testing.assert_allclose(y_dot, 2 * f(X))
+
+
+def test_auto_sees_where_large_jacobians_are_zero() -> None:
+    pytest.importorskip("scipy")
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=600)
+    w = rng.normal(size=(600, 600))
+    p = {"a": x, "b": rng.normal(size=(20, 30)).astype(np.float32)}
+    cases: list[tuple[Any, Any, bool]] = [
+        (lambda u: u[2:] - 2 * u[1:-1] + u[:-2] + np.sin(u[1:-1]), x, True),
+        (lambda p: {"s": np.sin(p["a"]) * p["b"].ravel(), "t": np.sum(p["b"][0])}, p, True),
+        (lambda u: np.sort(u), x, True),
+        (lambda u: np.tanh(w @ u), x, False),
+    ]
+    for f, at, is_compressed in cases:
+        found = wg.plan(wg.jacobian(f), at)
+        assert (found.chosen == "compressed") == is_compressed
+        a, b = wg.jacobian(f)(at), wg.jacobian(f, mode="forward")(at)
+        assert wg.tree.structure(a) == wg.tree.structure(b)
+        for v, u in zip(wg.tree.leaves(a), wg.tree.leaves(b), strict=True):
+            assert v.shape == u.shape
+            np.testing.assert_allclose(v, u, atol=1e-12)
+    # A batch of Jacobians is traced, and goes the usual way.
+    f = cases[0][0]
+    batch = wg.vmap(wg.jacobian(f))(np.stack([x, x]))
+    np.testing.assert_allclose(batch[1], wg.jacobian(f)(x))
+
+
+def test_symbolic_derivatives_of_what_sympy_does_not_know() -> None:
+    pytest.importorskip("sympy")
+    x = np.array([-1.0, 0.2, 3.0])
+    f = lambda x: np.abs(x) + np.floor(x) + np.maximum(x, 0.5)
+    np.testing.assert_allclose(wg.jacobian(f, mode="symbolic")(x), wg.jacfwd(f)(x))
+
+    @wg.custom_jvp
+    def rule(x: Any) -> Any:
+        return x * x
+
+    rule.defjvp(lambda primals, tangents: (rule(*primals), 7.0 * tangents[0]))
+    assert wg.grad(rule, mode="symbolic")(2.0) == 7.0
+    with pytest.raises(wg.errors.MissingRuleError, match="no symbolic form") as caught:
+        wg.jacobian(lambda x: np.linalg.eigvalsh(np.outer(x, x)), mode="symbolic")(x)
+    assert "test_modes.py" in str(caught.value)
+    with pytest.raises(wg.errors.ModeError, match="too many formulas"):
+        wg.jacobian(lambda x: np.outer(x, x), mode="symbolic")(np.ones(30))

@@ -1287,3 +1287,17 @@ def test_threads_differentiate_many_shapes() -> None:
     with warnings.catch_warnings(), ThreadPoolExecutor(8) as pool:
         warnings.simplefilter("ignore", wg.RetraceWarning)
         assert all(pool.map(work, range(8)))
+
+
+def test_a_number_from_a_function_with_rules_of_its_own() -> None:
+    """Its primitive returns a tuple of one, of which the number is computed with."""
+
+    @wg.custom_jvp
+    def f(x: Any) -> Any:
+        return 2 * np.sin(x)
+
+    f.defjvp(lambda primals, tangents: (f(*primals), 2 * np.cos(primals[0]) * tangents[0]))
+    for x in (0.6, np.float64(0.6), np.array([0.6, 0.7])):
+        np.testing.assert_allclose(wg.staged(lambda x: f(x) * f(x))(x), f(x) * f(x))
+    root = lambda a: wg.root(lambda x: x * x - a, 1.0)
+    np.testing.assert_allclose(wg.staged(lambda a: root(a) * root(a))(2.0), 2.0)

@@ -13,6 +13,7 @@ from threading import Lock
 from typing import Any, Final, NamedTuple, TypeVar
 
 from ...core.aval import Array
+from ...core.collecting import UNCOLLECTED
 from ...core.ir import Atom, Equation, Program, Var, evaluate
 from ...core.tracing import Tracer
 from ..control.subprograms import (
@@ -77,14 +78,16 @@ class StagedProgram:
     def improved(self) -> Program:
         """The program after all passes: what is evaluated."""
         if self._improved is None:
-            self._improved = improve(self.program)
+            with UNCOLLECTED:
+                self._improved = improve(self.program)
         return self._improved
 
     @property
     def emitted(self) -> Emitted:
         """The function, of values that have the types of the inputs."""
         if self._emitted is None:
-            self._emitted = emit(fuse(self.improved), self.names)
+            with UNCOLLECTED:
+                self._emitted = emit(fuse(self.improved), self.names)
         return self._emitted
 
     @property

@@ -180,12 +180,13 @@ class Scope:
         args = [self.operand(a, numbers) for a in e.inputs]
         if found is None:
             text = self.call(e, args)
+            if e.primitive.multiple_results and len(e.outputs) == 1:
+                text += "[0]"
             if len(e.outputs) == 1 and is_float(e.outputs[0].aval) and e.outputs[0] in self.wanted:
                 text = f"float({text.removesuffix('[()]')})"
                 self.floats.add(e.outputs[0])
             left = ", ".join([self.name(v, i, e) for v in e.outputs])
-            comma = "," if e.primitive.multiple_results and len(e.outputs) == 1 else ""
-            writer.line(f"{left}{comma} = {text}" if left else text)
+            writer.line(f"{left} = {text}" if left else text)
             return
         for name, value in found.names.items():
             writer.use(name, value)

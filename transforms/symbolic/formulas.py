@@ -28,12 +28,21 @@ from .extra import sympy
 from .numbers import objects
 from .values import Formula
 
-__all__ = ["SymbolicDerivative", "symbolic_derivative", "to_latex", "to_sympy"]
+__all__ = [
+    "OWN_RULES",
+    "SymbolicDerivative",
+    "compiled",
+    "primitives_of",
+    "symbolic_derivative",
+    "to_latex",
+    "to_sympy",
+    "traced",
+]
 
 _SIMPLE: Final = 400
 """Formulas of so many operations are simplified; it takes too long for larger ones."""
 
-_OWN_RULES: Final = frozenset(["custom_call", "linear_map", "stop_gradient", "numerical_call"])
+OWN_RULES: Final = frozenset(["custom_call", "linear_map", "stop_gradient", "numerical_call"])
 """Operations whose derivative is not that of their formula."""
 
 
@@ -46,7 +55,7 @@ def _required(fun: Callable[..., Any]) -> list[Any]:
     return [p for p in known if p.default is p.empty and p.kind is not p.VAR_POSITIONAL]
 
 
-def _traced(
+def traced(
     operation: str, fun: Callable[..., Any], args: Sequence[Any]
 ) -> tuple[Program, list[Formula]]:
     """The program, and the formulas that its inputs stand for."""
@@ -150,7 +159,7 @@ def _formulas(
     operation: str, fun: Callable[..., Any], args: Sequence[Any], simplify: bool
 ) -> tuple[list[Any], TreeDef]:
     s = sympy(operation)
-    program, inputs = _traced(operation, fun, args)
+    program, inputs = traced(operation, fun, args)
     found = [_result(s, x) for x in evaluate_formulas(program, inputs)]
     if simplify:
         found = [_simplified(s, x) for x in found]
@@ -282,11 +291,12 @@ def compiled(variables: Sequence[Any], expression: Any) -> Callable[..., Any]:
     return call
 
 
-def _primitives(program: Program) -> Iterator[str]:
+def primitives_of(program: Program) -> Iterator[str]:
+    """The names of all operations, those of programs inside too."""
     for e in program.equations:
         yield e.primitive.name
         for _, inner in subprograms(e.params):
-            yield from _primitives(inner)
+            yield from primitives_of(inner)
 
 
 @boundary
@@ -329,7 +339,7 @@ def symbolic_derivative(
         )
     if isinstance(order, bool) or not isinstance(order, int) or order < 0:
         raise DtypeError(f"{operation}: order must be an int, 0 or more.", got=repr(order))
-    program, inputs = _traced(operation, fun, ())
+    program, inputs = traced(operation, fun, ())
     if [v.aval.shape for v in program.outputs] != [()] or program.out_tree.kind is not None:
         raise ShapeError(
             f"{operation}: needs a function whose result is one number.",
@@ -337,7 +347,7 @@ def symbolic_derivative(
             fix="for arrays use wg.to_sympy(wg.grad(f), x)",
         )
     variables = [x[()] for x in inputs]
-    own = _OWN_RULES & set(_primitives(make_program(fun)(*[1.0] * count)))
+    own = OWN_RULES & set(primitives_of(make_program(fun)(*[1.0] * count)))
     found = []
     for i in numbers:
         formula = None
@@ -348,7 +358,7 @@ def symbolic_derivative(
             g = fun
             for _ in range(order):
                 g = grad(g, i % count)
-            formula = evaluate_formulas(*_traced(operation, g, variables))[0][()]
+            formula = evaluate_formulas(*traced(operation, g, variables))[0][()]
         found.append(_simplified(s, formula))
     expression = found[0] if isinstance(argnums, int) else tuple(found)
     return SymbolicDerivative(describe_function(fun), variables, expression)
