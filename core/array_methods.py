@@ -19,6 +19,7 @@ from .errors import InPlaceWriteError, ShapeError, UnsupportedError
 from .flat import FlatIterator
 from .primitives import elementwise as ew
 from .primitives.creation import check_cast, known_value
+from .primitives.shaping import transpose
 from .refused import METHODS
 from .views import read_only
 
@@ -102,7 +103,7 @@ class ArrayMethods(ConcreteTracer):
     @property
     def T(self: Array) -> Array:
         """The array with its axes reversed."""
-        return np.transpose(self)
+        return transpose(self)
 
     @property
     def mT(self: Array) -> Array:

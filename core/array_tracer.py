@@ -123,6 +123,8 @@ class ArrayTracer(ArrayMethods):
             return z if ours.impl is ufunc else numpy_result(z)
         if ours is None:
             ours = find_ufunc(ufunc)
+        elif y is self and type(x) in KNOWN:
+            return ours(x, y)
         return apply_ufunc(ours, (x,) if y is _ABSENT else (x, y))
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:

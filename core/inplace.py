@@ -164,7 +164,7 @@ def update(x: Array, y: Array, operation: str) -> Array:
     if not isinstance(y, Tracer | np.ndarray) or (x._trace.number != WRITTEN and not x.shape):
         return y
     aval, found = aval_of(x), aval_of(y)
-    if not np.can_cast(found.dtype, aval.dtype, "same_kind"):
+    if found.dtype is not aval.dtype and not np.can_cast(found.dtype, aval.dtype, "same_kind"):
         raise DtypeError(
             f"{operation}: the result cannot be kept in the array, as in NumPy.",
             got=f"a result {found!r}",
@@ -178,7 +178,9 @@ def update(x: Array, y: Array, operation: str) -> Array:
             needed=repr(aval),
             fix=f"make a new array: x = x {operation.split()[1][:-1]} v",
         )
-    storage_of(x).replace(astype(current(y), aval.dtype))
+    y = current(y)
+    same = found.dtype is aval.dtype and not found.weak_type
+    storage_of(x).replace(y if same else astype(y, aval.dtype))
     return x
 
 

@@ -22,7 +22,7 @@ __all__ = ["Source", "boundary", "describe_function", "hide_library_frames", "us
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_LIBRARY = ("wengert", "numpy", "scipy")
+_LIBRARY = ("wengert", "numpy", "scipy", "contextlib")
 _INSIDE = ("wengert.", "numpy.", "scipy.")
 
 NEAR = 8
@@ -65,12 +65,14 @@ class Source:
         return (type(None), ())
 
 
-_OURS: dict[int, dict[str, Any]] = {}
-"""The names of the library's modules by their identity, for frames are asked for nothing else."""
+_OURS: dict[int, bool] = {}
+"""Whether a module is the library's, by the identity of its names."""
+_ASKED: list[dict[str, Any]] = []
+"""These names, so that their identities stay theirs."""
 
 
 def is_library_frame(frame: FrameType) -> bool:
-    """True for a frame of wengert's, NumPy's or SciPy's own code."""
+    """True for a frame of wengert's, NumPy's or SciPy's own code, or of their decorators."""
     name = frame.f_globals.get("__name__")
     return type(name) is str and (name in _LIBRARY or name.startswith(_INSIDE))
 
@@ -90,27 +92,28 @@ def user_frame(depth: int = 1, reach: int = 1000) -> FrameType | None:
     Operations look only `reach` frames up: what no user's line is near to, the library made itself.
     """
     frame: FrameType | None = sys._getframe(depth + 1)
-    walk = _WALK
-    below = walk.start
+    below = None if reach <= NEAR else _WALK.start
     while frame is not None and reach:
-        if id(frame.f_globals) not in _OURS and not _is_ours(frame):
+        ours = _OURS.get(id(frame.f_globals))
+        if not (_is_ours(frame) if ours is None else ours):
             return frame
         if frame is below:
-            return walk.end
+            return _WALK.end
         reach -= 1
         frame = frame.f_back
     return None
 
 
 def _is_ours(frame: FrameType) -> bool:
-    """`is_library_frame`, which notes a module's names; those of emitted code may go again."""
-    if not is_library_frame(frame):
-        return False
+    """`is_library_frame`, noted for modules; the names of emitted code may go again."""
+    ours = is_library_frame(frame)
     names = frame.f_globals
-    module = sys.modules.get(names["__name__"])
-    if module is not None and vars(module) is names:
-        _OURS[id(names)] = names
-    return True
+    name = names.get("__name__")
+    module = sys.modules.get(name) if type(name) is str else None
+    if getattr(module, "__dict__", None) is names:
+        _ASKED.append(names)
+        _OURS[id(names)] = ours
+    return ours
 
 
 class _Walk(local):
@@ -137,9 +140,11 @@ def line_above() -> Iterator[None]:
         _WALK.start, _WALK.end = before
 
 
-def user_source(reach: int = 1000) -> Source | None:
-    """The user's line that is running now, or None where there is no such frame."""
-    frame = user_frame(1, reach)
+def user_source(reach: int = 1000, depth: int = 0) -> Source | None:
+    """The user's line that is running now, or None where there is no such frame. At least the first
+    `depth` frames are the library's.
+    """
+    frame = user_frame(depth + 1, reach)
     return None if frame is None else Source(frame.f_code, frame.f_lasti)
 
 

@@ -24,7 +24,7 @@ from .errors import InPlaceWriteError
 from .primitives.indexing import getitem_p
 from .primitives.writing import write_plain
 from .rules import linear
-from .tracing import WRITTEN, Primitive, Trace, Tracer, newest_trace
+from .tracing import RUNNING, WRITTEN, Primitive, Trace, Tracer, newest_trace
 from .views import READ_ONLY
 
 __all__ = ["Storage", "View", "current", "peek", "storage_of", "write"]
@@ -166,7 +166,10 @@ class Storage(Trace):
     def view(self, primitive: Primitive, params: Mapping[str, Any]) -> Array:
         """A view of the array; the element itself where nothing is left of the axes."""
         value = primitive.bind(self.get(), **params)
-        if not aval_of(value).shape:
+        if not value.shape:
+            if isinstance(value, Tracer) and RUNNING.batches:
+                # The numbers of a batch are a view, which the next write would change.
+                value = copy_p.bind(value, order="K")
             return value
         y: Array = Storage.handle()
         shares = primitive is getitem_p or shares_memory(self.layout(), primitive, params)
@@ -215,7 +218,11 @@ class View(Storage):
 
     def get(self) -> Array:
         if self.seen != self.version_now():
-            self.value = self.primitive.bind(self.base.get(), **self.params)
+            base = self.base.get()
+            value = self.primitive.bind(base, **self.params)
+            if _is_lent(value, base):
+                return value
+            self.value = value
             self.seen = self.version_now()
             self.is_copy = False
         return self.value
@@ -231,12 +238,15 @@ class View(Storage):
 
     def read(self) -> Array:
         value = self.get()
-        if not self.is_copy:
-            if _MUCH * aval_of(value).size >= aval_of(self.base.get()).size:
+        if value is not self.value or not self.is_copy:
+            if _MUCH * value.size >= self.base.get().size:
                 self.base.share()  # to copy the whole at the next write costs less than this
                 return value
             # A copy, so that the memory of the base stays its own and can be written to in place.
-            value = self.value = copy_p.bind(value, order="K")
+            found: Array = copy_p.bind(value, order="K")
+            if value is not self.value or _is_lent(found, value):
+                return found
+            self.value = value = found
             self.is_copy = True
         return value
 
@@ -256,6 +266,13 @@ class View(Storage):
         self.value = value
         self.seen = self.version_now()
         self.is_copy = True
+
+
+def _is_lent(y: Array, x: Array) -> bool:
+    """True if what is made of `x` belongs to a trace that ends before that of `x` does: that of the
+    body of a loop, or of a branch, which gets all operations on what it closes over.
+    """
+    return isinstance(y, Tracer) and isinstance(x, Tracer) and y._trace is not x._trace
 
 
 def strides_of(x: Array) -> tuple[int, ...] | None:

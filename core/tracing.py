@@ -64,6 +64,11 @@ class _Running(local):
         """True while a program is being traced."""
         return any([t.symbolic for t in self.traces])
 
+    @property
+    def batches(self) -> bool:
+        """True while numbers may be views of memory."""
+        return any([t.batches for t in self.traces])
+
 
 RUNNING: Final = _Running()
 
@@ -364,6 +369,8 @@ class Trace:
     label: ClassVar[str] = "trace"
     symbolic: ClassVar[bool] = False
     """True for traces that write operations down instead of computing."""
+    batches: ClassVar[bool] = False
+    """True for traces whose numbers are arrays, which may be views."""
 
     def __init__(self, function: str) -> None:
         self.number = next(_numbers)
@@ -415,8 +422,11 @@ class Trace:
 
         The class is exchanged instead of setting a flag, so that no operation has to look at one.
         """
-        if self in RUNNING.traces:
-            RUNNING.traces.remove(self)
+        running = RUNNING.traces
+        if running and running[-1] is self:
+            running.pop()
+        elif self in running:
+            running.remove(self)
         self.ended_label = self.label
         self.__dict__.pop("label", None)
         self.__class__ = ClosedTrace

@@ -21,7 +21,9 @@ READ_ONLY: Final = "read-only"
 
 def view(primitive: Primitive, x: Array, **params: Any) -> Array:
     """Apply an operation whose result shares the memory of `x` in NumPy."""
-    y = primitive.bind(x, **params)
+    if not isinstance(x, Tracer):
+        return primitive.impl(x, **params)
+    y = x._trace.process(primitive, (x,), params)
     if isinstance(y, Tracer):
         link(y, x, primitive, params)
     return y

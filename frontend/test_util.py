@@ -126,7 +126,7 @@ def _check(
         if "fwd" in modes:
 
             def first(*xs: Any) -> Any:
-                return jvp(f, xs, tree.map(_fitting, tangents, xs))[1]
+                return jvp(f, xs, tree.map(_fitting, xs, tangents))[1]
 
             _check(
                 f"{operation}, jvp",
@@ -144,7 +144,7 @@ def _check(
 
             def pulled(*xs: Any) -> Any:
                 y, pullback = vjp(f, *xs)
-                return pullback(tree.map(_fitting, ct, y))
+                return pullback(tree.map(_fitting, y, ct))
 
             _check(
                 f"{operation}, vjp",
@@ -160,7 +160,7 @@ def _check(
             )
 
 
-def _fitting(t: Any, x: Any) -> Any:
+def _fitting(x: Any, t: Any) -> Any:
     """A direction for arguments that the complex step has made complex."""
     if t is None or is_static_leaf(x) or aval_of(x).dtype.kind != "c":
         return t

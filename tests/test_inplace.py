@@ -607,3 +607,55 @@ def test_results_of_written_arrays_know_their_line() -> None:
         transform(X)
         lines = [v.where_made().text for v in found]
         assert lines == ["y = 2.0 * x", "z = np.sin(x)"]
+
+
+def test_numbers_of_a_batch_keep_their_values() -> None:
+    """In a batch a number is a view of memory, which later writes change."""
+
+    def numbers(x: Any) -> Any:
+        b = x * 1.0
+        b[0] = b[1] * 1.0
+        p = b[1]
+        y = p * p * x[0]
+        b[1] *= 0.5
+        return y + np.sum(b)
+
+    def rows(x: Any) -> Any:
+        b, y = x * 1.0, 0.0
+        b[0] *= 2.0
+        for i, v in enumerate(b):
+            y = y + v * v * x[i]
+            b[i] *= 3.0
+        return y + np.sum(b * b)
+
+    xs = np.arange(1.0, 7.0).reshape(2, 3)
+    for f in (numbers, rows):
+        for g in (wg.grad(f), wg.hessian(f), lambda x, f=f: wg.jvp(f, (x,), (x,))[1]):
+            close(wg.vmap(g)(xs), np.stack([g(x) for x in xs]))
+        close(
+            wg.grad(lambda xs, f=f: np.sum(wg.vmap(f)(xs)))(xs),
+            np.stack([wg.grad(f)(x) for x in xs]),
+        )
+
+
+def test_bodies_that_close_over_views() -> None:
+    def looped(x: Any) -> Any:
+        v = x[0]
+        x[1:] = x[:-1] * 1.0
+        y = wg.while_loop(lambda s: s[1] < 3, lambda s: (s[0] + np.sum(v), s[1] + 1), (x, 0))[0]
+        x[1:] += v
+        return x * y + v
+
+    def scanned(x: Any) -> Any:
+        v = x[:1]
+        x[0] = 2.0
+        y = wg.scan(lambda c, e: (c + np.sum(v) * e, None), 0.0, np.arange(3.0))[0]
+        v += y
+        return x + v
+
+    x = np.arange(9.0).reshape(3, 3)
+    for f in (looped, scanned):
+        close(wg.make_program(f)(x)(x), f(x.copy()))
+        close(wg.vmap(f)(np.stack([x, 2.0 * x]))[1], f(2.0 * x))
+        total = lambda x, f=f: np.sum(f(x) ** 2)
+        close(wg.grad(wg.make_program(total)(x))(x), wg.grad(total)(x))

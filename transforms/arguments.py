@@ -80,7 +80,7 @@ class Choice:
         """A function of the chosen arguments alone; those arguments; and where they stand: at a
         position, or under a name.
         """
-        n = len(args)
+        fun, n = self.fun, len(args)
         places: list[int | str] = []
         for i in self.numbers or ():
             place = i + n if i < 0 else i
@@ -89,20 +89,26 @@ class Choice:
             places.append(self.named(name, args, kwargs))
         if len(places) > 1 and len(set(places)) != len(places):
             raise ShapeError(f"{self.operation}: {self} names an argument twice.")
-        fun = self.fun
+        chosen: tuple[Any, ...]
+        selected: Any
+        if places == [0]:
+            chosen, others = (args[0],), args[1:]
+            selected = lambda x: fun(x, *others, **kwargs)
+        else:
+            chosen = tuple([self.value_at(p, args, kwargs) for p in places])
 
-        def selected(*chosen: Any) -> Any:
-            full, by_name = list(args), kwargs
-            for place, x in zip(places, chosen, strict=True):
-                if isinstance(place, str):
-                    by_name = {**by_name, place: x}
-                else:
-                    full[place] = x
-            return fun(*full, **by_name)
+            def with_chosen(*chosen: Any) -> Any:
+                full, by_name = list(args), kwargs
+                for place, x in zip(places, chosen, strict=True):
+                    if isinstance(place, str):
+                        by_name = {**by_name, place: x}
+                    else:
+                        full[place] = x
+                return fun(*full, **by_name)
 
+            selected = with_chosen
         selected.__name__ = getattr(fun, "__name__", type(fun).__name__)
-        selected.__wrapped__ = fun  # type: ignore[attr-defined]  # so that messages name the user's function
-        chosen = tuple([self.value_at(p, args, kwargs) for p in places])
+        selected.__wrapped__ = fun  # so that messages name the user's function
         return selected, chosen, places
 
     def value_at(self, place: int | str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:

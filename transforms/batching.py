@@ -120,6 +120,7 @@ class BatchTrace(Trace):
     """Runs each operation on all members of the batch at once."""
 
     label = "vmap"
+    batches = True
     axis: NamedAxis | None = None
     splits: ClassVar[bool] = False
     """True where a decision splits the batch."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.aval import ShapedArray, aval_of
+from ..core.aval import SCALAR_AVALS, ShapedArray, aval_of
 from ..core.errors import DtypeError, NonScalarOutputError
 from ..core.source import boundary, describe_function
 from ..core.tree import flatten, is_static_leaf
@@ -181,13 +181,15 @@ def _by_engine(
     @wraps(fun, updated=())
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         selected, chosen, places = choice.select(args, kwargs)
+        check_complex_inputs(operation, chosen, holomorphic)
         problem = Problem(
-            operation, selected, chosen, has_aux=has_aux, labels=places, pack=choice.pack
-        )
+            operation, selected, chosen, has_aux=has_aux, labels=places, pack=choice.pack,
+            traced=engine.traced,
+        )  # fmt: skip
         value = problem.value
         avals = [aval_of(y) for y in problem.outs if not is_static_leaf(y)]
         _scalar_type(operation, avals, value, holomorphic)
-        g = problem.assemble(engine.matrix(problem))
+        g = problem.assemble(engine.rows(problem, holomorphic))
         return ((value, problem.aux) if has_aux else value), g
 
     return value_and_gradient
@@ -210,7 +212,7 @@ def _scalar_type(
     operation: str, avals: Sequence[ShapedArray], value: Any, holomorphic: bool
 ) -> ShapedArray:
     """The type of the one scalar result; an error for any other."""
-    if len(avals) != 1 or flatten(value)[1].kind is not None:
+    if len(avals) != 1 or (type(value) not in SCALAR_AVALS and flatten(value)[1].kind is not None):
         raise NonScalarOutputError(
             f"{operation}: the function must return one scalar, but returned a "
             f"{type(value).__name__}.",

@@ -100,8 +100,9 @@ def _by_engine(
     def function(*args: Any, **kwargs: Any) -> Any:
         selected, chosen, places = choice.select(args, kwargs)
         problem = Problem(
-            operation, selected, chosen, has_aux=has_aux, labels=places, pack=choice.pack
-        )
+            operation, selected, chosen, has_aux=has_aux, labels=places, pack=choice.pack,
+            traced=mode == "taylor",
+        )  # fmt: skip
         found = second(problem)
         return (found, problem.aux) if has_aux else found
 

@@ -242,6 +242,8 @@ def jacobian_function(
         value, found = both(*args, **kwargs)
         return (found, value[1]) if has_aux else found
 
+    if hasattr(both, "plan"):
+        function.plan = both.plan  # type: ignore[attr-defined]  # that of sparse derivatives
     return marked(function, derivative(both))
 
 
@@ -272,9 +274,10 @@ def value_and_jacobian_function(
         check_complex_inputs(operation, chosen, holomorphic)
         if engine is not None:
             problem = Problem(
-                operation, selected, chosen, has_aux=has_aux, labels=places, pack=choice.pack
-            )
-            found = problem.assemble(engine.matrix(problem))
+                operation, selected, chosen, has_aux=has_aux, labels=places, pack=choice.pack,
+                traced=engine.traced,
+            )  # fmt: skip
+            found = problem.assemble(engine.rows(problem, holomorphic))
             return ((problem.value, problem.aux) if has_aux else problem.value), found
         value, linear, aux = record(
             label, name, selected, chosen, has_aux, at_once=True, labels=places, each=True
@@ -328,6 +331,8 @@ def _with_value(
         value = fun(*args, **kwargs)
         return value, (found[0] if has_aux else found)
 
+    if hasattr(derivative, "plan"):
+        function.plan = derivative.plan  # type: ignore[attr-defined]  # that of sparse derivatives
     return function
 
 

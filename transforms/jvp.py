@@ -23,7 +23,7 @@ from ..core.array_tracer import ArrayTracer
 from ..core.aval import Array, Shape, ShapedArray, aval_of
 from ..core.errors import DtypeError, ShapeError, TreeError
 from ..core.primitives.elementwise import astype
-from ..core.rules import fit
+from ..core.rules import fit, spread
 from ..core.source import NEAR, Source, boundary, describe_function, is_library_code, user_frame
 from ..core.storage import current, strides_of, write
 from ..core.tracing import Primitive, Rule, Trace, Tracer
@@ -83,6 +83,11 @@ class JVPTracer(ArrayTracer):
     @property
     def ndim(self) -> int:
         return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        x = self.primal
+        return x.size if type(x) is np.ndarray else aval_of(x).size
 
     def concrete(self) -> Array:
         x = self.primal
@@ -179,6 +184,8 @@ class JVPTrace(ForwardTrace):
             b, b_dot = b.primal, b.tangent
         y = primitive.impl(a, b)
         frame = sys._getframe(2)
+        if b_dot is None and type(slope := primitive.slope0) is not float:
+            return self.wrap(y, fit(a_dot * slope(y, a, b), y), frame.f_code, frame.f_lasti)
         by_a, by_b = primitive.jvps[0], primitive.jvps[1]
         assert by_a is not None
         assert by_b is not None
@@ -193,6 +200,9 @@ class JVPTrace(ForwardTrace):
     def process(
         self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
     ) -> Array:
+        whole = self.whole_rule(primitive)
+        if len(args) == 1 and primitive.linear_args == (0,) and not (primitive.jvps or whole):
+            return self.process_linear(primitive, args[0], params)
         tracer = self.tracer
         primals: list[Array] = []
         tangents: list[Array | None] = []
@@ -203,11 +213,17 @@ class JVPTrace(ForwardTrace):
             else:
                 primals.append(a)
                 tangents.append(None)
-        whole = self.whole_rule(primitive)
         if whole is not None:
             return self.finish(primitive, *whole(primals, tangents, **params))
         y = primitive.bind(*primals, **params)
         return self.finish(primitive, y, self.tangent(primitive, primals, tangents, y, params))
+
+    def process_linear(self, primitive: Primitive, x: Array, params: Mapping[str, Any]) -> Array:
+        """A linear operation with one operand: the same on the tangent."""
+        primal, x_dot = x.primal, x.tangent
+        # Without asking whose the operand is, where it is nobody's.
+        apply = primitive.impl if type(primal) is type(x_dot) is np.ndarray else primitive.bind
+        return self.finish(primitive, apply(primal, **params), apply(x_dot, **params))
 
     def whole_rule(self, primitive: Primitive) -> Rule | None:
         """The rule that computes value and tangent together, for primitives that have one."""
@@ -215,7 +231,7 @@ class JVPTrace(ForwardTrace):
 
     def finish(self, primitive: Primitive, y: Array, y_dot: Array | None) -> Array:
         """Wrap up a result and its tangent."""
-        frame = user_frame(1, NEAR)
+        frame = user_frame(3, NEAR)
         code, offset = (None, 0) if frame is None else (frame.f_code, frame.f_lasti)
         if not primitive.multiple_results:
             return self.wrap(y, y_dot, code, offset)
@@ -247,7 +263,8 @@ class JVPTrace(ForwardTrace):
 
     def wrap(self, y: Array, y_dot: Array | None, code: CodeType | None, offset: int) -> Array:
         """A tracer; or the plain value where no derivative can flow."""
-        if y_dot is None or aval_of(y).dtype.kind not in "fc":
+        dtype = y.dtype if type(y) is np.ndarray else aval_of(y).dtype
+        if y_dot is None or dtype.kind not in "fc":
             return y
         return JVPTracer(self, y, y_dot, code, offset)
 
@@ -264,7 +281,7 @@ def zeros_of(x: Array) -> Array:
     if aval.weak_type:
         return aval.dtype_or_python_type(0)
     zero = aval.dtype.type(0)
-    return np.broadcast_to(zero, aval.shape) if aval.shape else zero
+    return spread(zero, aval.shape) if aval.shape else zero
 
 
 @boundary
@@ -308,7 +325,9 @@ def jvp(
     avals, active = differentiable_leaves(operation, leaves, in_tree)
     dots = tangent_leaves(operation, tangents, avals, in_tree, active)
     if mode != "forward" and (engine := engine_of(operation, mode, _OWN_MODES)) is not None:
-        problem = Problem(operation, fun, primals, has_aux=has_aux, each=False)
+        problem = Problem(
+            operation, fun, primals, has_aux=has_aux, each=False, traced=engine.traced
+        )
         y_dot = problem.split(engine.directional(problem, joined(dots)))
         return (problem.value, y_dot, problem.aux) if has_aux else (problem.value, y_dot)
     trace = JVPTrace(name)

@@ -183,6 +183,8 @@ class LinearTrace(Trace):
         if self.captures is not None:
             keep = self.captures.keep
             args = [keep(a) if type(a) is _ndarray else a for a in args]
+        if len(args) == 1 and primitive.linear_args == (0,):
+            return self.record(primitive, tuple(args), params)
         active = [i for i, a in enumerate(args) if type(a) is LinearTracer and a._trace is self]
         self.check_linear(primitive, args, active, params)
         if primitive is multiply_p and active[0] == 1:

@@ -421,8 +421,10 @@ def vjp(
     """
     name = describe_function(fun)
     if mode != "reverse" and (engine := engine_of(f"vjp of {name}", mode, _OWN_MODES)) is not None:
-        problem = Problem(f"vjp of {name}", fun, primals, has_aux=has_aux, each=False)
-        back = _MatrixPullback(name, problem, engine.matrix(problem))
+        problem = Problem(
+            f"vjp of {name}", fun, primals, has_aux=has_aux, each=False, traced=engine.traced
+        )
+        back = _MatrixPullback(name, problem, engine.pullback(problem))
         return (problem.value, back, problem.aux) if has_aux else (problem.value, back)
     y, linear, aux = record("vjp", name, fun, primals, has_aux)
     y = tree.map(own_copy, y)
@@ -436,21 +438,33 @@ def own_copy(y: Array) -> Array:
 
 
 class _MatrixPullback:
-    """The pullback of a function whose Jacobian is known as a matrix."""
+    """The pullback of a function by its Jacobian."""
 
-    def __init__(self, name: str, problem: Problem, matrix: Array) -> None:
+    def __init__(
+        self, name: str, problem: Problem, back: Callable[[Array], Array]
+    ) -> None:
         kept = [i for i, y in enumerate(problem.outs) if not is_static_leaf(y)]
         avals = [aval_of(problem.outs[i]) for i in kept]
         self.results = _Results(name, without(problem.out_tree, kept), avals)
         self.problem = problem
-        self.matrix = matrix
+        self.back = back
 
     @boundary
     def __call__(self, ct: Any) -> tuple[Any, ...]:
         leaves = cotangent_leaves(self.results, ct)
         avals = self.results.out_avals
         smooth = [x for x, a in zip(leaves, avals, strict=True) if a.dtype.kind in "fc"]
-        return self.problem.cotangents(joined(smooth) @ self.matrix)
+        return self.problem.cotangents(self.back(joined(smooth)))
+
+    def many(self, cts: Any, *, chunk_size: int | None = None) -> tuple[Any, ...]:
+        """Pull several cotangents back at once, as `Pullback.many` does."""
+        name = f"the pullback of {self.results.name}"
+        found: tuple[Any, ...] = applied_to_stack(name, self, cts, chunk_size)
+        return found
+
+    def staged(self) -> _MatrixPullback:
+        """The same function: it runs no program."""
+        return self
 
 
 @boundary

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core import tree
 from ..core.array_tracer import ArrayTracer
-from ..core.aval import Array, ShapedArray, aval_of
+from ..core.aval import Array, Shape, ShapedArray, aval_of
 from ..core.collecting import UNCOLLECTED
 from ..core.errors import ConcretizationError, DtypeError, ShapeError
 from ..core.generators import Refusal, refuse_frozen, watch
@@ -26,6 +26,8 @@ from ..core.treedef import leaf_paths
 from .api import flatten_result, type_of_leaf
 
 __all__ = ["ProgramTrace", "ProgramTracer", "make_program", "trace_closed"]
+
+_NO_PARAMS: dict[str, Any] = {}
 
 
 class ProgramTracer(ArrayTracer):
@@ -75,7 +77,10 @@ class ProgramTrace(Trace):
     def __init__(self, function: str) -> None:
         super().__init__(function)
         self.equations: list[Equation] = []
-        self.due: dict[tuple[Any, ...], Any] = {}
+        self.types: dict[tuple[Shape, np.dtype[Any], bool], ShapedArray] = {}
+        self.due: dict[tuple[str | int, ...], ShapedArray] = {}
+        """The types of results, by the primitive and the identities of the operands' types."""
+        self.asked: list[list[ShapedArray]] = []
         self.constants: dict[int, tuple[Var, Array, Array]] = {}
         self.kept: list[tuple[Var, Array]] = []
 
@@ -115,10 +120,32 @@ class ProgramTrace(Trace):
             return False
         return all([self.same_value(v, w) for v, w in zip(p.inputs, q.inputs, strict=True)])
 
+    def process1(self, primitive: Primitive, x: Array) -> Array:
+        a = x.variable if type(x) is ProgramTracer and x._trace is self else self.atom(x)
+        due = self.due.get((primitive.name, id(a.aval)))
+        if due is None:
+            return self.process(primitive, (x,), _NO_PARAMS)
+        return self.write_down(primitive, (a,), due)
+
+    def process2(self, primitive: Primitive, x: Array, y: Array) -> Array:
+        a = x.variable if type(x) is ProgramTracer and x._trace is self else self.atom(x)
+        b = y.variable if type(y) is ProgramTracer and y._trace is self else self.atom(y)
+        due = self.due.get((primitive.name, id(a.aval), id(b.aval)))
+        if due is None:
+            return self.process(primitive, (x, y), _NO_PARAMS)
+        return self.write_down(primitive, (a, b), due)
+
+    def write_down(self, primitive: Primitive, inputs: tuple[Atom, ...], due: ShapedArray) -> Array:
+        """An equation of a kind that was there before; the hot path, as `process` writes it."""
+        source = user_source(depth=2)
+        variable = Var(due)
+        self.equations.append(Equation(primitive, inputs, (variable,), _NO_PARAMS, source))
+        return ProgramTracer(self, variable, source)
+
     def process(
         self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
     ) -> Array:
-        source = user_source()
+        source = user_source(depth=1)
         inputs = tuple([self.atom(a) for a in args])
         due = self.types_due(primitive, inputs, params)
         if not primitive.multiple_results:
@@ -132,28 +159,25 @@ class ProgramTrace(Trace):
     def types_due(
         self, primitive: Primitive, inputs: Sequence[Atom], params: Mapping[str, Any]
     ) -> Any:
-        """What the shape rule says. Without parameters it is asked once for operands of the same
-        types, which are known by identity: results of the same type share one object.
+        """What the shape rule says. It is asked once about operands of the same types, known by
+        identity; so results of the same type share one object.
         """
-        rule = primitive.shape
-        if rule is None:
+        if primitive.shape is None:
             primitive.missing("shape", self.label)
         avals = [a.aval for a in inputs]
-        if params:
-            found = rule(*avals, **params)
-            return found if primitive.multiple_results else self.shared(found)
-        key = (primitive.name, *[id(aval) for aval in avals])
-        known = self.due.get(key)
-        if known is None:
-            found = rule(*avals)
-            if not primitive.multiple_results:
-                found = self.shared(found)
-            known = self.due[key] = found, avals  # which keep their identity while they are kept
-        return known[0]
+        found = primitive.shape(*avals, **params)
+        if primitive.multiple_results:
+            return found
+        found = self.shared(found)
+        if not params:
+            self.due[(primitive.name, *[id(aval) for aval in avals])] = found
+            self.asked.append(avals)  # what is kept keeps its identity
+        return found
 
     def shared(self, aval: ShapedArray) -> ShapedArray:
         """The one object for a type."""
-        found: ShapedArray = self.due.setdefault((aval.shape, aval.dtype, aval.weak_type), aval)
+        key = aval.shape, aval.dtype, aval.weak_type
+        found: ShapedArray = self.types.setdefault(key, aval)
         return found
 
 

@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from ..core.aval import Array, aval_of
+from ..core.aval import Array, ShapedArray, aval_of
 from ..core.errors import NonLinearError
 from ..core.primitives.contractions import matmul_p
 from ..core.primitives.writing import setitem_p
 from ..core.source import NEAR, user_frame
 from ..core.storage import write
-from ..core.tracing import Primitive, Rule, Slope, Trace
+from ..core.tracing import Primitive, Rule, Slope, Trace, Tracer
 from .captures import Captures
 from .jvp import JVPTrace, JVPTracer, zeros_of
 from .linear import (
@@ -176,7 +176,10 @@ class LinearizeTrace(JVPTrace):
         elif type(first) is not float and type(second) is not float:
             entry = (COMBINE, (i, first(y, a, b)), (j, second(y, a, b)))
         else:
-            i, j = self.scale(i, first, y, a, b), self.scale(j, second, y, a, b)
+            if first != 1.0:
+                i = self.scale(i, first, y, a, b)
+            if second != 1.0:
+                j = self.scale(j, second, y, a, b)
             entry = (ADD, i, j)
         tape.append(entry)
         frame = _getframe(3)
@@ -184,8 +187,6 @@ class LinearizeTrace(JVPTrace):
 
     def scale(self, i: int, slope: Slope, y: Array, a: Array, b: Array) -> int:
         """Record the product of variable i with a slope."""
-        if slope == 1.0:
-            return i
         entry = (NEGATE, i, None) if slope == -1.0 else (SCALE, i, slope(y, a, b))
         self.tape.append(entry)
         return len(self.tape) - 1
@@ -220,18 +221,25 @@ class LinearizeTrace(JVPTrace):
     def process(
         self, primitive: Primitive, args: Sequence[Array], params: Mapping[str, Any]
     ) -> Array:
-        if len(args) > 1:
+        single = len(args) == 1
+        if not single:
             keep = self.keep
             args = [keep(a) if type(a) is _ndarray else a for a in args]
         linear = primitive.linear
         if linear is None or primitive.slopes or primitive.multiple_results or primitive.jvp:
             return super().process(primitive, args, params)
-        if len(args) == 1:
+        if single:
             x = args[0]
             primal = x.primal
-            y = (primitive.impl if type(primal) is _ndarray else primitive.bind)(primal, **params)
-            index = len(self.tape)
-            self.tape.append((primitive, (x.tangent,), params))
+            tape = self.tape
+            index = len(tape)
+            if type(primal) is _ndarray:
+                y = primitive.impl(primal, **params)
+                aval = ShapedArray(primal.shape, primal.dtype)
+            else:
+                y = primitive.bind(primal, **params)
+                aval = aval_of(primal)
+            tape.append((primitive, (LinearTracer(self.linear, x.index, aval),), params))
         elif linear == "jointly":
             y, index = self.record_jointly(primitive, args, params)
             if primitive.elementwise:  # a Python number's tangent must not decide the dtype
@@ -242,7 +250,7 @@ class LinearizeTrace(JVPTrace):
             y, index = self.record_separately(primitive, args, params)
         if (y.dtype if type(y) is _ndarray else aval_of(y).dtype).kind not in "fc":
             return y
-        frame = user_frame(1, NEAR)
+        frame = user_frame(2, NEAR)
         if frame is None:
             return LinearizeTracer(self, y, index, None, 0)
         return LinearizeTracer(self, y, index, frame.f_code, frame.f_lasti)
@@ -266,7 +274,7 @@ class LinearizeTrace(JVPTrace):
         if type(v) is LinearizeTracer and v._trace is self:
             v, v_dot = v.primal, v.tangent
         y = write(x, v, arrays, index, exclusive)
-        if aval_of(y).dtype.kind not in "fc" or (x_dot is None and v_dot is None):
+        if y.dtype.kind not in "fc" or (x_dot is None and v_dot is None):
             return y
         operands = (
             zeros_of(y) if x_dot is None else x_dot,
@@ -274,7 +282,7 @@ class LinearizeTrace(JVPTrace):
             *arrays,
         )
         self.tape.append((setitem_p, operands, {"index": index}))
-        frame = user_frame(1, NEAR)
+        frame = user_frame(2, NEAR)
         code, offset = (None, 0) if frame is None else (frame.f_code, frame.f_lasti)
         return LinearizeTracer(self, y, len(self.tape) - 1, code, offset)
 
@@ -350,4 +358,8 @@ def same_type(x: Array, y: Array) -> bool:
             return True
     elif kind is _float64 and type(x) is float:
         return True
+    traced = isinstance(x, Tracer) and isinstance(y, Tracer)
+    if traced and x.shape:
+        found: bool = x.shape == y.shape and x.dtype == y.dtype
+        return found
     return aval_of(x) == aval_of(y)

@@ -192,6 +192,15 @@ clip_p = elementwise(
 )
 
 
+def _extremes(dtype: np.dtype[Any]) -> tuple[Any, Any]:
+    """The least and the greatest value of a dtype."""
+    if dtype.kind == "b":
+        return False, True
+    if is_inexact(dtype):
+        return -math.inf, math.inf
+    return np.iinfo(dtype).min, np.iinfo(dtype).max
+
+
 @implements(np.clip)
 def clip(
     a: Array, a_min: Array = None, a_max: Array = None, out: None = None, **kwargs: Any
@@ -208,13 +217,11 @@ def clip(
             "np.clip", next(iter(kwargs)), next(iter(kwargs.values())), "leave it out"
         )
     x = asarray(a, "np.clip")
-    inexact = is_inexact(aval_of(x).dtype)
     if low is None and high is None:
         return np.positive(x)
-    if low is None:
-        low = -math.inf if inexact else np.iinfo(aval_of(x).dtype).min
-    if high is None:
-        high = math.inf if inexact else np.iinfo(aval_of(x).dtype).max
+    least, most = _extremes(aval_of(x).dtype)
+    low = least if low is None else low
+    high = most if high is None else high
     return clip_p.bind(x, asarray(low, "np.clip"), asarray(high, "np.clip"))
 
 

@@ -55,12 +55,14 @@ def _outer(a: Array, ct: Array) -> Array:
 
 
 def _matmul_shape(a: ShapedArray, b: ShapedArray) -> ShapedArray:
-    flat = a.ndim <= 2 and b.ndim <= 2
-    stack = () if flat else np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    rows = a.shape[-2:-1] if a.ndim > 1 else ()
-    columns = b.shape[-1:] if b.ndim > 1 else ()
     dtype = a.dtype if a.dtype is b.dtype else np.result_type(a.dtype, b.dtype)
-    return ShapedArray((*stack, *rows, *columns), dtype)
+    left, right = a.shape, b.shape
+    if len(left) == 2 == len(right):
+        return ShapedArray((left[0], right[1]), dtype)
+    flat = len(left) <= 2 and len(right) <= 2
+    stack = () if flat else np.broadcast_shapes(left[:-2], right[:-2])
+    columns = right[-1:] if len(right) > 1 else ()
+    return ShapedArray((*stack, *left[-2:-1], *columns), dtype)
 
 
 def _matmul_batch(size: int, batched: Sequence[bool], a: Array, b: Array) -> Array:

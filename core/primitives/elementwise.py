@@ -446,14 +446,15 @@ def astype(x: Array, dtype: Any) -> Array:
     if aval.dtype.kind == "c" and dtype.kind in "fiub":
         x = np.real(x)
         if x.dtype == dtype:
-            return x
+            return np.copy(x) if x.shape else x
     return astype_p.bind(x, dtype=dtype)
 
 
 def as_array(x: Any, operation: str) -> Array:
     """An operand of what is no ufunc: there a Python number has a dtype of its own, as NumPy's."""
     x = asarray(x, operation)
-    if type(x) is np.ndarray or (isinstance(x, Tracer) and x.aval.shape):
+    traced = isinstance(x, Tracer)
+    if type(x) is np.ndarray or (traced and x.shape):
         return x
     aval = aval_of(x)
     return astype(x, aval.dtype) if aval.weak_type else x

@@ -64,6 +64,9 @@ def _sample(aval: ShapedArray) -> Array:
 
 def getitem_shape(x: ShapedArray, *arrays: ShapedArray, index: Template) -> ShapedArray:
     """The type of what an index selects."""
+    n, i = x.shape[0] if x.shape else 0, index[0] if len(index) == 1 else None
+    if type(i) is int and -n <= i < n:
+        return ShapedArray(x.shape[1:], x.dtype)
     y = _getitem(_sample(x), *[_sample(a) for a in arrays], index=index)
     return ShapedArray(np.shape(y), x.dtype)
 
@@ -71,8 +74,12 @@ def getitem_shape(x: ShapedArray, *arrays: ShapedArray, index: Template) -> Shap
 def _accumulate(acc: Array, ct: Array, x: Any, *arrays: Array, index: Template) -> None:
     if arrays:
         np.add.at(acc, fill(index, arrays), ct)
+        return
+    part = acc[index]
+    if type(part) is np.ndarray:
+        part += ct  # a view
     else:
-        acc[index] += ct
+        acc[index] = part + ct
 
 
 def _advanced_positions(index: Template) -> list[int]:

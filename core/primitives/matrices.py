@@ -52,7 +52,7 @@ def eye_like(x: Any) -> Array:
 def linalg_operand(x: Any, operation: str) -> Array:
     """NumPy's linear algebra computes in floating point: integers are cast."""
     x = as_array(x, operation)
-    return x if aval_of(x).dtype.kind in "fc" else astype(x, np.float64)
+    return x if x.dtype.kind in "fc" else astype(x, np.float64)
 
 
 def check_matrices(operation: str, *arrays: Array) -> None:
@@ -83,7 +83,9 @@ def check_square(operation: str, *arrays: Array) -> None:
 def square_operand(x: Any, operation: str) -> Array:
     """An operand as a stack of square matrices of floats or complex numbers."""
     x = linalg_operand(x, operation)
-    check_square(operation, x)
+    shape = x.shape
+    if len(shape) < 2 or shape[-1] != shape[-2]:
+        check_square(operation, x)
     return x
 
 

@@ -142,7 +142,7 @@ def mean(
 def _float_operand(x: Array, dtype: Any) -> Array:
     if dtype is not None:
         return astype(x, dtype)
-    return x if aval_of(x).dtype.kind in "fc" else astype(x, np.float64)
+    return x if x.dtype.kind in "fc" else astype(x, np.float64)
 
 
 # Variance, standard deviation, norm.
@@ -271,7 +271,7 @@ def _prod_jvp(t: Array, y: Array, x: Array, *, axes: Axes, keepdims: bool = Fals
     n = _count(x, axes)
     v, t = [np.reshape(np.transpose(a, (*axes, *kept)), (n, *shape)) for a in (x, t)]
     if n == 0:
-        return np.sum(t, axis=0)
+        t = np.sum(t, axis=0, keepdims=True)
     while n > 1:
         half = n // 2
         first, second, t_first, t_second = (

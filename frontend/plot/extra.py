@@ -5,9 +5,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, Final
 
+import numpy as np
+
+from ..core.aval import Array
 from ..core.errors import UnsupportedError
 
-__all__ = ["COLOURS", "new_figure"]
+__all__ = ["COLOURS", "SERIES", "new_figure", "span"]
 
 COLOURS: Final = {
     "function": "#1f4e79",
@@ -39,3 +42,15 @@ def new_figure(what: str, columns: int, width: float, height: float, three: bool
         1, columns, figsize=(width, height), squeeze=False, subplot_kw=keys, layout="constrained"
     )
     return figure, list(axes[0])
+
+
+def span(values: Array) -> tuple[float, float]:
+    """The least and the largest value to show: all there are, but for the tips of poles."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return -1.0, 1.0
+    low, high = float(np.min(finite)), float(np.max(finite))
+    near = [float(v) for v in np.quantile(finite, (0.05, 0.95))]
+    if high - low > 5 * (near[1] - near[0]) > 0:
+        return near[0], near[1]
+    return low, high

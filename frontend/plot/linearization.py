@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import Array, aval_of
-from ..core.errors import DtypeError, ShapeError
+from ..core.errors import DtypeError, NonSmoothError, ShapeError
 from ..core.source import boundary, describe_function
 from ..transforms import jvp
-from .extra import COLOURS, new_figure
+from .extra import COLOURS, new_figure, span
 
 __all__ = ["linearization"]
 
@@ -40,6 +40,7 @@ def linearization(
 
     Raises:
         ShapeError: for other shapes of the argument or the result.
+        NonSmoothError: where the value or the derivative is not finite.
         UnsupportedError: without matplotlib.
 
     Example:
@@ -53,6 +54,7 @@ def linearization(
     point = np.asarray(x, float)[()]
     reach = 2.0 if width is None else float(width)
     y = np.asarray(f(point))
+    _check_finite(operation, f, point, y)
     if point.shape == () and y.shape == ():
         return _graph(f, point, reach, samples)
     if point.shape == () and y.shape == (2,):
@@ -65,6 +67,21 @@ def linearization(
         got=f"{aval_of(point)!r} -> {aval_of(y)!r}",
         fix="fix all but one or two numbers of the argument, or choose one number of the result",
     )
+
+
+def _check_finite(operation: str, f: Callable[..., Any], x: Array, y: Array) -> None:
+    """Raise NonSmoothError where the value or the derivative is infinite or NaN."""
+    if x.size > 2:
+        return
+    basis = np.eye(x.size).reshape((x.size, *x.shape)) if x.shape else [np.float64(1.0)]
+    with np.errstate(all="ignore"):
+        slopes = [_pushed(f, x, v) for v in basis]
+    if not all([np.all(np.isfinite(v)) for v in (y, *slopes)]):
+        raise NonSmoothError(
+            f"{operation}: there is no line to draw, as the value or the derivative is not finite.",
+            got=f"value {y}, derivative {', '.join([str(v) for v in slopes])} at {x}",
+            fix="another point",
+        )
 
 
 def _pushed(f: Callable[..., Any], x: Array, v: Array) -> Array:
@@ -97,8 +114,7 @@ def _graph(f: Callable[..., Any], x: Array, reach: float, samples: int) -> Any:
         label=f"{name}(a) + D{name}(a) (x - a)",
     )  # fmt: skip
     left.plot([x], [y], "o", color=COLOURS["point"], ms=6, label=f"a = {x:.4g}", zorder=5)
-    finite = ys[np.isfinite(ys)]
-    low, high = (np.min(finite), np.max(finite)) if finite.size else (y - 1, y + 1)
+    low, high = span(np.append(ys, y))
     room = 0.15 * (high - low) or 1.0
     left.set_ylim(low - room, high + room)
     left.set_title("the function, and its first-order approximation", fontsize=10)

@@ -5,7 +5,7 @@ that compute it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from ..transforms import sparse_hessian, sparse_jacobian
 from .extra import SERIES, new_figure
 
 __all__ = ["sparsity"]
+
+_MOST: Final = 400
+"""So many cells each way are drawn at most, so that each of them can be seen."""
 
 
 @boundary
@@ -53,13 +56,17 @@ def sparsity(f: Callable[..., Any], *args: Any, of: str = "jacobian", **kwargs: 
     forward = columns[entries.col]
     colour = np.where(forward >= 0, forward, plan.forward_passes + rows[entries.row])
     figure, (ax,) = new_figure("sparsity", 1, 5.4, 5.4 * min(max(m / max(n, 1), 0.4), 1.6))
-    cells = np.full((m, n, 3), 1.0)
+    # Squares of so many rows and columns are drawn as one cell, with the colour of an entry in it.
+    size = max(1, -(-max(m, n) // _MOST))
+    cells = np.full((-(-m // size), -(-n // size), 3), 1.0)
     palette = np.array([_rgb(c) for c in SERIES])
     shades = palette[colour % len(SERIES)]
     # Later rounds through the palette are paler.
     paler = (0.75 ** (colour // len(SERIES)))[:, None]
-    cells[entries.row, entries.col] = 1 - (1 - shades) * paler
-    ax.imshow(cells, interpolation="nearest", aspect="auto")
+    cells[entries.row // size, entries.col // size] = 1 - (1 - shades) * paler
+    edges = (-0.5, size * cells.shape[1] - 0.5, size * cells.shape[0] - 0.5, -0.5)
+    if cells.size:
+        ax.imshow(cells, interpolation="nearest", aspect="auto", extent=edges)
     ax.set_xlabel("argument")
     ax.set_ylabel("result" if of == "jacobian" else "argument")
     passes = plan.forward_passes + plan.reverse_passes

@@ -10,7 +10,7 @@ import numpy as np
 from ..core.errors import ShapeError
 from ..core.source import boundary, describe_function
 from ..transforms import taylor as expand
-from .extra import COLOURS, SERIES, new_figure
+from .extra import COLOURS, SERIES, new_figure, span
 
 __all__ = ["taylor"]
 
@@ -19,7 +19,7 @@ __all__ = ["taylor"]
 def taylor(
     f: Callable[..., Any],
     x: float,
-    orders: Sequence[int] = (1, 2, 3, 5),
+    orders: int | Sequence[int] = (1, 2, 3, 5),
     width: float | None = None,
     samples: int = 401,
 ) -> Any:
@@ -28,7 +28,7 @@ def taylor(
     Args:
         f: a function from a number to a number.
         x: the point.
-        orders: the orders of the polynomials.
+        orders: the orders of the polynomials: several, or one.
         width: how far around the point to draw; by default one and a half of the estimated radius
             of convergence, or 3 where that is larger or unknown.
         samples: how many points a curve has.
@@ -44,6 +44,7 @@ def taylor(
         >>> import numpy as np, wengert as wg
         >>> figure = wg.plot.taylor(np.log, 1.0)  # doctest: +SKIP
     """
+    orders = (orders,) if isinstance(orders, int) else orders
     point = float(x)
     y = np.asarray(f(point))
     if y.shape:
@@ -66,8 +67,7 @@ def taylor(
         partial = np.polynomial.polynomial.polyval(d, coefficients[: order + 1])
         ax.plot(point + d, partial, lw=1.4, color=SERIES[k % len(SERIES)], label=f"order {order}")
     ax.plot([point], [float(y)], "o", color=COLOURS["point"], ms=6, zorder=5)
-    finite = values[np.isfinite(values)]
-    low, high = (np.min(finite), np.max(finite)) if finite.size else (-1.0, 1.0)
+    low, high = span(values)
     room = 0.4 * (high - low) or 1.0
     ax.set_ylim(low - room, high + room)
     ax.set_xlabel("x")

@@ -155,6 +155,22 @@ def test_equations_know_their_lines() -> None:
     assert "(f)" in first
 
 
+def test_equations_of_a_backward_pass_know_who_asked_or_whose_rule_it_is() -> None:
+    @wg.custom_vjp
+    def double(x: Any) -> Any:
+        return x + x
+
+    def back(_: Any, ct: Any) -> tuple[Any]:
+        return (np.sin(ct) * 2.0,)  # rule
+
+    double.defvjp(lambda x: (double(x), None), back)
+    program = wg.make_program(wg.grad(lambda x: np.exp(double(np.cos(x)))))  # not here
+    ends = [line.rsplit("# ")[-1] for line in program(1.0).pretty(source=True).splitlines()]  # ask
+    assert ends.count("rule") == 2
+    assert ends.count("ask") > 1
+    assert ends[-3] == "ask"
+
+
 class Model:
     """Something callable."""
 

@@ -295,3 +295,10 @@ def test_texts_are_formatted_and_run_in_a_process_of_their_own(tmp_path: Path) -
     except FileNotFoundError:
         pytest.skip("ruff is not installed")
     assert ruff.returncode == 0, ruff.stdout
+
+
+def test_names_of_the_users_own() -> None:
+    assert "def _inner(x):" in wg.to_numpy_source(np.sin, X, name="_inner")
+    for name in ("1 x", "class", "np", 3):
+        with pytest.raises(UnsupportedError, match="cannot have this name"):
+            wg.to_numpy_source(np.sin, X, name=name)  # type: ignore[arg-type]

@@ -99,3 +99,31 @@ def test_custom_rules_are_looked_at() -> None:
     f.defjvp(lambda primals, tangents: (f(*primals), np.real(tangents[0])))
     with pytest.raises(wg.errors.NonAnalyticError, match="not analytic"):
         wg.jacobian(f, mode="complex-step")(X)
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "operation"),
+    [
+        (np.sqrt, 0.0, "sqrt"),
+        (np.log, 0.0, "log"),
+        (np.log, -1.0, "log"),
+        (lambda x: 1 / x, np.float64(0.0), "div"),
+        (lambda x: x**1.5, -2.0, "pow"),
+        (np.arcsin, 2.0, "arcsin"),
+    ],
+)
+def test_singular_points_are_refused(f: Any, x: Any, operation: str) -> None:
+    """The imaginary part is finite there, and has nothing to do with a derivative."""
+    with np.errstate(all="ignore"):
+        with pytest.raises(wg.errors.NonAnalyticError, match=f"a singular point in: .* {operation} "):
+            wg.grad(f, mode="complex-step")(x)
+        with pytest.raises(wg.errors.NonAnalyticError, match="not analytic at this point"):
+            wg.jvp(f, (x,), (1.0,), mode="complex-step")
+
+
+def test_zero_derivatives_are_no_singular_points() -> None:
+    x = np.array([0.0, 1.0])
+    found = wg.jacobian(lambda x: x**3 - x[1] ** 3 * x[0] ** 2, mode="complex-step")(x)
+    np.testing.assert_allclose(found, [[0.0, 0.0], [0.0, 3.0]], atol=1e-50)
+    found = wg.jacobian(lambda x: np.abs(0.0) + x[0] ** 2.5 + x[1], mode="complex-step")(x)
+    np.testing.assert_allclose(found, [0.0, 1.0], atol=1e-40)

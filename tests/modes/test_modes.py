@@ -190,7 +190,7 @@ def test_compare_modes() -> None:
             assert result.error < 1e-10, mode
             assert result.seconds > 0
             assert result.memory > 0
-    assert found["complex-step"].evaluations == 5  # the point, under observation, three steps
+    assert found["complex-step"].evaluations == 7  # the point, observed, two checks, three steps
     assert found["reverse"].evaluations == 1
     lines = repr(found).splitlines()
     assert lines[0] == "jacobian of vector"
@@ -286,3 +286,31 @@ def test_symbolic_derivatives_of_what_sympy_does_not_know() -> None:
     assert "test_modes.py" in str(caught.value)
     with pytest.raises(wg.errors.ModeError, match="too many formulas"):
         wg.jacobian(lambda x: np.outer(x, x), mode="symbolic")(np.ones(30))
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse", "taylor"])
+def test_modes_of_rules_compose(mode: str) -> None:
+    f = lambda x: np.sum(x**3) * x[0]
+    of_gradient = lambda x: np.sum(wg.grad(f, mode=mode)(x) ** 2)
+    expected = wg.grad(lambda x: np.sum(wg.grad(f)(x) ** 2))(X)
+    np.testing.assert_allclose(wg.grad(of_gradient)(X), expected)
+    np.testing.assert_allclose(wg.jvp(of_gradient, (X,), (X,))[1], expected @ X)
+    stack = np.stack([X, 2 * X])
+    found = wg.vmap(wg.grad(f, mode=mode))(stack)
+    np.testing.assert_allclose(found, [wg.grad(f)(x) for x in stack])
+    found = wg.staged(wg.hessian(f, mode=mode))(X)
+    np.testing.assert_allclose(found, wg.hessian(f)(X))
+    pull = lambda x: wg.vjp(np.sin, x, mode=mode)[1](x)[0]
+    np.testing.assert_allclose(wg.jvp(pull, (X,), (X,))[1], (np.cos(X) - X * np.sin(X)) * X)
+    push = lambda x: wg.jvp(np.sin, (x,), (x,), mode=mode)[1]
+    np.testing.assert_allclose(wg.jvp(push, (X,), (X,))[1], (np.cos(X) - X * np.sin(X)) * X)
+
+
+@every_mode
+def test_pullbacks_take_stacks(mode: str) -> None:
+    _, pullback = wg.vjp(lambda x, y: {"p": x * y, "s": np.sum(x)}, X, 2.0, mode=mode)
+    cts = {"p": np.eye(4, 3), "s": np.eye(4)[:, 3]}
+    xs, ys = pullback.many(cts)
+    np.testing.assert_allclose(xs, [[2.0, 0, 0], [0, 2.0, 0], [0, 0, 2.0], [1, 1, 1]], atol=1e-9)
+    np.testing.assert_allclose(ys, [*X, 0.0], atol=1e-9)
+    np.testing.assert_allclose(pullback.staged()({"p": X, "s": 0.0})[1], X @ X)

@@ -109,3 +109,48 @@ def test_a_wasteful_mode_warns_with_the_plan(monkeypatch: pytest.MonkeyPatch) ->
 def test_functions_that_are_no_derivatives() -> None:
     with pytest.raises(wg.errors.ModeError, match="none that knows"):
         wg.plan(np.sin, 1.0)
+
+
+def heat(u: Any) -> Any:
+    return u[2:] - 2 * u[1:-1] + u[:-2] + np.sin(u[1:-1])
+
+
+def test_plans_of_modes_that_are_neither_forward_nor_reverse() -> None:
+    pytest.importorskip("scipy")
+    u = np.zeros(600)
+    sparse = wg.plan(wg.jacobian(heat, mode="sparse"), u)
+    assert sparse.chosen == "sparse"
+    assert sparse.passes == 3
+    assert sparse.peak_bytes < sparse.modes["forward"].peak_bytes / 50
+    assert wg.plan(wg.hessian(lambda u: np.sum(heat(u) ** 2), mode="sparse"), u).passes == 5
+    assert wg.plan(wg.grad(lambda u: np.sum(heat(u)), mode="sparse"), u).chosen == "sparse"
+    finite = wg.plan(wg.jacobian(heat, mode="finite"), u)
+    step = wg.plan(wg.jacobian(heat, mode="complex-step"), u)
+    assert finite.passes == step.passes == 600
+    assert finite.flops > step.flops > finite.equations
+    for mode in ("finite", "complex-step", "sparse"):
+        derivative = wg.jacobian(heat, mode=mode)
+        derivative(u)
+        tracemalloc.start()
+        derivative(u)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak / 3 < wg.plan(derivative, u).peak_bytes < peak * 3, mode
+    symbolic = wg.plan(wg.jacobian(heat, mode="symbolic"), u)
+    assert symbolic.passes == 600 * 598  # a formula for each entry
+
+
+def test_sparse_derivatives_keep_their_sparse_plan() -> None:
+    pytest.importorskip("scipy")
+    assert wg.jacobian(heat, mode="sparse").plan(np.zeros(9)).forward_passes == 3  # type: ignore[attr-defined]
+    assert wg.value_and_jacobian(heat, mode="sparse").plan(np.zeros(9)).forward_passes == 3  # type: ignore[attr-defined]
+
+
+def test_reverse_mode_of_a_million_results_warns_before_it_starts() -> None:
+    f = lambda t: np.sin(t * np.arange(1e6))
+    with pytest.raises(wg.WastefulModeWarning, match=r"reverse: 1,000,000 passes") as caught:
+        wg.jacobian(f, mode="reverse")(1.0)  # warnings are errors here
+    text = str(caught.value)
+    assert "1 number to 1,000,000" in text
+    assert "TB" in text
+    assert "np.sin(t * np.arange(1e6))" in text

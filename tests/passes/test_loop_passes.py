@@ -17,6 +17,7 @@ from wengert.transforms.passes.branches import take_known_branches
 from wengert.transforms.passes.invariants import hoist_invariants
 from wengert.transforms.passes.loop_fission import SHORT, split_loops
 from wengert.transforms.passes.pipeline import improve
+from wengert.transforms.passes.reroll import reroll
 from wengert.transforms.passes.unused import without_unused
 
 XS = special()[:6]
@@ -348,3 +349,19 @@ def test_a_program_that_is_held_twice_stays_one() -> None:
         v.params["body"] for v in hoist_invariants(twice).equations if v.primitive.name == "scan"
     ]
     assert found[0] is found[1]
+
+
+def test_numbers_of_the_steps_are_read_in_the_loop() -> None:
+    """`0.1 * i` is a Python number, of which there is no array for all steps."""
+
+    def fun(x: Any, y: Any) -> Any:
+        for i in range(20):
+            move = np.sum(np.tanh((0.1 * i + y) ** 2)) > 1.5
+            x = np.where(move, x, 0.5 * x)
+        return x
+
+    x, y = np.linspace(-1.0, 1.0, 4), np.array([0.3, -0.2, 0.5])
+    program = reroll(wg.make_program(fun)(x, y), 0)
+    assert names(program)[0] == "scan"
+    applied(split_loops, program, x, y)
+    np.testing.assert_array_equal(improve(program)(x, y), fun(x, y))

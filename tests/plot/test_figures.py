@@ -88,3 +88,41 @@ def test_sparsity() -> None:
     assert ax.get_title().startswith("5 x 5, 13 entries")
     with pytest.raises(wg.errors.ModeError, match="no such derivative"):
         wg.plot.sparsity(f, np.zeros(9), of="gradient")
+
+
+def test_large_patterns_are_seen() -> None:
+    pytest.importorskip("scipy")
+    heat = lambda u: u[2:] - 2 * u[1:-1] + u[:-2]
+    (ax,) = wg.plot.sparsity(heat, np.ones(50_000)).axes
+    (image,) = ax.images
+    cells = np.asarray(image.get_array())
+    assert cells.shape == (400, 400, 3)
+    coloured = np.any(cells < 1, axis=-1)
+    assert np.all(np.diagonal(coloured))
+    assert coloured.sum() < 1200
+    assert image.get_extent()[1] > 49_999
+
+
+def test_an_empty_pattern() -> None:
+    pytest.importorskip("scipy")
+    (ax,) = wg.plot.sparsity(lambda x: x, np.ones(0)).axes
+    assert ax.get_title() == "0 x 0, 0 entries, 0 passes"
+
+
+def test_one_order() -> None:
+    (ax,) = wg.plot.taylor(np.log, 1.0, 5).axes
+    assert [line.get_label() for line in ax.lines[:2]] == ["f", "order 5"]
+
+
+def test_poles_do_not_hide_the_rest() -> None:
+    low, high = wg.plot.taylor(np.tan, 0.0).axes[0].get_ylim()
+    assert -40 < low < high < 40
+    low, high = wg.plot.linearization(np.sin, 1.0).axes[0].get_ylim()
+    assert low < -0.8
+    assert high > 1.0
+
+
+@pytest.mark.parametrize(("f", "x"), [(np.sqrt, 0.0), (np.exp, 1e3), (np.log, -1.0)])
+def test_no_line_where_the_derivative_is_not_finite(f: Any, x: float) -> None:
+    with np.errstate(all="ignore"), pytest.raises(wg.errors.NonSmoothError, match="no line to draw"):
+        wg.plot.linearization(f, x)

@@ -395,3 +395,11 @@ def test_without_scipy(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         with pytest.raises(UnsupportedError, match=r'pip install "wengert\[scipy\]"'):
             call()
+
+
+def test_half_precision_gives_single_precision() -> None:
+    x = np.arange(4.0, dtype=np.float16)
+    found = wg.jacobian(lambda x: x[1:] * x[:-1], mode="sparse")(x)
+    assert found.dtype == np.float32  # SciPy has no matrices of half precision
+    np.testing.assert_allclose(found.toarray(), wg.jacobian(lambda x: x[1:] * x[:-1])(x))
+    assert wg.hessian(lambda x: np.sum(x**3), mode="sparse")(x).dtype == np.float32

@@ -251,6 +251,16 @@ def test_the_users_names_and_lines() -> None:
     assert re.search(r"^ +total = ", text, re.M)
 
 
+@pytest.mark.parametrize("of", [wg.grad, wg.value_and_grad])
+def test_the_users_names_are_not_those_of_slopes(of: Any) -> None:
+    def f(weights: Any) -> Any:
+        hidden = np.tanh(weights)
+        return np.sum((hidden - 0.5) ** 2)
+
+    text = emit(wg.make_program(of(f))(X), ["weights"]).source
+    assert re.search(r"^ +hidden = tanh\(weights", text, re.M)
+
+
 def test_names_that_mean_something_else() -> None:
     def f(add: Any, array: Any, b0: Any, zeros: Any, run: Any, float: Any) -> Any:
         buffers = add * array

@@ -325,3 +325,17 @@ def test_writes_of_a_literal_place() -> None:
     x, out = Var(wg.core.aval_of(X)), Var(wg.core.aval_of(X))
     e = Equation(setitem_p, [x, Literal(2.0)], [out], {"index": (slice(None, None, 2),)})
     emitted(Program([x], [e], [out]), X)
+
+
+def test_a_value_that_goes_into_a_stack_and_an_array() -> None:
+    def fun(x: Any, b: Any) -> Any:
+        def body(c: Any, i: Any) -> Any:
+            x, b = c
+            t = np.tanh(x + 1.0)
+            b = np.copy(b)
+            b[i] = t
+            return (np.sin(t + b[0]), b), t
+
+        return wg.scan(body, (x, b), np.arange(3))
+
+    emitted_of(fun, X[:4], M)

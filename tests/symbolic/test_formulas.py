@@ -213,3 +213,24 @@ def test_without_sympy(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ImportError, match=r'to_sympy needs sympy: pip install "wengert\[sympy\]"'):
         wg.to_sympy(np.sin)
     _module.cache_clear()
+
+
+def test_formulas_can_be_traced_and_called_with_all_numbers() -> None:
+    slope = wg.symbolic_derivative(lambda x: np.exp(x) * x)
+    np.testing.assert_allclose(wg.grad(slope)(1.0), 3 * np.e)
+    np.testing.assert_allclose(wg.vmap(slope)(np.ones(2)), 2 * np.e)
+    np.testing.assert_allclose(slope(1j), np.exp(1j) * (1 + 1j))
+    np.testing.assert_allclose(slope([0, 1]), [1.0, 2 * np.e])
+    assert slope(np.ones(2, np.float32)).dtype == np.float32
+    piecewise = wg.symbolic_derivative(lambda x: np.where(x > 0, x**3, x))
+    found = wg.grad(lambda x: np.sum(piecewise(x)))(np.array([1.0, -1.0]))
+    np.testing.assert_allclose(found, [6.0, 0.0])
+    with pytest.raises(DtypeError, match="numbers and arrays"):
+        slope("a")
+
+
+def test_star_parameters_need_examples() -> None:
+    f = lambda *xs: xs[0] * xs[1]
+    assert str(wg.to_sympy(f, 1.0, 2.0)) == "x0*x1"
+    with pytest.raises(TreeError, match=r"how many arguments \*args stands for"):
+        wg.to_sympy(f)

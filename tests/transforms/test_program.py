@@ -150,6 +150,28 @@ def test_every_program_type_is_the_value_s() -> None:
                 assert np.asarray(a).dtype == np.asarray(b).dtype
 
 
+def test_repeated_operations_have_the_types_of_their_own_operands() -> None:
+    def f(x: Any, y: Any) -> Any:
+        found = []
+        for _ in range(3):  # the second time, the types are known
+            for a in (x, y, 3.0, np.float64(3.0), np.float32(3.0), 2, np.int64(2), np.ones((2, 1))):
+                found += [
+                    x * a,
+                    y * a,
+                    a * y,
+                    np.sin(x * a),
+                    x[:2] * a,
+                    np.matmul(x, x * a)[..., 0],
+                ]
+        return found
+
+    args = np.ones((2, 2), np.float32), np.float32(2.0)
+    program = wg.make_program(f)(*args)
+    wg.core.check_program(program)
+    for found, due in zip(program.out_avals, f(*args), strict=True):
+        assert (found.shape, found.dtype) == (due.shape, due.dtype)
+
+
 def test_results_of_a_program_are_plain_values() -> None:
     y = wg.make_program(lambda x: (x.T, np.broadcast_to(x[0], (3,)), x.sum()))(X)(X)
     assert type(y[2]) is np.float64

@@ -11,7 +11,7 @@ import ast
 import keyword
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -61,6 +61,7 @@ def to_numpy_source(
         The text, formatted as `ruff format` does with 100 columns.
 
     Raises:
+        UnsupportedError: for a name that is none of Python's.
         MissingRuleError: for an operation that cannot be written down: black boxes
             (`numerical_rule`), and solvers that need values while they run. It names the line.
         ConcretizationError: if the function asks for values, as for `make_program`.
@@ -79,7 +80,7 @@ def to_numpy_source(
     """
     caller = user_source()
     program = fun if isinstance(fun, Program) else make_program(fun)(*args)
-    chosen = _function_name(_described(fun, program.name) if name is None else name)
+    chosen = _function_name(_described(fun, program.name)) if name is None else _checked_name(name)
     program = lower(without_sources_at(program, caller))
     if improved:
         program = improve(program)
@@ -97,6 +98,21 @@ def _described(fun: Any, name: str) -> str:
         fun = fun.__wrapped__
     kept = [b for b in before if b != "boundary"]
     return "_".join([*kept, *([] if kept and name.startswith("<lambda>") else [name])])
+
+
+def _checked_name(name: Any) -> str:
+    """The user's name for the function."""
+    if isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name):
+        if name not in _IMPORTED:
+            return name
+    raise UnsupportedError(
+        "to_numpy_source: the function in the text cannot have this name.",
+        got=f"name={name!r}",
+        needed="a name of Python's, other than those of the modules in the text",
+    )
+
+
+_IMPORTED: Final = ("np", "scipy", "base64", "zlib", "math")
 
 
 def _function_name(wanted: str) -> str:

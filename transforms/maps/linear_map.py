@@ -335,7 +335,9 @@ class LinearMap(Measured):
             return self
         return LinearMap(Summed(*_parts(a, Summed), *_parts(b, Summed)))
 
-    __radd__ = __add__
+    def __radd__(self, other: Any) -> Any:
+        # Python's sum of maps starts with 0.
+        return self if type(other) is int and other == 0 else self + other
 
     def __neg__(self) -> LinearMap:
         return self._scaled(-1.0)

@@ -26,7 +26,7 @@ from ...core.tree import is_static_leaf
 from ..custom.custom_apply import apply, custom_call_p
 from ..jvp import jvp
 from ..observed import Step
-from .kinks import observe
+from .kinks import find_kink, observe
 from .problem import Problem
 from .table import Engine
 
@@ -48,6 +48,7 @@ def _columns(problem: Problem) -> Array:
     problem.check_real("complex-step")
     x = problem.vector
     check_analytic(problem)
+    _check_slope(problem)
     found = np.zeros((problem.out_size, x.size))
     steps = _STEP * scale_of(x)
     for j in range(x.size):
@@ -62,9 +63,31 @@ def _along(problem: Problem, direction: Array) -> Array:
     problem.check_real("complex-step")
     x = problem.vector
     check_analytic(problem)
+    _check_slope(problem)
     h = _STEP / (float(np.max(np.abs(direction) / scale_of(x), initial=0)) or 1.0)
     found: Array = _imaginary(problem, x + 1j * h * direction) / h
     return found
+
+
+def _check_slope(problem: Problem) -> None:
+    """Raise NonAnalyticError where imaginary parts do not shrink with the step: at singular points,
+    and on branches where the real function is NaN.
+    """
+    x = problem.vector
+    steps = _STEP * scale_of(x) * np.random.default_rng(1).uniform(0.5, 1.0, x.shape)
+    with np.errstate(all="ignore"):
+        whole, half = [_imaginary(problem, x + 1j * h) for h in (steps, steps / 2)]
+    # Where the first derivative is zero they shrink faster.
+    wrong = (np.abs(whole) < (2 - 1e-6) * np.abs(half)) | (np.sign(whole) * np.sign(half) < 0)
+    if np.any(wrong):
+        step = find_kink(problem)
+        raise NonAnalyticError(
+            f"{problem.operation}: number {int(np.argmax(wrong))} of the result is not analytic at "
+            "this point, so the complex step would give a wrong number.",
+            got=None if step is None else f"a singular point in: {step.text}",
+            fix='another point; or mode="forward" or "reverse"',
+            source=None if step is None else step.source,
+        )
 
 
 def _imaginary(problem: Problem, z: Array) -> Array:

@@ -60,5 +60,7 @@ def _transposed_twice(problem: Problem, direction: Array) -> Array:
     return joined(y_dot)
 
 
-FORWARD: Final = Engine("forward", _forward)
-REVERSE: Final = Engine("reverse", _reverse, jvp=_transposed_twice)
+FORWARD: Final = Engine("forward", _forward, traced=True, takes_complex=True)
+REVERSE: Final = Engine(
+    "reverse", _reverse, jvp=_transposed_twice, traced=True, takes_complex=True
+)

@@ -282,4 +282,4 @@ def _moved(problem: Problem, x: Array, direction: Array, h: float) -> Array:
     return problem.at(x + h * direction)
 
 
-FINITE: Final = Engine("finite", _matrix, jvp=_along)
+FINITE: Final = Engine("finite", _matrix, jvp=_along, takes_complex=True)

@@ -76,9 +76,30 @@ def _tied(values: Sequence[Array], params: Mapping[str, Any]) -> Any:
     return np.equal(ordered[..., 1:], ordered[..., :-1])
 
 
+def _not_positive(values: Sequence[Array], params: Mapping[str, Any]) -> Any:
+    return np.less_equal(values[0], 0)
+
+
+def _edge(values: Sequence[Array], params: Mapping[str, Any]) -> Any:
+    return np.greater_equal(np.abs(values[0]), 1)
+
+
+def _pole(values: Sequence[Array], params: Mapping[str, Any]) -> Any:
+    return np.equal(values[1], 0)
+
+
+def _root(values: Sequence[Array], params: Mapping[str, Any]) -> Any:
+    return np.less_equal(values[0], 0) & np.not_equal(values[1], np.rint(values[1]))
+
+
 _CHECKS: Final[dict[str, Check]] = {
-    **dict.fromkeys(["abs", "fabs", "sign", "sqrt", "cbrt", "heaviside"], _zero),
-    **dict.fromkeys(["log", "reciprocal"], _zero),
+    **dict.fromkeys(["abs", "fabs", "sign", "cbrt", "heaviside", "reciprocal"], _zero),
+    **dict.fromkeys(["sqrt", "log", "log2", "log10"], _not_positive),
+    **dict.fromkeys(["arcsin", "arccos", "arctanh"], _edge),
+    "log1p": lambda values, params: np.less_equal(values[0], -1),
+    "arccosh": lambda values, params: np.less_equal(values[0], 1),
+    "div": _pole,
+    "pow": _root,
     **dict.fromkeys(["maximum", "minimum", "fmax", "fmin", "greater", "greater_equal"], _equal),
     **dict.fromkeys(["less", "less_equal", "equal", "not_equal"], _equal),
     **dict.fromkeys(["floor", "ceil", "trunc", "rint", "floor_divide"], _whole),

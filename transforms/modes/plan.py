@@ -164,11 +164,12 @@ def plan(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Plan:
     problem = Problem(
         operation, selected, chosen, has_aux=about.has_aux, labels=places, pack=about.choice.pack
     )
-    return plan_of(about, problem)
+    structure = function.plan(*args, **kwargs) if hasattr(function, "plan") else None
+    return plan_of(about, problem, structure)
 
 
-def plan_of(about: Derivative, problem: Problem) -> Plan:
-    """The plan for a derivative at a point."""
+def plan_of(about: Derivative, problem: Problem, structure: Any = None) -> Plan:
+    """The plan for a derivative at a point; `structure` is the plan of a sparse one."""
     steps = [s for s in observe(problem) if any(s.active)]
     found = saved_residuals(problem.fun, *problem.arguments())
     n, m = problem.size, problem.out_size
@@ -181,11 +182,12 @@ def plan_of(about: Derivative, problem: Problem) -> Plan:
     mode, why = choose(about, n, m, passes)
     if passes is not None:
         modes.append(_mode_plan(mode, passes, about, problem, steps, found, outer))
-    other = [x for x in modes if x.mode == mode] or modes[:1]
-    if mode not in ("forward", "reverse", "compressed"):
-        modes.append(ModePlan(mode, *other[0][1:]))
-    lines = _lines(steps, found, mode, _width(other[0].passes, about.chunk_size))
-    what = f"{problem.operation}: {n:,} numbers to {m:,}"
+    elif mode not in ("forward", "reverse"):
+        modes.append(_other_plan(mode, about, problem, steps, found, modes[0], structure))
+    this = next(x for x in modes if x.mode == mode)
+    at_once = 1 if mode in _RUNS else _width(this.passes, about.chunk_size)
+    lines = _lines(steps, found, mode, at_once)
+    what = f"{problem.operation}: {n:,} number{'s' * (n != 1)} to {m:,}"
     return Plan(what, mode, why, modes, lines)
 
 
@@ -196,6 +198,40 @@ def _compressed_passes(about: Derivative, problem: Problem) -> int | None:
     assert engine is not None and engine.structure is not None
     plan = engine.structure(linear)
     return None if plan is None else int(plan.compression.passes)
+
+
+_RUNS: Final = {"finite": 20, "complex-step": 4}
+"""Modes that run the function again and again: what a number of the arguments costs, in runs (a
+complex operation counts as four)."""
+
+
+def _other_plan(
+    mode: str,
+    about: Derivative,
+    problem: Problem,
+    steps: Sequence[Step],
+    residuals: Sequence[Residual],
+    forward: ModePlan,
+    structure: Any,
+) -> ModePlan:
+    """The plan of a mode that is neither forward nor reverse."""
+    n, m = problem.size, problem.out_size
+    flops = sum([_cost(s).flops for s in steps])
+    if mode in _RUNS:
+        # A Hessian is the Jacobian of the gradient.
+        runs, rows = (1 + _SLOPES, n) if about.kind == "hessian" else (1, m)
+        held = max([_bytes(s) + _operand_bytes(s) for s in steps], default=0)
+        return ModePlan(mode, n, int(runs * flops * n * _RUNS[mode]), 16 * n * rows + 2 * held)
+    if mode == "sparse" and structure is not None:
+        passes = structure.compression.passes
+        found = _mode_plan("forward", passes, about, problem, steps, residuals, 1)
+        # Its values by passes, and the entries with their places, in the stead of a dense matrix.
+        held = 8 * passes * max(n, m) + 24 * structure.pattern.nnz
+        return found._replace(mode=mode, peak_bytes=found.peak_bytes - 8 * n * m + held)
+    if mode == "symbolic":
+        entries = m * n * (n if about.kind == "hessian" else 1)
+        return ModePlan(mode, entries, flops * entries, forward.peak_bytes)
+    return forward._replace(mode=mode)
 
 
 def _width(passes: int, chunk_size: int | None) -> int:
@@ -286,8 +322,8 @@ def _table(rows: Sequence[tuple[str, ...]], texts: Sequence[str] = ()) -> list[s
 
 def size_text(n: float) -> str:
     """Bytes, for people."""
-    for unit in ("B", "kB", "MB"):
+    for unit in ("B", "kB", "MB", "GB"):
         if n < 1000:
             return f"{n:.3g} {unit}"
         n /= 1000
-    return f"{n:.3g} GB"
+    return f"{n:,.3g} TB"

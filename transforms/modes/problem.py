@@ -49,6 +49,7 @@ class Problem:
         labels: Labels = None,
         pack: Pack = tuple,
         each: bool = True,
+        traced: bool = False,
     ) -> None:
         self.operation = operation
         self.fun = fun
@@ -59,7 +60,7 @@ class Problem:
             operation, self.leaves, self.in_tree, labels, each
         )
         self.active = list(range(len(self.leaves))) if active is None else active
-        if any([isinstance(x, Tracer) for x in self.leaves]):
+        if not traced and any([isinstance(x, Tracer) for x in self.leaves]):
             raise ModeError(
                 f"{operation}: this mode needs plain values, and the arguments are traced.",
                 needed="a call that is not inside of another transformation",
@@ -167,9 +168,7 @@ class Problem:
             outer = []
             for a, p in zip(self.in_avals, parts, strict=True):
                 inner = [
-                    np.array(block[:, p, q].reshape((*aval.shape, *a.shape, *b.shape)), aval.dtype)[
-                        ()
-                    ]
+                    _shaped(block[:, p, q], (*aval.shape, *a.shape, *b.shape), aval.dtype)
                     for b, q in zip(self.in_avals, parts, strict=True)
                 ]
                 outer.append(self.pack(tree.unflatten(self.narrowed, inner)))
@@ -187,9 +186,11 @@ class Problem:
         for a in self.in_avals:
             block = part[:, start : start + a.size]
             start += a.size
-            if aval.dtype.kind != "c" and block.dtype.kind == "c":
+            if aval.dtype.kind != "c" and a.dtype.kind != "c" and block.dtype.kind == "c":
                 block = block.real
-            found.append(np.array(block.reshape((*aval.shape, *a.shape)), aval.dtype)[()])
+            # A row of a real function by complex arguments is complex.
+            dtype = a.dtype if block.dtype.kind == "c" and aval.dtype.kind != "c" else aval.dtype
+            found.append(_shaped(block, (*aval.shape, *a.shape), dtype))
         return found
 
     def split(self, vector: Array) -> Any:
@@ -208,20 +209,49 @@ class Problem:
             start += aval.size
             if aval.dtype.kind != "c" and part.dtype.kind == "c":
                 part = part.real
-            leaves.append(np.array(part, aval.dtype)[()])
+            leaves.append(_shaped(part, aval.shape, aval.dtype))
         return tree.unflatten(self.out_tree, leaves)
 
     def cotangents(self, vector: Array) -> tuple[Any, ...]:
         """A vector of the arguments as their tree, with None where there is no derivative."""
         found, start = [], 0
         for a in self.in_avals:
-            part = vector[start : start + a.size].reshape(a.shape)
+            part = vector[start : start + a.size]
             start += a.size
             if a.dtype.kind != "c" and part.dtype.kind == "c":
                 part = part.real
-            found.append(np.array(part, a.dtype)[()])
+            found.append(_shaped(part, a.shape, a.dtype))
         out: tuple[Any, ...] = tree.unflatten(self.narrowed, found)
         return out
+
+    def of_parts(self) -> Problem:
+        """The same function, of the real and the imaginary parts of complex arguments."""
+        parts: list[Any] = []
+        for i, a in zip(self.active, self.in_avals, strict=True):
+            x = self.leaves[i]
+            parts.append((x.real, x.imag) if a.dtype.kind == "c" else x)
+
+        def whole(*parts: Any) -> Any:
+            leaves = list(self.leaves)
+            for i, a, x in zip(self.active, self.in_avals, parts, strict=True):
+                leaves[i] = x[0] + 1j * x[1] if a.dtype.kind == "c" else x
+            return self.fun(*tree.unflatten(self.in_tree, leaves))
+
+        return Problem(self.operation, whole, parts, has_aux=self.has_aux, traced=True)
+
+    def from_parts(self, rows: Array) -> Array:
+        """Rows by real and imaginary parts as rows by the arguments: x_bar = a - ib, such that
+        Re(x_bar x_dot) is what the two rows a and b give.
+        """
+        found, start = [], 0
+        for a in self.in_avals:
+            part = rows[..., start : start + a.size]
+            start += a.size
+            if a.dtype.kind == "c":
+                part = part - 1j * rows[..., start : start + a.size]
+                start += a.size
+            found.append(part)
+        return np.concatenate(found, axis=-1) if found else rows
 
     def check_real(self, mode: str) -> None:
         """Raise DtypeError for complex arguments."""
@@ -243,5 +273,11 @@ def joined(leaves: Sequence[Array]) -> Array:
     """All numbers as one vector, in double precision at least."""
     if not leaves:
         return np.zeros(0)
-    dtype = np.result_type(np.float64, *[np.asarray(x).dtype for x in leaves])
-    return np.concatenate([np.asarray(x, dtype).reshape(-1) for x in leaves])
+    dtype = np.result_type(np.float64, *[aval_of(x).dtype for x in leaves])
+    return np.concatenate([np.reshape(x, -1).astype(dtype) for x in leaves])
+
+
+def _shaped(x: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+    """An array of its own with this shape and type."""
+    x = np.reshape(x, shape)
+    return x.astype(dtype) if isinstance(x, Tracer) else np.array(x, dtype)[()]

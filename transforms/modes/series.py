@@ -64,6 +64,7 @@ def _along(problem: Problem, direction: Array) -> Array:
 
 
 def _hessian(problem: Problem) -> Any:
+    problem.check_real("taylor")
     n = problem.size
     i, j = np.tril_indices(n)
     directions = np.zeros((len(i), n))
@@ -72,10 +73,10 @@ def _hessian(problem: Problem) -> Any:
     directions[pairs, j] = 1.0
     q = _terms(problem, directions, 2)
     single = q[i == j]
-    found = np.zeros((problem.out_size, n, n))
     values = np.where((i == j)[:, None], q, (q - single[i] - single[j]) / 2).T
-    found[:, i, j] = found[:, j, i] = values
-    return problem.assemble_second(found)
+    places = np.zeros((n, n), int)
+    places[i, j] = places[j, i] = pairs
+    return problem.assemble_second(values[:, places])
 
 
-TAYLOR: Final = Engine("taylor", _matrix, jvp=_along, hessian=_hessian)
+TAYLOR: Final = Engine("taylor", _matrix, jvp=_along, hessian=_hessian, traced=True, takes_complex=True)

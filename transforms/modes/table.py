@@ -13,8 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+
 from ...core.aval import Array
-from ...core.errors import ModeError
+from ...core.errors import DtypeError, ModeError
 from .problem import Problem
 
 __all__ = ["Engine", "add_mode", "engine_of", "mode_names"]
@@ -31,6 +33,7 @@ class Engine:
     complex arguments too. Where an engine makes the whole function that a user gets, `jacobian_of`
     and `hessian_of` do. `structure` tells "auto" the plan for a linear function that takes far
     fewer passes than forward and reverse mode, or None; `dense` computes its matrix by that plan.
+    `traced` says that the arguments may be traced, `takes_complex` that they may be complex.
     """
 
     name: str
@@ -42,12 +45,40 @@ class Engine:
     hessian_of: Callable[..., Callable[..., Any]] | None = None
     structure: Callable[[Any], Any] | None = None
     dense: Callable[[Any, Any], Array | None] | None = None
+    traced: bool = False
+    takes_complex: bool = False
 
     def directional(self, problem: Problem, direction: Array) -> Array:
         """The derivative in one direction, as one vector."""
         if self.jvp is not None:
             return self.jvp(problem, direction)
         return self.matrix(problem) @ direction
+
+    def rows(self, problem: Problem, holomorphic: bool = False) -> Array:
+        """The Jacobian; of a real function of complex arguments, what pulls 1 back for each result.
+
+        A complex function of complex arguments has no such matrix unless it is holomorphic.
+        """
+        if holomorphic or not (self.takes_complex and problem.is_complex):
+            return self.matrix(problem)
+        for aval in problem.out_avals:
+            if aval.dtype.kind == "c":
+                raise DtypeError(
+                    f"{problem.operation}: the arguments or the result must be real without "
+                    "holomorphic=True.",
+                    got=repr(aval),
+                    fix="holomorphic=True if the function is holomorphic; or split it into real "
+                    "and imaginary parts",
+                )
+        return problem.from_parts(self.matrix(problem.of_parts()))
+
+    def pullback(self, problem: Problem) -> Callable[[Array], Array]:
+        """A function that takes a cotangent, as a vector, back to the arguments."""
+        if not (self.takes_complex and problem.is_complex):
+            matrix = self.matrix(problem)
+            return lambda ct: ct @ matrix
+        matrix = self.matrix(problem.of_parts())
+        return lambda ct: problem.from_parts(np.real(ct @ matrix))
 
 
 _ENGINES: Final[dict[str, Engine]] = {}

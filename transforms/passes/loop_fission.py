@@ -74,6 +74,8 @@ class _Split:
         self.consts = {v: a for a, v, _ in s.consts if a.aval == v.aval}
         self.stacks = {v: a for a, v, _ in s.xs if not v.aval.weak_type}
         self.fixed: set[Atom] = {*self.consts, *[v for v, _ in s.body.constants]}
+        self.odd = {v for _, v, _ in (*s.consts, *s.xs)} - {*self.consts, *self.stacks}
+        """Items and constants that stand for Python numbers: they are read in the loop alone."""
         self.uses = Counter([a for e in s.equations for a in e.inputs])
         self.uses.update([a for a, _ in (*s.carry_out, *s.ys)])
 
@@ -103,7 +105,7 @@ class _Split:
         inside: list[Equation] = []
         later: list[Equation] = []
         for e in reversed(rest):
-            if core.isdisjoint(e.outputs) and _movable(e):
+            if core.isdisjoint(e.outputs) and _movable(e) and self.odd.isdisjoint(e.inputs):
                 later.append(e)
             else:
                 core.update(e.inputs)
@@ -142,7 +144,7 @@ class _Split:
 
     def _varies(self, a: Atom) -> bool:
         """True for what differs from step to step."""
-        return type(a) is Var and a not in self.fixed and a not in [v for _, v, _ in self.s.consts]
+        return type(a) is Var and a not in self.fixed and a not in self.odd
 
     def _written(
         self,

@@ -232,6 +232,8 @@ class SparseFunction:
         m, n = plan.pattern.shape
         dtypes = [v.dtype for v in linear.out_avals if v.dtype.kind in "fc"]
         dtype = np.result_type(*dtypes) if dtypes else np.dtype(np.float64)
+        if dtype == np.float16:
+            dtype = np.dtype(np.float32)  # SciPy has no such matrices
         if not m or not n:
             return np.zeros(0, dtype), True
         draws = np.random.default_rng(0)

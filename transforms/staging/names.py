@@ -83,26 +83,48 @@ class Line(NamedTuple):
     text: str
 
 
+def _offset(e: Equation) -> int:
+    return -1 if e.source is None else e.source.offset
+
+
 class Lines:
     """The user's lines that equations come from, and the names that they give.
 
-    What a line assigns is what its last equation gives.
+    What a line assigns is what its last operation gives: the first equation of it whose result the
+    function uses in other lines, for slopes and tangents come after; or else the last equation.
     """
 
     def __init__(self, program: Program) -> None:
         self.at: dict[tuple[CodeType, int], Line] = {}
         self.same: dict[Line, Line] = {}
-        last: dict[Line, Var] = {}
+        made: dict[Var, tuple[CodeType, Line]] = {}
+        used: set[Var] = set()
+        last: dict[Line, list[Equation]] = {}
         for e in program.equations:
             line = self.of(e)
-            if line is not None and len(e.outputs) == 1:
-                last[line] = e.outputs[0]
+            if line is None or e.source is None:
+                continue
+            here = (e.source.code, line)
+            for v in e.inputs:
+                if isinstance(v, Var) and v in made and v not in used:
+                    code, elsewhere = made[v]
+                    if code is here[0] and elsewhere is not line:
+                        used.add(v)
+            if len(e.outputs) == 1:
+                made[e.outputs[0]] = here
+                before = last.get(line)
+                if before is None or _offset(before[0]) != _offset(e):
+                    last[line] = [e]
+                else:
+                    before.append(e)
         self.of_vars: dict[Var, str] = {}
         """The user's names."""
-        for line, v in last.items():
+        for line, equations in last.items():
             match = _ASSIGNED.match(line.text)
             if match is not None:
-                self.of_vars[v] = match.group(1)
+                results = [e.outputs[0] for e in equations]
+                found = next((v for v in results if v in used), results[-1])
+                self.of_vars[found] = match.group(1)
 
     def of(self, e: Equation) -> Line | None:
         """The line of an equation; the same object for the same line."""

@@ -62,7 +62,8 @@ class Scope:
         self.before = before
         """The number of the line before which stands what is made of fixed inputs."""
         self.places = places or {}
-        self.placed: set[Var] = set()
+        self.placed: set[Var] = set()  # there by now; the others: where an array is changed to them
+        self.slotted: set[Var] = set()
         self.stores: dict[Var, list[str]] = {}
         """Lines that copy a variable to where it is to be, as soon as it is known."""
         self.floats: set[Var] = set()
@@ -216,7 +217,7 @@ class Scope:
         change = self.memory.slots.get(out)
         index = None if change is None else index_text(change.params["index"], ())
         if change is not None and index is not None:
-            self.placed.add(out)
+            self.slotted.add(out)
             return f"{self.of[change.inputs[0]]}[{index}]"  # type: ignore[index]  # an array
         place = self.buffers.take(i, e, found.in_place)
         if place is None and found.in_place:

@@ -47,7 +47,7 @@ def write_setitem(scope: Scope, i: int, e: Equation) -> bool:
         return False
     plain = scope.float_text(v) if x.aval.dtype == np.float64 and _is_float(v) else scope.operand(v)
     place = scope.own(i, e, x)
-    if v not in scope.placed:
+    if v not in scope.slotted:
         scope.writer.line(f"{place}[{index}] = {plain}")
     return True
 

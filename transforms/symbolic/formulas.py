@@ -16,6 +16,7 @@ from ...core.errors import DtypeError, ShapeError, TreeError
 from ...core.ir import Program, Var
 from ...core.printing import subprograms
 from ...core.source import boundary, describe_function
+from ...core.tracing import Tracer
 from ...core.treedef import TreeDef
 from ..arguments import parameters_of, positional_parameters
 from ..export.lowering import lower
@@ -51,8 +52,14 @@ OWN_RULES: Final = frozenset(["custom_call", "linear_map", "stop_gradient", "num
 
 def _required(fun: Callable[..., Any]) -> list[Any]:
     """The positional parameters that must be given."""
-    known = positional_parameters(parameters_of(fun))
-    return [p for p in known if p.default is p.empty and p.kind is not p.VAR_POSITIONAL]
+    known = parameters_of(fun)
+    if any([p.kind is p.VAR_POSITIONAL for p in known]):
+        raise TreeError(
+            f"the formula of {describe_function(fun)}: how many arguments *args stands for is not "
+            "known.",
+            fix="give an example of each: wg.to_sympy(f, 1.0, 2.0)",
+        )
+    return [p for p in positional_parameters(known) if p.default is p.empty]
 
 
 def traced(
@@ -279,16 +286,29 @@ def compiled(variables: Sequence[Any], expression: Any) -> Callable[..., Any]:
         run = s.lambdify(variables, expression, modules="numpy")
 
     def call(*args: Any) -> Any:
-        shape = np.broadcast_shapes(*[np.shape(a) for a in args])
-        numbers = [np.asarray(a)[()] if np.shape(a) else np.float64(a) for a in args]
+        numbers = [_number(a) for a in args]
+        shape = np.broadcast_shapes(*[np.shape(a) for a in numbers])
         found = run(*numbers)
 
         def fit(y: Any) -> Any:
-            return np.broadcast_to(np.asarray(y, np.result_type(y, np.float64)), shape)[()]
+            if not isinstance(y, Tracer):
+                y = np.asarray(y)
+                y = y if y.dtype.kind in "fc" else y.astype(float)
+            return np.broadcast_to(y, shape)[()]
 
         return tuple([fit(y) for y in found]) if isinstance(expression, tuple) else fit(found)
 
     return call
+
+
+def _number(x: Any) -> Any:
+    """An argument of a formula: a number or an array, of floats or complex numbers."""
+    if isinstance(x, Tracer):
+        return x
+    found = np.asarray(x)
+    if found.dtype.kind not in "fciub":
+        raise DtypeError("a formula is called with numbers and arrays.", got=repr(x))
+    return found[()] if found.dtype.kind in "fc" else found.astype(float)[()]
 
 
 def primitives_of(program: Program) -> Iterator[str]:

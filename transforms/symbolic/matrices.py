@@ -55,7 +55,10 @@ def derivative_values(
             g = _derivative(g, n)
         entries = list(np.ravel(evaluate_formulas(*traced(operation, g, (np.ones(n),)))[0]))
     values = compiled(symbols, tuple(entries))(*x.tolist()) if entries else ()
-    return np.array(values, float).reshape((size, *[n] * order))
+    found = np.asarray(values)
+    return np.array(found, found.dtype if found.dtype.kind == "c" else float).reshape(
+        (size, *[n] * order)
+    )
 
 
 def _differentiated(

@@ -251,7 +251,7 @@ def _pyplot() -> Any:
 
 def _shifted(center: Any) -> str:
     if isinstance(center, complex | np.complexfloating):
-        return f"(x - {center:.6g})"
+        return f"(x - ({center:.6g}))"
     return "x" if center == 0 else f"(x {'-' if center > 0 else '+'} {abs(center):.6g})"
 
 

@@ -235,3 +235,9 @@ def test_agrees_with_linear_transpose() -> None:
         v = np.array([0.3, -0.7, 1.1])
         for got, due in zip(wg.tree.leaves(L(v)), wg.tree.leaves(fun(v)), strict=True):
             np.testing.assert_allclose(got, due, atol=1e-14)
+
+
+def test_the_line_is_the_users_where_the_function_is_numpys() -> None:
+    report = wg.check_linear(np.abs, X)
+    assert "test_check_linear.py" in str(report)
+    assert "contextlib" not in str(report)

@@ -364,3 +364,9 @@ def test_solve_says_when_it_fails() -> None:
         M(SPD).solve(np.ones(3), M=SPD)
     with pytest.raises(errors.ShapeError, match="b has another shape"):
         M(SPD).solve(np.ones(2))
+
+
+def test_pythons_sum() -> None:
+    np.testing.assert_allclose(sum([M(A), M(B), M(A)]).matrix(), 2 * A + B)  # type: ignore[union-attr]
+    with pytest.raises(errors.TreeError, match="only another LinearMap"):
+        1 + M(A)

@@ -209,3 +209,7 @@ def test_errors_of_polynomials() -> None:
         wg.grad(lambda x: wg.taylor(np.sin, x, 4).radius())(1.0)
     with pytest.raises(wg.errors.UnsupportedError, match="180!"):
         _ = wg.taylor(np.sin, 1.0, 180).derivatives
+
+
+def test_a_complex_centre_is_printed_in_brackets() -> None:
+    assert repr(wg.taylor(np.square, 1j, 2)).startswith("(-1+0j) + (0+2j) (x - (0+1j)) + ")
