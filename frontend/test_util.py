@@ -105,18 +105,17 @@ def _check(
         numeric = line.split(central(line, eps))
     else:
         numeric = jvp(f, args, tangents, mode=oracle)[1]
+    what = "the complex step" if oracle == "complex-step" else "finite differences"
     y, forward = jvp(f, args, tangents)
     if "fwd" in modes:
-        _compare(
-            f"{operation}: jvp disagrees with finite differences", forward, numeric, atol, rtol
-        )
+        _compare(f"{operation}: jvp disagrees with {what}", forward, numeric, atol, rtol)
     ct = tree.map(lambda v: random_direction(rng, v), y)
     if "rev" in modes:
         _, pullback = vjp(f, *args)
         left = real_dot(ct, numeric)
         right = real_dot(pullback(ct), tangents)
         _compare(
-            f"{operation}: vjp disagrees with finite differences (<ct, J t>)",
+            f"{operation}: vjp disagrees with {what} (<ct, J t>)",
             right,
             left,
             atol,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -659,3 +660,24 @@ def test_bodies_that_close_over_views() -> None:
         close(wg.vmap(f)(np.stack([x, 2.0 * x]))[1], f(2.0 * x))
         total = lambda x, f=f: np.sum(f(x) ** 2)
         close(wg.grad(wg.make_program(total)(x))(x), wg.grad(total)(x))
+
+
+def test_a_cast_is_no_view() -> None:
+    def f(x: Any) -> Any:
+        y = (x + 1j).astype(float)
+        z = y.astype(complex)
+        y *= 2.0
+        return z.real + y
+
+    def g(x: Any) -> Any:
+        z = x + 1j
+        y = z.astype(float)
+        y *= 2.0
+        return z.real + y
+
+    for h in (f, g):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
+            due = h(X)
+        close(wg.make_program(h)(X)(X), due)
+        close(wg.jvp(h, (X,), (X,))[0], due)

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core.aval import Array, ShapedArray, aval_of
 from ..core.primitives.contractions import transpose_left, transpose_right
-from ..core.primitives.indexing import scatter_sum_p
+from ..core.primitives.indexing import getitem_p, scatter_sum_p
 from ..core.primitives.writing import cotangent_of_value, setitem_p, write_plain
 from ..core.rules import convert, unbroadcast
 from ..core.source import line_above
@@ -138,8 +138,9 @@ class _Cotangents:
         old = self.of[i]
         if (
             type(old) is _Pieces
+            or isinstance(ct, Tracer)
             or isinstance(old, Tracer)
-            or any([isinstance(v, Tracer) for v in (ct, *arrays)])
+            or (arrays and any([isinstance(v, Tracer) for v in arrays]))
         ):
             if type(old) is not _Pieces:
                 old = self.of[i] = _Pieces(old, x.aval)
@@ -247,6 +248,8 @@ def _walk(
         ):
             x, v = [u if is_variable(u, tape) else None for u in a[:2]]
             table.take_at(x, v, a[2:], b["index"], ct, i in table.owned)
+        elif kind is getitem_p and len(a) == 1 and a[0].shape:
+            table.add_at(a[0], ct, kind, a, b["index"])
         else:
             _transpose_equation(table, tape, kind, a, b, ct)
     seeds = {id(ct) for ct in cts}

@@ -440,9 +440,7 @@ def own_copy(y: Array) -> Array:
 class _MatrixPullback:
     """The pullback of a function by its Jacobian."""
 
-    def __init__(
-        self, name: str, problem: Problem, back: Callable[[Array], Array]
-    ) -> None:
+    def __init__(self, name: str, problem: Problem, back: Callable[[Array], Array]) -> None:
         kept = [i for i, y in enumerate(problem.outs) if not is_static_leaf(y)]
         avals = [aval_of(problem.outs[i]) for i in kept]
         self.results = _Results(name, without(problem.out_tree, kept), avals)

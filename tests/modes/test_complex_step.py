@@ -108,14 +108,16 @@ def test_custom_rules_are_looked_at() -> None:
         (np.log, 0.0, "log"),
         (np.log, -1.0, "log"),
         (lambda x: 1 / x, np.float64(0.0), "div"),
-        (lambda x: x**1.5, -2.0, "pow"),
+        (lambda x: x**1.5, np.float64(-2.0), "pow"),
         (np.arcsin, 2.0, "arcsin"),
     ],
 )
 def test_singular_points_are_refused(f: Any, x: Any, operation: str) -> None:
     """The imaginary part is finite there, and has nothing to do with a derivative."""
     with np.errstate(all="ignore"):
-        with pytest.raises(wg.errors.NonAnalyticError, match=f"a singular point in: .* {operation} "):
+        with pytest.raises(
+            wg.errors.NonAnalyticError, match=f"a singular point in: .* {operation} "
+        ):
             wg.grad(f, mode="complex-step")(x)
         with pytest.raises(wg.errors.NonAnalyticError, match="not analytic at this point"):
             wg.jvp(f, (x,), (1.0,), mode="complex-step")

@@ -144,3 +144,21 @@ def test_shapes_that_change() -> None:
 
     with pytest.raises(wg.errors.ShapeError, match="something else near to the point"):
         wg.finite_difference(f)(np.array([1.0, 2.0]))
+
+
+@pytest.mark.parametrize("offset", [0.0, 400.0, 1e4])
+def test_numbers_that_cancel_are_no_kinks(offset: float) -> None:
+    """Residuals of a model near to the data: their rounding errors are those of the data."""
+    t = np.linspace(-20.0, 15.0, 300)
+    data = offset + 1.3 * t + 2.8 * np.sin(6.0 * t)
+
+    def residuals(q: Any) -> Any:
+        return q[0] + q[1] * t + q[2] * np.sin(6.0 * t + q[3]) - data
+
+    q = np.array([offset + 1e-3, 1.3004, 2.7, 1e-4])
+    found = wg.finite_difference(residuals)(q)
+    error = np.abs(found.value - wg.jacobian(residuals)(q))
+    assert np.max(error) < 1e-9 * max(offset, 1.0)
+    assert np.mean(error <= 10 * found.error + 1e-13) > 0.98
+    with pytest.raises(wg.errors.NonSmoothError, match="abs"):
+        wg.finite_difference(lambda x: (offset + 0.01 * np.abs(x)) - offset)(0.0)

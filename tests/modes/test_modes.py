@@ -314,3 +314,16 @@ def test_pullbacks_take_stacks(mode: str) -> None:
     np.testing.assert_allclose(xs, [[2.0, 0, 0], [0, 2.0, 0], [0, 0, 2.0], [1, 1, 1]], atol=1e-9)
     np.testing.assert_allclose(ys, [*X, 0.0], atol=1e-9)
     np.testing.assert_allclose(pullback.staged()({"p": X, "s": 0.0})[1], X @ X)
+
+
+def test_compare_modes_compares_a_sparse_matrix_block_by_block() -> None:
+    pytest.importorskip("scipy")
+    f = lambda p: {"n": 3, "k": np.argmax(p["a"]), "y": p["a"] * p["b"], "z": np.sum(p["b"] ** 2)}
+    found = wg.compare_modes(f, {"a": X, "b": 2 * X}, modes=("forward", "sparse", "reverse"))
+    assert found["sparse"].error < 1e-14
+    assert found["forward"].error < 1e-14
+
+
+def test_compare_modes_needs_plain_values() -> None:
+    with pytest.raises(wg.errors.ModeError, match="the arguments are traced"):
+        wg.grad(lambda x: wg.compare_modes(np.sin, x)["forward"].value)(1.0)

@@ -609,3 +609,27 @@ def _seconds(program: Program) -> float:
     start = process_time()
     reroll(program)
     return process_time() - start
+
+
+def test_sums_of_scattered_values_and_whole_arrays() -> None:
+    """In a batch, what is added to a whole matrix comes between what is added to its elements."""
+
+    def f(x: Any, y: Any, m: Any, p: Any) -> Any:
+        q = y
+        for i in range(40):
+            q = np.sin(q) + 0.1 * np.tanh(q @ m + m[i % 6])
+            for j in range(3):
+                p = p * 0.5 + m[j, i % 6]
+            for j in range(2):
+                p = np.tanh(p + x[j] * x[i])
+            q = np.sin(q) + 0.1 * np.tanh(p**2 * 0.5)
+        return np.sum(q) + p
+
+    rng = np.random.default_rng(0)
+    args = [rng.normal(size=(2, *shape)) for shape in ((48,), (6,), (6, 6), ())]
+    program = wg.make_program(wg.vmap(wg.grad(f, (0, 1, 2, 3))))(*args)
+    found = reroll(without_dead_code(program), 0)
+    check_program(found)
+    assert "scan" in names(found)
+    for a, b in zip(found(*args), program(*args), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)

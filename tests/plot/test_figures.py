@@ -124,5 +124,8 @@ def test_poles_do_not_hide_the_rest() -> None:
 
 @pytest.mark.parametrize(("f", "x"), [(np.sqrt, 0.0), (np.exp, 1e3), (np.log, -1.0)])
 def test_no_line_where_the_derivative_is_not_finite(f: Any, x: float) -> None:
-    with np.errstate(all="ignore"), pytest.raises(wg.errors.NonSmoothError, match="no line to draw"):
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(wg.errors.NonSmoothError, match="no line to draw"),
+    ):
         wg.plot.linearization(f, x)

@@ -70,6 +70,8 @@ CHOICE = (
             S("max-f4", (real(5, dtype="f4"),), {"max": 0.1}),
             S("none", (real(5),), {"min": None, "max": None}),
             S("int-min", (ints(4),), {"min": 1}),
+            S("bool-min", (const(np.array([True, False])),), {"min": 0}),
+            S("bool-max", (const(np.array([True, False])),), {"max": 0.5}),
             S("f4-array", (real(2, dtype="f4"),), {"min": np.zeros(2)}),
         ),
     ),

@@ -474,3 +474,17 @@ def test_threads_do_not_meet() -> None:
         t.join()
     assert all([np.array_equal(y, [0.5, 2.0, 2.0, 0.25]) for y in found["vmap"]])
     np.testing.assert_allclose(found["program"], [wg.grad(everything)(1.5)] * 40)
+
+
+def test_closures_in_a_batch_in_a_program() -> None:
+    """What is closed over is of another trace than the branch, also in a second operation alike."""
+
+    def f(x: Any, y: Any) -> Any:
+        return wg.cond(
+            np.sum(y) > 0, lambda: np.sin(np.cos(np.sin(x))) * 2.0, lambda: np.sin(x) * np.sin(y)
+        )
+
+    x, y = np.array([[0.3, 0.5], [0.7, -0.2]]), np.array([[1.0, 2.0], [-1.0, -2.0]])
+    due = np.stack([f(*v) for v in zip(x, y, strict=True)])
+    np.testing.assert_allclose(wg.make_program(wg.vmap(f))(x, y)(x, y), due, rtol=1e-14)
+    np.testing.assert_allclose(wg.staged(wg.vmap(f))(x, y), due, rtol=1e-14)

@@ -156,3 +156,10 @@ def test_derivatives_do_not_alias() -> None:
     for first, second in ((a, b), (a_dot, b_dot)):
         first *= 2.0
         np.testing.assert_allclose(first, 2 * second)
+
+
+def test_the_product_of_nothing_keeps_its_axes() -> None:
+    x = np.ones((2, 0, 3))
+    y, t = wg.jvp(lambda x: np.prod(x, axis=1, keepdims=True), (x,), (x,))
+    assert y.shape == t.shape == (2, 1, 3)
+    assert not t.any()

@@ -102,9 +102,9 @@ def _described(fun: Any, name: str) -> str:
 
 def _checked_name(name: Any) -> str:
     """The user's name for the function."""
-    if isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name):
-        if name not in _IMPORTED:
-            return name
+    is_free = isinstance(name, str) and not keyword.iskeyword(name) and name not in _IMPORTED
+    if is_free and name.isidentifier():
+        return str(name)
     raise UnsupportedError(
         "to_numpy_source: the function in the text cannot have this name.",
         got=f"name={name!r}",

@@ -8,7 +8,6 @@ Read next: `texts.py` (what is written for each primitive) and `control.py` (loo
 from __future__ import annotations
 
 import ast
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -31,7 +30,6 @@ Text = Callable[["Scope", Equation, list[ast.expr]], ast.expr]
 StatementRule = Callable[["Scope", Equation, list[ast.expr]], None]
 """A rule that writes lines, and gives the results of the equation their names itself."""
 
-_ASSIGNED: Final = re.compile(r"([^\W\d]\w*)\s*(?::[^=]+)?=\s*[^={\[\s]")
 _SHORT: Final = 64
 """An expression of so many characters may stand where it is used."""
 _SINGLE: Final = (np.float16, np.float32, np.complex64)
@@ -132,32 +130,7 @@ class Scope:
                 if isinstance(a, Var):
                     self.user[a] = e
         self.user_lines = Lines(program)
-        self.names = self._names()
-
-    def _names(self) -> dict[Var, str]:
-        """The user's names: for each line that assigns one, the last value of it that another line
-        of the user's needs (the others may belong to the derivative), or the last of all.
-        """
-        found: dict[Line, tuple[Var, bool]] = {}
-        needed: dict[Var, set[Line]] = {}
-        for e in self.program.equations:
-            line = self.line_of(e)
-            for a in e.inputs:
-                if isinstance(a, Var) and line is not None:
-                    needed.setdefault(a, set()).add(line)
-        for e in self.program.equations:
-            line = self.line_of(e)
-            if line is None or len(e.outputs) != 1:
-                continue
-            elsewhere = bool(needed.get(e.outputs[0], set()) - {line})
-            if elsewhere or not found.get(line, (None, False))[1]:
-                found[line] = (e.outputs[0], elsewhere)
-        names = {}
-        for line, (v, _) in found.items():
-            match = _ASSIGNED.match(line.text)
-            if match is not None and "<lambda>" not in line.place:
-                names[v] = match.group(1)
-        return names
+        self.names = self.user_lines.of_vars
 
     # Operands.
 

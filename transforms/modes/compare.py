@@ -11,11 +11,13 @@ import numpy as np
 
 from ...core import tree
 from ...core.aval import Array
-from ...core.errors import WengertError
+from ...core.errors import ModeError, WengertError
 from ...core.source import boundary, describe_function
+from ...core.tracing import Tracer
 from ..arguments import Choice
 from ..jacobian import jacobian
 from .plan import size_text
+from .problem import Problem
 from .table import mode_names
 
 __all__ = ["Comparison", "ModeResult", "compare_modes"]
@@ -99,7 +101,7 @@ def compare_modes(
         table.
 
     Raises:
-        ModeError: for an unknown mode.
+        ModeError: for an unknown mode, and for traced arguments.
         DtypeError: for an argument without float or complex numbers.
 
     Example:
@@ -108,6 +110,12 @@ def compare_modes(
         >>> found.best, found["finite"].error < 1e-10, found["complex-step"].evaluations
         ('forward', True, 5)
     """
+    if any([isinstance(x, Tracer) for x in tree.leaves(args)]):
+        raise ModeError(
+            f"compare_modes of {describe_function(fun)}: it needs plain values, and the arguments "
+            "are traced.",
+            needed="a call that is not inside of another transformation",
+        )
     names = [m for m in mode_names() if m != "auto"] if modes is None else list(modes)
     calls = 0
 
@@ -117,7 +125,9 @@ def compare_modes(
         return fun(*xs)
 
     counted.__name__ = describe_function(fun)
-    Choice(f"compare_modes of {counted.__name__}", fun, argnums, None).select(args, {})
+    operation = f"compare_modes of {counted.__name__}"
+    choice = Choice(operation, fun, argnums, None)
+    selected, chosen, places = choice.select(args, {})
     results: dict[str, ModeResult] = {}
     for mode in names:
         derivative = jacobian(counted, argnums, mode=mode)
@@ -136,8 +146,13 @@ def compare_modes(
         results[mode] = ModeResult(mode, value, 0.0, seconds, evaluations, _peak(derivative, args))
     fine = [m for m in (*_EXACT, *names) if m in results and results[m].failed is None]
     best = fine[0] if fine else ""
+    blocks = {m: results[m].value for m in fine}
     for m in fine:
-        results[m] = results[m]._replace(error=_error(results[m].value, results[best].value))
+        if hasattr(blocks[m], "toarray"):  # one matrix: cut into blocks, as the others are
+            problem = Problem(operation, selected, chosen, labels=places, pack=choice.pack)
+            blocks[m] = problem.assemble(problem.of_smooth_rows(blocks[m].toarray()))
+    for m in fine:
+        results[m] = results[m]._replace(error=_error(blocks[m], blocks[best]))
     return Comparison(counted.__name__, best, results)
 
 

@@ -61,6 +61,4 @@ def _transposed_twice(problem: Problem, direction: Array) -> Array:
 
 
 FORWARD: Final = Engine("forward", _forward, traced=True, takes_complex=True)
-REVERSE: Final = Engine(
-    "reverse", _reverse, jvp=_transposed_twice, traced=True, takes_complex=True
-)
+REVERSE: Final = Engine("reverse", _reverse, jvp=_transposed_twice, traced=True, takes_complex=True)

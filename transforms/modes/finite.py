@@ -154,7 +154,7 @@ def _slope(
             else:
                 longest = step or power_of_two(REACH * scale)
                 near = _central(curve, here, min(h, longest))
-                found, error = _extrapolated(curve, longest, precision, near, noise / h)
+                found, error = _extrapolated(curve, longest, precision, near, here, h)
             bent = _is_bent(curve, here, noise, h if step is None else min(h, step))
             if np.any(bent):
                 _refuse(problem, "has slopes that differ from side to side", np.argmax(bent))
@@ -210,19 +210,28 @@ def _extrapolated(
     longest: float,
     precision: float,
     near: tuple[Array, Array],
-    rounding: Array,
+    here: Array,
+    h: float,
 ) -> tuple[Array, Array]:
     """The extrapolated quotient and its error. It starts with long steps, between which there may
     be a kink: so it must agree with a quotient of a short step, or shorter ones are taken.
     """
+    rounding, measured = precision * np.abs(here) / h, False
     for _ in range(_STARTS):
         found, error, _ = differences.richardson(curve, longest, precision=precision)
-        bar = 4 * (error + near[1] + rounding)
-        wrong = ~(np.abs(found - near[0]) <= bar) & np.isfinite(near[0])
+        wrong = _disagree(found, error, near, rounding)
+        if np.any(wrong) and not measured:
+            rounding, measured = np.maximum(rounding, _measured_noise(curve, here, h)[0] / h), True
+            wrong = _disagree(found, error, near, rounding)
         if not np.any(wrong):
             return found, error
         longest /= 128
     return np.where(wrong, near[0], found), np.where(wrong, near[1] + rounding, error)
+
+
+def _disagree(found: Array, error: Array, near: tuple[Array, Array], rounding: Array) -> Array:
+    bar = 4 * (error + near[1] + rounding)
+    return np.asarray(~(np.abs(found - near[0]) <= bar) & np.isfinite(near[0]))
 
 
 def _is_bent(curve: differences.Curve, here: Array, noise: Array, h: float) -> Array:
@@ -235,7 +244,42 @@ def _is_bent(curve: differences.Curve, here: Array, noise: Array, h: float) -> A
         # Roundings of the function itself may look like this: ask nearer to the point.
         nearest = np.abs(curve(h / 2) + curve(-h / 2) - 2 * here)
         bent &= (nearest > _NOISE * noise) & (3 * nearest > near)
+    if np.any(bent):
+        # Large numbers that cancel in the function leave rounding errors that its result does not
+        # show: measure them.
+        measured, reach = _measured_noise(curve, here, h)
+        fine = measured <= np.maximum(1e-3 * reach, 2.0**-30 * np.max(np.abs(here), initial=0))
+        bent &= ~fine | (near > _NOISE * measured)
     return np.asarray(bent)
+
+
+def _measured_noise(curve: differences.Curve, here: Array, h: float) -> tuple[Array, Array]:
+    """The rounding errors of the results, and how far those move: a smooth function has tiny fourth
+    differences, and on one side of a kink or a jump it is smooth.
+
+    What is left of large numbers that cancelled ends in zero bits, which tell the errors too.
+
+    Source: More and Wild, "Estimating computational noise", SIAM J. Sci. Comput. 33 (2011).
+    """
+    largest, reach, last = np.zeros(here.shape), np.zeros(here.shape), np.full(here.shape, np.inf)
+    for side in (0.73 * h, -0.73 * h):  # no powers of two, for which roundings may be the same
+        values = np.stack([curve(side * k) for k in range(1, 8)])
+        largest = np.maximum(largest, np.max(np.abs(np.diff(values, 4, axis=0)), axis=0))
+        reach = np.maximum(reach, np.ptp(np.abs(values - here), axis=0))
+        last = np.minimum(last, np.min(_last_bit(values), axis=0))
+    return np.maximum(largest / np.sqrt(70.0), np.where(last < 1e-6 * reach, last, 0.0)), reach
+
+
+def _last_bit(values: Array) -> Array:
+    """What the last bit of each number is worth that is not zero."""
+    parts = (values.real, values.imag) if values.dtype.kind == "c" else (values,)
+    found = np.full(values.shape, np.inf)
+    for x in parts:
+        fraction, exponent = np.frexp(np.where(np.isfinite(x), x, 0.0).astype(float))
+        digits = (fraction * 2.0**53).astype(np.int64)
+        bit = np.ldexp((digits & -digits).astype(float), exponent - 53)
+        found = np.minimum(found, np.where(bit > 0, bit, np.inf))
+    return found
 
 
 def _refuse(problem: Problem, what: str, row: Any) -> None:

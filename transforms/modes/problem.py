@@ -64,7 +64,7 @@ class Problem:
             raise ModeError(
                 f"{operation}: this mode needs plain values, and the arguments are traced.",
                 needed="a call that is not inside of another transformation",
-                fix='mode="forward" or mode="reverse"',
+                fix='mode="forward", "reverse" or "taylor"',
             )
         self.evaluations = 1
         self.value, self.aux = split_aux(operation, fun(*self.arguments()), has_aux)
@@ -129,6 +129,13 @@ class Problem:
                 fix='mode="forward" or mode="reverse", which evaluate it at the point alone',
             )
         return joined([outs[i] for i in self.smooth])
+
+    def of_smooth_rows(self, matrix: Array) -> Array:
+        """The rows of results with a derivative, of a matrix that has rows for all numbers."""
+        kept = [
+            np.full(aval_of(y).size, has_derivative(y)) for y in self.outs if not is_static_leaf(y)
+        ]
+        return matrix[np.concatenate(kept)] if kept else matrix
 
     def assemble(self, matrix: Array) -> Any:
         """The tree of blocks of a Jacobian: for each result a tree like the arguments."""
@@ -279,5 +286,6 @@ def joined(leaves: Sequence[Array]) -> Array:
 
 def _shaped(x: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
     """An array of its own with this shape and type."""
-    x = np.reshape(x, shape)
-    return x.astype(dtype) if isinstance(x, Tracer) else np.array(x, dtype)[()]
+    reshaped: Any = np.reshape(x, shape)
+    is_traced = isinstance(reshaped, Tracer)
+    return reshaped.astype(dtype) if is_traced else np.array(reshaped, dtype)[()]

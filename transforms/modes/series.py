@@ -79,4 +79,6 @@ def _hessian(problem: Problem) -> Any:
     return problem.assemble_second(values[:, places])
 
 
-TAYLOR: Final = Engine("taylor", _matrix, jvp=_along, hessian=_hessian, traced=True, takes_complex=True)
+TAYLOR: Final = Engine(
+    "taylor", _matrix, jvp=_along, hessian=_hessian, traced=True, takes_complex=True
+)

@@ -177,7 +177,7 @@ def _grouped(
                 return None
             found += groups
         return found
-    if any([type(i[0]) is not int or Place.ARRAY in i for i in indices]):
+    if any([not i or type(i[0]) is not int or Place.ARRAY in i for i in indices]):
         return None
     by_form: dict[Any, list[int]] = {}
     for k in range(1, len(indices)):

@@ -14,7 +14,7 @@ from .templates import reserved
 
 __all__ = ["Lines", "Names"]
 
-_ASSIGNED: Final = re.compile(r"([^\W\d]\w*)\s*(?::[^=]+)?=[^=]")
+_ASSIGNED: Final = re.compile(r"([^\W\d]\w*)\s*(?::[^=]+)?=\s*[^={\[\s]")
 _BUFFER: Final = re.compile(r"b\d+")
 _FIXED: Final = frozenset([
     *keyword.kwlist, *dir(builtins), "run", "buffers",
@@ -90,28 +90,21 @@ def _offset(e: Equation) -> int:
 class Lines:
     """The user's lines that equations come from, and the names that they give.
 
-    What a line assigns is what its last operation gives: the first equation of it whose result the
-    function uses in other lines, for slopes and tangents come after; or else the last equation.
+    What a line assigns is what its last operation gives: the first equation of it whose result
+    other lines use, for slopes and tangents come after; or else the last equation.
     """
 
     def __init__(self, program: Program) -> None:
         self.at: dict[tuple[CodeType, int], Line] = {}
         self.same: dict[Line, Line] = {}
-        made: dict[Var, tuple[CodeType, Line]] = {}
-        used: set[Var] = set()
+        made: dict[Var, Line] = {}
+        used = {v for v in program.outputs if isinstance(v, Var)}
         last: dict[Line, list[Equation]] = {}
         for e in program.equations:
             line = self.of(e)
-            if line is None or e.source is None:
-                continue
-            here = (e.source.code, line)
-            for v in e.inputs:
-                if isinstance(v, Var) and v in made and v not in used:
-                    code, elsewhere = made[v]
-                    if code is here[0] and elsewhere is not line:
-                        used.add(v)
-            if len(e.outputs) == 1:
-                made[e.outputs[0]] = here
+            used.update([v for v in e.inputs if isinstance(v, Var) and made.get(v) is not line])
+            if line is not None and len(e.outputs) == 1:
+                made[e.outputs[0]] = line
                 before = last.get(line)
                 if before is None or _offset(before[0]) != _offset(e):
                     last[line] = [e]
@@ -120,7 +113,7 @@ class Lines:
         self.of_vars: dict[Var, str] = {}
         """The user's names."""
         for line, equations in last.items():
-            match = _ASSIGNED.match(line.text)
+            match = None if "<lambda>" in line.place else _ASSIGNED.match(line.text)
             if match is not None:
                 results = [e.outputs[0] for e in equations]
                 found = next((v for v in results if v in used), results[-1])

@@ -62,8 +62,7 @@ class Scope:
         self.before = before
         """The number of the line before which stands what is made of fixed inputs."""
         self.places = places or {}
-        self.placed: set[Var] = set()  # there by now; the others: where an array is changed to them
-        self.slotted: set[Var] = set()
+        self.placed, self.slotted = set[Var](), set[Var]()
         self.stores: dict[Var, list[str]] = {}
         """Lines that copy a variable to where it is to be, as soon as it is known."""
         self.floats: set[Var] = set()

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from ...core.dispatch import UFUNCS
-from ...core.ir import Equation
+from ...core.ir import Equation, Literal
 from ...core.primitives.indexing import Place
 from ...core.tracing import Primitive
 
@@ -81,8 +81,11 @@ def makes_new_memory(e: Equation) -> list[bool]:
 def template(e: Equation) -> Template | None:
     """The text for an equation; None where `impl` must be called."""
     make = _MAKERS.get(e.primitive.name)
-    if make is not None:
-        return make(e)
+    return _elementwise(e) if make is None else make(e)
+
+
+def _elementwise(e: Equation) -> Template | None:
+    """The call of a ufunc."""
     ufunc = ufunc_of(e.primitive)
     if ufunc is None or e.params or ufunc.nin != len(e.inputs):
         return None
@@ -214,6 +217,13 @@ def _diagonal(e: Equation) -> Template | None:
     return Template(f"{{0}}.diagonal({e.params['offset']}, -2, -1)", {})
 
 
+def _pow(e: Equation) -> Template | None:
+    x, p = e.inputs
+    if x.aval.shape and p.aval.weak_type and (type(p) is not Literal or p.value in (-1, 0.5)):
+        return Template("{0} ** {1}", {})  # NumPy's operator has functions of its own for some
+    return _elementwise(e)
+
+
 def _astype(e: Equation) -> Template | None:
     dtype = e.params["dtype"]
     if not e.inputs[0].aval.shape or dtype.name not in _DTYPES or np.dtype(dtype.name) != dtype:
@@ -231,6 +241,7 @@ _MAKERS: dict[str, Maker] = {
     "getitem": _getitem,
     "matmul": _matmul,
     "mean": _mean,
+    "pow": _pow,
     "reduce_max": _reduction(np.maximum, "max_of"),
     "reduce_min": _reduction(np.minimum, "min_of"),
     "reduce_sum": _reduction(np.add, "sum_of"),
