@@ -413,11 +413,12 @@ def rows(linear: LinearFunction, chunk_size: int | None) -> list[list[Array]]:
         _split(g, linear.out_avals, [*aval.shape], leading=True)
         for g, aval in zip(pulled, linear.in_avals, strict=True)
     ]
-    return (
-        [list(row) for row in zip(*columns, strict=True)]
-        if columns
-        else [[] for _ in linear.out_avals]
-    )
+    if not columns:
+        return [[] for _ in linear.out_avals]
+    return [
+        list(row) if y.dtype.kind in "fc" else [np.zeros(b.shape, y.dtype)[()] for b in row]
+        for row, y in zip(zip(*columns, strict=True), linear.out_avals, strict=True)
+    ]
 
 
 def _in_chunks(

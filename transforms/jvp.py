@@ -43,24 +43,21 @@ from .api import (
 from .modes.problem import Problem, joined
 from .modes.table import engine_of
 
-__all__ = ["ForwardTrace", "JVPTrace", "JVPTracer", "jvp"]
+__all__ = ["ForwardTrace", "JVPTrace", "JVPTracer", "PrimalTracer", "jvp"]
 
 _OWN_MODES = ("forward", "auto")
 
 _NO_PARAMS: dict[str, Any] = {}
 
 
-class JVPTracer(ArrayTracer):
-    """A value with its tangent."""
+class PrimalTracer(ArrayTracer):
+    """A tracer with a value, made in a line of the user's."""
 
-    __slots__ = ("code", "offset", "primal", "tangent")
+    __slots__ = ("code", "offset", "primal")
 
-    def __init__(
-        self, trace: Trace, primal: Array, tangent: Array, code: CodeType | None, offset: int
-    ) -> None:
+    def __init__(self, trace: Trace, primal: Array, code: CodeType | None, offset: int) -> None:
         self._trace = trace
         self.primal = primal
-        self.tangent = tangent
         self.code = code
         self.offset = offset
 
@@ -106,6 +103,21 @@ class JVPTracer(ArrayTracer):
 
     def describe(self) -> str:
         return f"<traced {self.primal!r} in {self._trace!r}>"
+
+
+class JVPTracer(PrimalTracer):
+    """A value with its tangent."""
+
+    __slots__ = ("tangent",)
+
+    def __init__(
+        self, trace: Trace, primal: Array, tangent: Array, code: CodeType | None, offset: int
+    ) -> None:
+        self._trace = trace
+        self.primal = primal
+        self.tangent = tangent
+        self.code = code
+        self.offset = offset
 
 
 class ForwardTrace(Trace):

@@ -327,3 +327,13 @@ def test_compare_modes_compares_a_sparse_matrix_block_by_block() -> None:
 def test_compare_modes_needs_plain_values() -> None:
     with pytest.raises(wg.errors.ModeError, match="the arguments are traced"):
         wg.grad(lambda x: wg.compare_modes(np.sin, x)["forward"].value)(1.0)
+
+
+@pytest.mark.parametrize("mode", ["auto", "forward", "reverse", "finite", "taylor"])
+def test_results_of_integers_have_zeros_of_integers(mode: str) -> None:
+    f = lambda x: {"y": x * 2.0, "k": np.argmax(x), "above": x > 0}
+    found = wg.jacobian(f, mode=mode)(X)
+    assert [found[k].dtype for k in ("y", "k", "above")] == [np.float64, np.int64, np.bool_]
+    assert [found[k].shape for k in ("y", "k", "above")] == [(3, 3), (3,), (3, 3)]
+    assert not np.any(found["k"])
+    assert not np.any(found["above"])

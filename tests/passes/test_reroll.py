@@ -5,6 +5,7 @@ of equations does not grow with the number of steps.
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable, Sequence
 from time import process_time
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from exactness import names, same_bits
 
 import wengert as wg
-from wengert.core import Program, check_program
+from wengert.core import Program, check_program, evaluate
 from wengert.core.aval import weak_number
 from wengert.core.ir import Atom, Var
 from wengert.transforms.passes.dead_code import without_dead_code
@@ -611,25 +612,28 @@ def _seconds(program: Program) -> float:
     return process_time() - start
 
 
-def test_sums_of_scattered_values_and_whole_arrays() -> None:
-    """In a batch, what is added to a whole matrix comes between what is added to its elements."""
+def test_sums_of_scattered_values_and_whole_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other passes made: values that are added to a whole array, between those of elements."""
+    monkeypatch.setattr(sys.modules[reroll.__module__], "SHORTEST", 0)
 
-    def f(x: Any, y: Any, m: Any, p: Any) -> Any:
-        q = y
+    def f(x: Any, y: Any, m: Any, w: Any) -> Any:
+        p, q = w * 1.0, y * 0.62
         for i in range(40):
-            q = np.sin(q) + 0.1 * np.tanh(q @ m + m[i % 6])
+            q = np.sin(q) * 0.9 + 0.1 * np.tanh(q @ m + m[i % 6])
             for j in range(3):
                 p = p * 0.5 + m[j, i % 6]
             for j in range(2):
                 p = np.tanh(p + x[j] * x[i])
-            q = np.sin(q) + 0.1 * np.tanh(p**2 * 0.5)
-        return np.sum(q) + p
+            q = np.sin(q) * 0.9 + 0.1 * np.tanh(-0.44 * q)
+            p = np.tanh(-0.73 + 0.1 * p)
+            q = np.sin(q) * 0.9 + 0.1 * np.tanh(p**2 * 0.5)
+        return np.sum(np.tanh(q)) + np.tanh(p)
 
     rng = np.random.default_rng(0)
     args = [rng.normal(size=(2, *shape)) for shape in ((48,), (6,), (6, 6), ())]
-    program = wg.make_program(wg.vmap(wg.grad(f, (0, 1, 2, 3))))(*args)
-    found = reroll(without_dead_code(program), 0)
+    program = wg.make_program(wg.vmap(wg.value_and_grad(f, (0, 1, 2, 3))))(*args)
+    found = improve(program)
     check_program(found)
     assert "scan" in names(found)
-    for a, b in zip(found(*args), program(*args), strict=True):
+    for a, b in zip(evaluate(found, *args), plain(program, args), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)

@@ -20,14 +20,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...core.array_tracer import ArrayTracer
-from ...core.aval import Array, Shape, ShapedArray, aval_of
-from ...core.source import NEAR, Source, is_library_code, user_frame
-from ...core.storage import strides_of, write
-from ...core.tracing import Primitive, Tracer
+from ...core.aval import Array, aval_of
+from ...core.source import NEAR, user_frame
+from ...core.storage import write
+from ...core.tracing import Primitive
 from ..control.structured import Structured, has_value
 from ..custom.custom_call import CustomCall, Leaves
-from ..jvp import ForwardTrace
+from ..jvp import ForwardTrace, PrimalTracer
 from .rules import IMPLICIT, RULES, Constant, Terms, implicit, multilinear
 
 __all__ = ["JetTrace", "JetTracer"]
@@ -36,10 +35,10 @@ Rule = Callable[[int], Array | None]
 """The coefficient of some order of a result."""
 
 
-class JetTracer(ArrayTracer):
+class JetTracer(PrimalTracer):
     """A value with the coefficients of its Taylor series, as many as are known."""
 
-    __slots__ = ("code", "offset", "order", "primal", "rule", "terms")
+    __slots__ = ("order", "rule", "terms")
 
     def __init__(
         self,
@@ -73,44 +72,6 @@ class JetTracer(ArrayTracer):
                     terms.append(term)
             if len(terms) > self.order:
                 self.rule = None
-
-    @property
-    def aval(self) -> ShapedArray:
-        return aval_of(self.primal)
-
-    @property
-    def shape(self) -> Shape:
-        x = self.primal
-        found: Shape = x.shape if type(x) is np.ndarray else aval_of(x).shape
-        return found
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        x = self.primal
-        found: np.dtype[Any] = x.dtype if type(x) is np.ndarray else aval_of(x).dtype
-        return found
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    def concrete(self) -> Array:
-        x = self.primal
-        return x.concrete() if isinstance(x, Tracer) else x
-
-    def why_not_concrete(self) -> str:
-        return self.primal.why_not_concrete()  # type: ignore[no-any-return]  # a tracer, or it were concrete
-
-    def strides_of_value(self) -> tuple[int, ...] | None:
-        return strides_of(self.primal)
-
-    def where_made(self) -> Source | None:
-        if self.code is None or is_library_code(self.code):
-            return None
-        return Source(self.code, self.offset)
-
-    def describe(self) -> str:
-        return f"<traced {self.primal!r} in {self._trace!r}>"
 
 
 class JetTrace(ForwardTrace):
