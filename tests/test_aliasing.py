@@ -103,3 +103,29 @@ def test_results_are_not_the_arguments(part: Any) -> None:
     for y in wg.tree.leaves(found):
         y[...] = 7.0
     np.testing.assert_array_equal(x, before)
+
+
+@pytest.mark.parametrize("n", [3, 3000])
+def test_a_view_beside_the_one_that_is_kept(n: int) -> None:
+    """Large arrays are read-only while they are needed; other views of their memory are not."""
+    x = np.linspace(0.1, 1.0, n)
+
+    def outer(x: Any, write: bool) -> Any:
+        a = np.arange(2.0 * n)[:n]  # a view, of which outer makes another one
+        s = np.sum(np.outer(x[:3], a))
+        if write:
+            a *= 2
+        return s
+
+    def sibling(x: Any, write: bool) -> Any:
+        whole = np.arange(2.0 * n)
+        a, b = whole[:n], whole[:n]
+        s = np.sum(x * a)
+        if write:
+            b *= 2
+        return s
+
+    for f in (outer, sibling):
+        due = wg.grad(f)(x, False)
+        for g in (wg.grad(f), wg.staged(wg.grad(f), static_argnums=1)):
+            np.testing.assert_allclose(g(x, True), due)

@@ -3,11 +3,13 @@
 `w * x` with a traced `x` keeps `w` as a residual. If the user writes to that array afterwards (a
 buffer that is filled again, a parameter that is updated), the derivative would silently be that of
 another function. So what is small is copied when it is captured; larger arrays are read-only while
-the function runs, and where the program is handed out, to be run later, it works on copies.
+the function runs, and where the program is handed out, to be run later, it works on copies. A view
+is copied, too, if its memory may be written to through another view.
 """
 
 from __future__ import annotations
 
+from sys import getrefcount
 from threading import Lock
 from typing import Any, Final, NoReturn
 
@@ -35,6 +37,16 @@ def _owner(x: Array) -> Array:
     while type(x.base) is np.ndarray:
         x = x.base
     return x
+
+
+def _references(x: Array) -> int:
+    """How many references to the owner of its memory there are, as `getrefcount` counts them."""
+    owner = _owner(x)
+    return getrefcount(owner)
+
+
+_ALONE: Final = _references(np.zeros(2)[1:])
+"""For a view that is the only one, of an owner that nothing else refers to."""
 
 
 def _freeze(x: Array) -> bool:
@@ -93,6 +105,11 @@ class Captures:
         if known is not None:
             return known[1]
         owner = _owner(x)
+        if owner is not x and _references(x) > _ALONE + 1:  # `owner` is one more
+            # A view made earlier stays writable where its owner is not.
+            kept = x.copy(order="K")
+            self.arrays[id(x)] = x, kept
+            return kept
         for a in (x, owner) if owner is not x else (x,):
             if _freeze(a):
                 self.held.append(a)
