@@ -129,3 +129,14 @@ def test_a_view_beside_the_one_that_is_kept(n: int) -> None:
         due = wg.grad(f)(x, False)
         for g in (wg.grad(f), wg.staged(wg.grad(f), static_argnums=1)):
             np.testing.assert_allclose(g(x, True), due)
+
+
+def test_a_checkpointed_function_that_writes_to_what_is_kept() -> None:
+    def f(x: Any) -> Any:
+        a = np.arange(3000.0)
+        s = x @ a
+        a *= 2
+        return s
+
+    with pytest.raises(wg.errors.InPlaceWriteError, match="writes to an array after it was used"):
+        wg.grad(wg.checkpoint(f))(np.ones(3000))

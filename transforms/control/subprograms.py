@@ -189,6 +189,8 @@ def evaluate_linearized(
             for x, a in zip(args, active, strict=True)
         ])  # fmt: skip
         outs = [current(y) for y in outs]
+    except ValueError as error:
+        captures.explain(f"linearize of {name}", error)
     finally:
         trace.close()
         linear.close()
