@@ -259,7 +259,8 @@ def _measured_noise(curve: differences.Curve, here: Array, h: float) -> tuple[Ar
 
     What is left of large numbers that cancelled ends in zero bits, which tell the errors too.
 
-    Source: More and Wild, "Estimating computational noise", SIAM Journal on Scientific Computing 33 (2011).
+    Source: More and Wild, "Estimating computational noise", SIAM Journal on Scientific Computing 33
+    (2011).
     """
     largest, reach, last = np.zeros(here.shape), np.zeros(here.shape), np.full(here.shape, np.inf)
     for side in (0.73 * h, -0.73 * h):  # no powers of two, for which roundings may be the same
