@@ -39,14 +39,14 @@ def _owner(x: Array) -> Array:
     return x
 
 
-def _references(x: Array) -> int:
-    """How many references to the owner of its memory there are, as `getrefcount` counts them."""
+def _references_of_one_view() -> int:
+    x = np.zeros(2)[1:]
     owner = _owner(x)
     return getrefcount(owner)
 
 
-_ALONE: Final = _references(np.zeros(2)[1:])
-"""For a view that is the only one, of an owner that nothing else refers to."""
+_ALONE: Final = _references_of_one_view()
+"""What `getrefcount` tells of an owner that one view, and one variable, refer to."""
 
 
 def _freeze(x: Array) -> bool:
@@ -105,7 +105,7 @@ class Captures:
         if known is not None:
             return known[1]
         owner = _owner(x)
-        if owner is not x and _references(x) > _ALONE + 1:  # `owner` is one more
+        if owner is not x and getrefcount(owner) > _ALONE:
             # A view made earlier stays writable where its owner is not.
             kept = x.copy(order="K")
             self.arrays[id(x)] = x, kept

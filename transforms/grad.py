@@ -16,7 +16,7 @@ from .api import plain_output
 from .arguments import Choice
 from .jvp import jvp
 from .linearize import record
-from .modes.choosing import Derivative, marked
+from .modes.choosing import Derivative, derivative, marked
 from .modes.problem import Problem
 from .modes.table import Engine, engine_of
 from .staged import StagedFunction
@@ -68,11 +68,8 @@ def value_and_grad(
         >>> float(value), gradient
         (5.0, array([2., 4.]))
     """
-    both = boundary(
-        _gradient_function("value_and_grad", fun, argnums, argnames, has_aux, holomorphic, mode)
-    )
-    choice = Choice("value_and_grad", fun, argnums, argnames)
-    return marked(both, Derivative("value_and_grad", fun, choice, has_aux, mode))
+    both = _gradient_function("value_and_grad", fun, argnums, argnames, has_aux, holomorphic, mode)
+    return marked(boundary(both), derivative(both))
 
 
 def grad(
@@ -119,8 +116,7 @@ def grad(
         value, g = both(*args, **kwargs)
         return (g, value[1]) if has_aux else g
 
-    choice = Choice("grad", fun, argnums, argnames)
-    return marked(gradient, Derivative("grad", fun, choice, has_aux, mode))
+    return marked(gradient, derivative(both))
 
 
 def _gradient_function(
@@ -132,23 +128,20 @@ def _gradient_function(
     holomorphic: bool,
     mode: str,
 ) -> Callable[..., Any]:
-    engine = engine_of(f"{label} of {describe_function(fun)}", mode, _OWN_MODES)
-    if engine is not None:
-        return _by_engine(label, engine, fun, argnums, argnames, has_aux, holomorphic)
-    if isinstance(fun, StagedFunction):
-        # Its gradient is staged as a whole, and kept with it.
-        return _with_numpys_value(
-            fun.transformed(
-                (label, repr(argnums), repr(argnames), has_aux, holomorphic),
-                lambda f: _gradient_function(
-                    label, f, argnums, argnames, has_aux, holomorphic, mode
-                ),
-            ),
-            has_aux,
-        )
     name = describe_function(fun)
     operation = f"{label} of {name}"
+    engine = engine_of(operation, mode, _OWN_MODES)
     choice = Choice(operation, fun, argnums, argnames)
+    about = Derivative(label, fun, choice, has_aux, mode)
+    if engine is not None:
+        return marked(_by_engine(operation, engine, choice, has_aux, holomorphic), about)
+    if isinstance(fun, StagedFunction):
+        # Its gradient is staged as a whole, and kept with it.
+        staged = fun.transformed(
+            (label, repr(argnums), repr(argnames), has_aux, holomorphic),
+            lambda f: _gradient_function(label, f, argnums, argnames, has_aux, holomorphic, mode),
+        )
+        return marked(_with_numpys_value(staged, has_aux), about)
 
     @wraps(fun, updated=())
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
@@ -162,23 +155,15 @@ def _gradient_function(
         g = choice.pack(found)
         return ((value, aux), g) if has_aux else (value, g)
 
-    return value_and_gradient
+    return marked(value_and_gradient, about)
 
 
 def _by_engine(
-    label: str,
-    engine: Engine,
-    fun: Callable[..., Any],
-    argnums: int | Sequence[int] | None,
-    argnames: str | Sequence[str] | None,
-    has_aux: bool,
-    holomorphic: bool,
+    operation: str, engine: Engine, choice: Choice, has_aux: bool, holomorphic: bool
 ) -> Callable[..., Any]:
     """Value and gradient in another mode: the Jacobian of a scalar."""
-    operation = f"{label} of {describe_function(fun)}"
-    choice = Choice(operation, fun, argnums, argnames)
 
-    @wraps(fun, updated=())
+    @wraps(choice.fun, updated=())
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         selected, chosen, places = choice.select(args, kwargs)
         check_complex_inputs(operation, chosen, holomorphic)

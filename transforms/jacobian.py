@@ -232,6 +232,9 @@ def jacobian_function(
     chunk_size: int | None,
 ) -> Callable[..., Any]:
     """A function that returns the Jacobian, for a transformation called `label`."""
+    engine = engine_of(f"{label} of {describe_function(fun)}", mode, OWN_MODES)
+    if engine is not None and engine.jacobian_of is not None:
+        return _whole(label, engine.jacobian_of, mode, fun, argnums, argnames, has_aux, chunk_size)
     both = value_and_jacobian_function(
         label, mode, fun, argnums, argnames, has_aux, holomorphic, chunk_size
     )
@@ -242,9 +245,25 @@ def jacobian_function(
         value, found = both(*args, **kwargs)
         return (found, value[1]) if has_aux else found
 
-    if hasattr(both, "plan"):
-        function.plan = both.plan  # type: ignore[attr-defined]  # that of sparse derivatives
     return marked(function, derivative(both))
+
+
+def _whole(
+    label: str,
+    make: Callable[..., Callable[..., Any]],
+    mode: str,
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] | None,
+    argnames: str | Sequence[str] | None,
+    has_aux: bool,
+    chunk_size: int | None,
+) -> Callable[..., Any]:
+    """The function that an engine makes for a user."""
+    operation = f"{label} of {describe_function(fun)}"
+    choice = Choice(operation, fun, argnums, argnames)
+    _check_chunk_size(operation, chunk_size)
+    found = make(fun, argnums, has_aux, argnames=argnames, chunk_size=chunk_size)
+    return marked(found, Derivative("jacobian", fun, choice, has_aux, mode, chunk_size))
 
 
 def value_and_jacobian_function(
@@ -265,7 +284,7 @@ def value_and_jacobian_function(
     engine = engine_of(operation, mode, OWN_MODES)
     about = Derivative("jacobian", fun, choice, has_aux, mode, chunk_size)
     if engine is not None and engine.jacobian_of is not None:
-        whole = engine.jacobian_of(fun, argnums, has_aux, argnames=argnames, chunk_size=chunk_size)
+        whole = _whole(label, engine.jacobian_of, mode, fun, argnums, argnames, has_aux, chunk_size)
         return marked(_with_value(fun, whole, has_aux), about)
 
     @wraps(fun, updated=())

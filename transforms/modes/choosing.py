@@ -6,8 +6,7 @@ Read next: `plan.py`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ..arguments import Choice
 
@@ -33,8 +32,7 @@ class WastefulModeWarning(UserWarning):
     """The mode that was asked for takes many times the passes of another one."""
 
 
-@dataclass(frozen=True)
-class Derivative:
+class Derivative(NamedTuple):
     """What a function that a transformation returned is the derivative of."""
 
     kind: str

@@ -13,6 +13,7 @@ from ...core import tree
 from ...core.aval import Array
 from ...core.errors import ModeError, WengertError
 from ...core.source import boundary, describe_function
+from ...core.tables import aligned
 from ...core.tracing import Tracer
 from ..arguments import Choice
 from ..jacobian import jacobian
@@ -71,13 +72,7 @@ class Comparison:
                 r.mode, _short(r.value), error, _time(r.seconds), str(r.evaluations),
                 size_text(r.memory),
             ))  # fmt: skip
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = []
-        for row in rows:
-            left = [text.ljust(w) for text, w in zip(row[:2], widths[:2], strict=True)]
-            right = [text.rjust(w) for text, w in zip(row[2:], widths[2:], strict=True)]
-            lines.append("  ".join([*left, *right]))
-        return "\n".join([f"jacobian of {self.name}", *lines, *failed])
+        return "\n".join([f"jacobian of {self.name}", *aligned(rows, left=2), *failed])
 
 
 @boundary

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
-from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -114,7 +113,7 @@ def _columns(problem: Problem, method: str, step: float | None) -> tuple[Array, 
     x = problem.vector
     here = problem.at(x)
     scales = np.concatenate([
-        scale_of(x[start:stop]) for start, stop in _parts([a.size for a in problem.in_avals])
+        scale_of(x[part]) for part in problem.parts
     ]) if x.size else x  # fmt: skip
     value = np.zeros((here.size, x.size), np.result_type(here, x))
     error = np.zeros((here.size, x.size))
@@ -127,10 +126,6 @@ def _columns(problem: Problem, method: str, step: float | None) -> tuple[Array, 
 
         value[:, j], error[:, j] = _slope(problem, curve, here, method, float(scales[j]), step)
     return value, error
-
-
-def _parts(sizes: Sequence[int]) -> list[tuple[int, int]]:
-    return list(pairwise(np.cumsum([0, *sizes]).tolist()))
 
 
 def _slope(

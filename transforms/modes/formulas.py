@@ -9,7 +9,7 @@ import numpy as np
 from ...core import tree
 from ...core.aval import Array
 from ..symbolic.matrices import derivative_values
-from .problem import Problem, has_derivative
+from .problem import Problem
 from .table import Engine
 
 __all__ = ["SYMBOLIC"]
@@ -20,14 +20,10 @@ def _values(problem: Problem, order: int) -> Array:
 
     def flat(x: Array) -> Array:
         """The function of the vector of all numbers."""
-        problem.evaluations += 1
-        leaves, start = list(problem.leaves), 0
-        for i, aval in zip(problem.active, problem.in_avals, strict=True):
-            part = x[start : start + aval.size]
-            leaves[i] = np.reshape(part, aval.shape) if aval.shape else part[0]
-            start += aval.size
-        y = problem.fun(*tree.unflatten(problem.in_tree, leaves))
-        found = [v for v in tree.leaves(y[0] if problem.has_aux else y) if has_derivative(v)]
+        leaves = list(problem.leaves)
+        for i, aval, part in zip(problem.active, problem.in_avals, problem.parts, strict=True):
+            leaves[i] = np.reshape(x[part], aval.shape) if aval.shape else x[part][0]
+        found = problem.smooth_results(*tree.unflatten(problem.in_tree, leaves))
         return np.concatenate([np.reshape(v, -1) for v in found]) if found else np.zeros(0)
 
     return derivative_values(problem.operation, flat, problem.vector, problem.out_size, order)

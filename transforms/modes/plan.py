@@ -14,6 +14,7 @@ from ...core.aval import aval_of
 from ...core.errors import ModeError
 from ...core.ir import Equation, Literal, Program, Var
 from ...core.source import Source, boundary, describe_function
+from ...core.tables import aligned
 from ..checkpointing.residuals import Residual, saved_residuals
 from ..linearize import record
 from ..observed import Step
@@ -115,14 +116,13 @@ class Plan:
             )
             for line in self.lines
         ]
-        return "\n".join(
-            [
-                self.what,
-                f"{self.chosen}: {self.why}",
-                *_table(modes),
-                *_table(lines, [("" if x.source is None else x.source.text) for x in self.lines]),
-            ]
-        )
+        texts = ["", *["" if x.source is None else x.source.text for x in self.lines]]
+        return "\n".join([
+            self.what,
+            f"{self.chosen}: {self.why}",
+            *[f"  {line}" for line in aligned(modes)],
+            *[f"  {a}  {b}".rstrip() for a, b in zip(aligned(lines), texts, strict=True)],
+        ])  # fmt: skip
 
 
 @boundary
@@ -186,7 +186,7 @@ def plan_of(about: Derivative, problem: Problem, structure: Any = None) -> Plan:
         modes.append(_other_plan(mode, about, problem, steps, found, modes[0], structure))
     this = next(x for x in modes if x.mode == mode)
     at_once = 1 if mode in _RUNS else _width(this.passes, about.chunk_size)
-    lines = _lines(steps, found, mode, at_once)
+    lines = _lines(steps, found, at_once)
     what = f"{problem.operation}: {n:,} number{'s' * (n != 1)} to {m:,}"
     return Plan(what, mode, why, modes, lines)
 
@@ -248,19 +248,16 @@ def _mode_plan(
     residuals: Sequence[Residual],
     outer: int,
 ) -> ModePlan:
-    flops = sum([_cost(s).flops for s in steps])
+    lines = _lines(steps, residuals, _width(passes, about.chunk_size))
+    flops = sum([line.flops for line in lines])
     total = int(flops * (1 + _SLOPES * passes) * outer)
-    width = _width(passes, about.chunk_size)
-    lines = _lines(steps, residuals, mode, width)
     held = sum([r.nbytes for r in residuals])
     result = 8 * problem.size * problem.out_size
     most = max([line.peak_bytes for line in lines], default=0)
     return ModePlan(mode, passes, total, outer * (result + most) + held)
 
 
-def _lines(
-    steps: Sequence[Step], residuals: Sequence[Residual], mode: str, width: int
-) -> list[LinePlan]:
+def _lines(steps: Sequence[Step], residuals: Sequence[Residual], width: int) -> list[LinePlan]:
     """What each line costs, in the order in which they run."""
     found: dict[Any, LinePlan] = {}
     for step in steps:
@@ -306,18 +303,6 @@ def _bytes(step: Step) -> int:
 def _operand_bytes(step: Step) -> int:
     avals = [aval_of(v) for v, on in zip(step.values, step.active, strict=True) if on]
     return sum([a.size * a.dtype.itemsize for a in avals])
-
-
-def _table(rows: Sequence[tuple[str, ...]], texts: Sequence[str] = ()) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    found = []
-    for i, row in enumerate(rows):
-        cells = [row[0].ljust(widths[0])]
-        cells += [text.rjust(w) for text, w in zip(row[1:], widths[1:], strict=True)]
-        if i and texts:
-            cells.append(texts[i - 1])
-        found.append("  " + "  ".join(cells).rstrip())
-    return found
 
 
 def size_text(n: float) -> str:

@@ -98,19 +98,22 @@ class Problem:
         """How many numbers the results have."""
         return sum([a.size for a in self.out_avals])
 
+    @property
+    def parts(self) -> list[slice]:
+        """Where the numbers of each argument are among all of them."""
+        ends = np.cumsum([0, *[a.size for a in self.in_avals]])
+        return [slice(a, b) for a, b in pairwise(ends.tolist())]
+
     def arguments(self, vector: Array | None = None) -> tuple[Any, ...]:
         """The arguments with the numbers of a vector in them, in its precision."""
         leaves = list(self.leaves)
-        start = 0
-        for i, aval in zip(self.active, self.in_avals, strict=True):
+        for i, aval, part in zip(self.active, self.in_avals, self.parts, strict=True):
             if vector is None:
                 x = leaves[i]
                 leaves[i] = x.copy() if type(x) is np.ndarray else x
-                continue
-            stop = start + aval.size
-            x = vector[start:stop].reshape(aval.shape)
-            leaves[i] = x.copy() if aval.shape else x[()]
-            start = stop
+            else:
+                x = np.reshape(vector[part], aval.shape)
+                leaves[i] = x.copy() if aval.shape else x[()]
         found: tuple[Any, ...] = tree.unflatten(self.in_tree, leaves)
         return found
 
@@ -130,6 +133,12 @@ class Problem:
             )
         return joined([outs[i] for i in self.smooth])
 
+    def smooth_results(self, *args: Any) -> list[Array]:
+        """The results that have a derivative, for other arguments, which may be traced."""
+        self.evaluations += 1
+        y = self.fun(*args)
+        return [v for v in tree.leaves(y[0] if self.has_aux else y) if has_derivative(v)]
+
     def of_smooth_rows(self, matrix: Array) -> Array:
         """The rows of results with a derivative, of a matrix that has rows for all numbers."""
         kept = [
@@ -139,48 +148,48 @@ class Problem:
 
     def assemble(self, matrix: Array) -> Any:
         """The tree of blocks of a Jacobian: for each result a tree like the arguments."""
-        rows: list[Any] = []
+
+        def row(part: Array, aval: ShapedArray) -> Any:
+            return self.pack(tree.unflatten(self.narrowed, self.blocks(part, aval)))
+
+        return self.by_result(matrix, row)
+
+    def by_result(self, stacked: Array, make: Callable[[Array, ShapedArray], Any]) -> Any:
+        """What is made of the part of each result, in their tree; the first axis has the numbers of
+        those with a derivative. The part of any other is zeros; static leaves have None.
+        """
+        leaves: list[Any] = []
         start = 0
         for y in self.outs:
             if is_static_leaf(y):
-                rows.append(None)
+                leaves.append(None)
                 continue
             aval = aval_of(y)
             if has_derivative(y):
-                part = matrix[start : start + aval.size]
+                part = stacked[start : start + aval.size]
                 start += aval.size
             else:
-                part = np.zeros((aval.size, self.size), aval.dtype)
-            rows.append(self.pack(tree.unflatten(self.narrowed, self.blocks(part, aval))))
-        return tree.unflatten(self.out_tree, rows)
+                part = np.zeros((aval.size, *stacked.shape[1:]), aval.dtype)
+            leaves.append(make(part, aval))
+        return tree.unflatten(self.out_tree, leaves)
 
     def assemble_second(self, found: Array) -> Any:
         """The tree of second derivatives: for each result a tree like the arguments, of such trees;
         `found` has three axes, for the numbers of the results and twice for those of the arguments.
         """
-        rows: list[Any] = []
-        start = 0
-        ends = np.cumsum([0, *[a.size for a in self.in_avals]])
-        parts = [slice(a, b) for a, b in pairwise(ends.tolist())]
-        for y in self.outs:
-            if is_static_leaf(y):
-                rows.append(None)
-                continue
-            aval = aval_of(y)
-            if has_derivative(y):
-                block = found[start : start + aval.size]
-                start += aval.size
-            else:
-                block = np.zeros((aval.size, self.size, self.size))
+        places = list(zip(self.in_avals, self.parts, strict=True))
+
+        def row(block: Array, aval: ShapedArray) -> Any:
             outer = []
-            for a, p in zip(self.in_avals, parts, strict=True):
+            for a, p in places:
                 inner = [
                     _shaped(block[:, p, q], (*aval.shape, *a.shape, *b.shape), aval.dtype)
-                    for b, q in zip(self.in_avals, parts, strict=True)
+                    for b, q in places
                 ]
                 outer.append(self.pack(tree.unflatten(self.narrowed, inner)))
-            rows.append(self.pack(tree.unflatten(self.narrowed, outer)))
-        return tree.unflatten(self.out_tree, rows)
+            return self.pack(tree.unflatten(self.narrowed, outer))
+
+        return self.by_result(found, row)
 
     @property
     def narrowed(self) -> tree.TreeDef:
@@ -189,45 +198,25 @@ class Problem:
 
     def blocks(self, part: Array, aval: ShapedArray) -> list[Array]:
         """The columns of some rows, argument by argument."""
-        found, start = [], 0
-        for a in self.in_avals:
-            block = part[:, start : start + a.size]
-            start += a.size
-            if aval.dtype.kind != "c" and a.dtype.kind != "c" and block.dtype.kind == "c":
-                block = block.real
+        found = []
+        for a, columns in zip(self.in_avals, self.parts, strict=True):
+            block = part[:, columns]
             # A row of a real function by complex arguments is complex.
-            dtype = a.dtype if block.dtype.kind == "c" and aval.dtype.kind != "c" else aval.dtype
+            both = a.dtype.kind == block.dtype.kind == "c"
+            dtype = a.dtype if both and aval.dtype.kind != "c" else aval.dtype
             found.append(_shaped(block, (*aval.shape, *a.shape), dtype))
         return found
 
     def split(self, vector: Array) -> Any:
         """A vector of the results as their tree: zeros where there is no derivative, or None."""
-        leaves: list[Any] = []
-        start = 0
-        for y in self.outs:
-            if is_static_leaf(y):
-                leaves.append(None)
-                continue
-            aval = aval_of(y)
-            if not has_derivative(y):
-                leaves.append(np.zeros(aval.shape, aval.dtype)[()])
-                continue
-            part = vector[start : start + aval.size].reshape(aval.shape)
-            start += aval.size
-            if aval.dtype.kind != "c" and part.dtype.kind == "c":
-                part = part.real
-            leaves.append(_shaped(part, aval.shape, aval.dtype))
-        return tree.unflatten(self.out_tree, leaves)
+        return self.by_result(vector, lambda part, aval: _shaped(part, aval.shape, aval.dtype))
 
     def cotangents(self, vector: Array) -> tuple[Any, ...]:
         """A vector of the arguments as their tree, with None where there is no derivative."""
-        found, start = [], 0
-        for a in self.in_avals:
-            part = vector[start : start + a.size]
-            start += a.size
-            if a.dtype.kind != "c" and part.dtype.kind == "c":
-                part = part.real
-            found.append(_shaped(part, a.shape, a.dtype))
+        found = [
+            _shaped(vector[part], a.shape, a.dtype)
+            for a, part in zip(self.in_avals, self.parts, strict=True)
+        ]
         out: tuple[Any, ...] = tree.unflatten(self.narrowed, found)
         return out
 
@@ -285,7 +274,11 @@ def joined(leaves: Sequence[Array]) -> Array:
 
 
 def _shaped(x: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
-    """An array of its own with this shape and type."""
+    """An array of its own with this shape and type; of complex numbers the real parts, for a real
+    type.
+    """
+    if dtype.kind != "c" and x.dtype.kind == "c":
+        x = x.real
     reshaped: Any = np.reshape(x, shape)
     is_traced = isinstance(reshaped, Tracer)
     return reshaped.astype(dtype) if is_traced else np.array(reshaped, dtype)[()]

@@ -10,7 +10,6 @@ univariate Taylor series", Mathematics of Computation 69 (2000).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +18,7 @@ from ...core import tree
 from ...core.aval import Array
 from ..taylor.jet import jet
 from ..vmap import vmap
-from .problem import Problem, has_derivative
+from .problem import Problem
 from .table import Engine
 
 __all__ = ["TAYLOR"]
@@ -35,21 +34,15 @@ def _terms(problem: Problem, directions: Array, order: int) -> Array:
             lists[i] = [t, *[np.zeros_like(t)] * (order - 1)]
         series = tree.unflatten(problem.in_tree, lists)
 
-        def smooth(*xs: Any) -> list[Any]:
-            problem.evaluations += 1
-            y = problem.fun(*xs)
-            return [v for v in tree.leaves(y[0] if problem.has_aux else y) if has_derivative(v)]
-
-        _, terms = jet(smooth, args, series)
+        _, terms = jet(problem.smooth_results, args, series)
         found = [np.reshape(t[order - 1], -1) for t in terms]
         return np.concatenate(found) if found else np.zeros(0)
 
     if not len(directions):
         return np.zeros((0, problem.out_size))
-    count, ends = len(directions), np.cumsum([0, *[a.size for a in problem.in_avals]])
     dots = [
-        directions[:, start:stop].reshape((count, *a.shape)).astype(a.dtype)
-        for a, (start, stop) in zip(problem.in_avals, pairwise(ends.tolist()), strict=True)
+        directions[:, part].reshape((len(directions), *a.shape)).astype(a.dtype)
+        for a, part in zip(problem.in_avals, problem.parts, strict=True)
     ]
     found: Array = vmap(along)(dots)
     return found

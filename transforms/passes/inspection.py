@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from ...core.ir import Program
 from ...core.source import boundary
+from ...core.tables import aligned
 from ..program import make_program
 from .costs import Cost, cost_of
 from .pipeline import steps_of
@@ -60,14 +61,7 @@ class Inspection:
     def __repr__(self) -> str:
         rows: list[tuple[str, ...]] = [("pass", "equations", "flops", "bytes moved")]
         rows += [(s.name, *[f"{n:,}" for n in s.cost]) for s in self.steps]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join([
-            "  ".join([
-                text.ljust(w) if i == 0 else text.rjust(w)
-                for i, (text, w) in enumerate(zip(row, widths, strict=True))
-            ])
-            for row in rows
-        ])  # fmt: skip
+        return "\n".join(aligned(rows))
 
 
 @boundary
